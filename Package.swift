@@ -1,0 +1,88 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every target of ours is compiled with: the language mode of Swift 6, so complete concurrency checking.
+let settings: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+
+let package = Package(
+    name: "ncloud-kms-rpc",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "ncloud-kms-rpc", targets: ["ncloud-kms-rpc"]),
+        .executable(name: "ncloud-kms-emulator", targets: ["ncloud-kms-emulator"]),
+        .library(name: "NCloudKMS", targets: ["NCloudKMS"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    // From the ground up; an arrow points down only. `ArchitectureTests` reads the imports and holds them to this list.
+    targets: [
+        // Floor 0: system libraries, each a module map and typed `static inline` wrappers.
+        .systemLibrary(
+            name: "CLibcurl", pkgConfig: "libcurl",
+            providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
+        .systemLibrary(
+            name: "COpenSSL", pkgConfig: "openssl",
+            providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+        .systemLibrary(
+            name: "CMicrohttpd", pkgConfig: "libmicrohttpd",
+            providers: [.apt(["libmicrohttpd-dev"]), .brew(["libmicrohttpd"])]),
+        .systemLibrary(name: "CLinux"),
+
+        // Floor 1: what knows neither the wire nor the service.
+        .target(name: "Platform", dependencies: ["CLinux"], swiftSettings: settings),
+        .target(name: "JSON", swiftSettings: settings),
+        .target(name: "PublicKeys", dependencies: ["COpenSSL", "JSON", "Platform"], swiftSettings: settings),
+
+        // Floor 2: the wire and the client, which do not know each other.
+        .target(name: "JSONRPC", dependencies: ["JSON", "Platform"], swiftSettings: settings),
+        .target(
+            name: "NCloudKMS", dependencies: ["JSON", "PublicKeys", "Platform", "CLibcurl", "COpenSSL", logging],
+            swiftSettings: settings),
+
+        // Floor 3: the methods, which join the two.
+        .target(
+            name: "KMSService", dependencies: ["JSON", "JSONRPC", "NCloudKMS", "PublicKeys", "Platform", logging],
+            swiftSettings: settings),
+
+        // Floor 4: the program.
+        .executableTarget(
+            name: "ncloud-kms-rpc",
+            dependencies: [
+                "JSON", "JSONRPC", "NCloudKMS", "KMSService", "PublicKeys", "Platform", logging, argumentParser,
+            ],
+            swiftSettings: settings),
+
+        // The emulator: a house of its own, which never sees the client.
+        .target(
+            name: "KMSEmulator", dependencies: ["JSON", "Platform", "COpenSSL", "CMicrohttpd"],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "ncloud-kms-emulator", dependencies: ["KMSEmulator", "JSON", "Platform", argumentParser],
+            swiftSettings: settings),
+
+        // Tests.
+        .target(
+            name: "TestSupport", dependencies: ["JSON", "Platform", subprocess], path: "Tests/TestSupport",
+            swiftSettings: settings),
+        .testTarget(name: "ArchitectureTests", swiftSettings: settings),
+        .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: settings),
+        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
+        .testTarget(
+            name: "PublicKeysTests", dependencies: ["PublicKeys", "COpenSSL", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "JSONRPCTests", dependencies: ["JSONRPC", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "NCloudKMSTests", dependencies: ["NCloudKMS", "KMSEmulator", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "KMSServiceTests", dependencies: ["KMSService", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "KMSEmulatorTests", dependencies: ["KMSEmulator", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "ProcessTests", dependencies: ["ncloud-kms-rpc", "ncloud-kms-emulator", "KMSService", "TestSupport"],
+            swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,18 @@
+// System calls of Linux that do not import into Swift because they are variadic or have no wrapper in glibc.
+// No C logic lives here. On other systems the header is empty, and the callers have their own `#if os(Linux)`.
+#pragma once
+#ifdef __linux__
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/// `prctl(PR_SET_DUMPABLE, value)`: 0 forbids core dumps and attaching by other processes of the user.
+static inline int clinux_set_dumpable(int value) { return prctl(PR_SET_DUMPABLE, (unsigned long)value, 0, 0, 0); }
+
+/// Names the calling thread, as `/proc/PID/task/*/comm` shows it; cut to 15 bytes by the kernel.
+static inline int clinux_set_thread_name(const char *name) { return prctl(PR_SET_NAME, (unsigned long)name, 0, 0, 0); }
+
+/// A descriptor that becomes readable when the process ends, or -1 with `errno` (ESRCH: no such process).
+static inline int clinux_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+#endif

@@ -1,0 +1,127 @@
+/// One value inside a text that has been checked as a whole. It keeps the text and the range of its own bytes; numbers
+/// stay as they were written, and strings are decoded when somebody asks.
+public struct JSONValue: Sendable {
+    let text: [UInt8]
+    let token: JSONToken
+
+    /// Checks a whole text (RFC 8259, as strict as `JSONScanner` says).
+    public init(
+        parsing text: [UInt8], maximumDepth: Int = JSONScanner.defaultMaximumDepth
+    ) throws(JSONError) {
+        // `withUnsafeBufferPointer` has no typed throws over a `Result`-free closure that the compiler infers here.
+        let result = text.withUnsafeBufferPointer { bytes -> Result<JSONToken, JSONError> in
+            var scanner = JSONScanner(bytes, maximumDepth: maximumDepth)
+            return Result { () throws(JSONError) in try scanner.scanText() }
+        }
+        self.init(text: text, token: try result.get())
+    }
+
+    public init(parsing text: String) throws(JSONError) {
+        try self.init(parsing: Array(text.utf8))
+    }
+
+    init(text: [UInt8], token: JSONToken) {
+        self.text = text
+        self.token = token
+    }
+
+    public var kind: JSONKind { token.kind }
+
+    /// The value exactly as it was written.
+    public var bytes: ArraySlice<UInt8> { text[token.range] }
+
+    public var isNull: Bool { kind == .null }
+
+    /// A string's characters, escapes resolved; nil for other kinds.
+    public var string: String? {
+        guard kind == .string else { return nil }
+        guard token.hasEscapes else { return String(decoding: text[token.contents], as: UTF8.self) }
+        return text.withUnsafeBufferPointer { bytes in
+            String(decoding: JSONBytes.decode(UnsafeBufferPointer(rebasing: bytes[token.contents])), as: UTF8.self)
+        }
+    }
+
+    /// A number's value if it is whole and fits, however it is spelt (`2`, `2.0`, `2e0`); else nil.
+    public var integer: Int? {
+        guard kind == .number else { return nil }
+        return text.withUnsafeBufferPointer { JSONNumber.integer(UnsafeBufferPointer(rebasing: $0[token.range])) }
+    }
+
+    /// A number's value, rounded to the nearest that a `Double` can hold; nil for other kinds.
+    public var double: Double? {
+        guard kind == .number else { return nil }
+        return Double(String(decoding: bytes, as: UTF8.self))
+    }
+
+    public var bool: Bool? {
+        guard kind == .bool else { return nil }
+        return text[token.start] == UInt8(ascii: "t")
+    }
+
+    /// An array's elements, in order; nil for other kinds.
+    public var elements: [JSONValue]? {
+        guard kind == .array else { return nil }
+        return walk { scanner in
+            var elements: [JSONValue] = []
+            // Nothing can be thrown: the text was checked when it was parsed.
+            while let token = try? scanner.nextElement() { elements.append(JSONValue(text: text, token: token)) }
+            return elements
+        }
+    }
+
+    /// An object's members, in order and with duplicates; nil for other kinds.
+    public var members: [(name: String, value: JSONValue)]? {
+        guard kind == .object else { return nil }
+        return walk { scanner in
+            var members: [(name: String, value: JSONValue)] = []
+            while let member = try? scanner.nextMember() {
+                let name = JSONValue(text: text, token: member.name).string ?? ""
+                members.append((name, JSONValue(text: text, token: member.value)))
+            }
+            return members
+        }
+    }
+
+    /// The member of that name, the last one if there are several; nil if there is none or this is no object.
+    public subscript(name: String) -> JSONValue? {
+        members?.last { $0.name == name }?.value
+    }
+
+    /// The first name that an object has twice, compared after unescaping; nil if there is none.
+    public var duplicateName: String? {
+        guard kind == .object else { return nil }
+        return walk { scanner in
+            var names = JSONNameSet()
+            while let member = try? scanner.nextMember() {
+                if !names.insert(member.name, of: scanner.bytes) {
+                    return JSONValue(text: text, token: member.name).string
+                }
+            }
+            return nil
+        }
+    }
+
+    private func walk<Result>(_ body: (inout JSONScanner) -> Result) -> Result {
+        text.withUnsafeBufferPointer { bytes in
+            var scanner = JSONScanner(bytes, at: token.start, maximumDepth: .max)
+            try? scanner.enter()
+            return body(&scanner)
+        }
+    }
+}
+
+extension JSONToken {
+    /// A string's characters as UTF-8, escapes resolved, out of the text that the token was scanned from.
+    public func decoded(from bytes: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+        let raw = UnsafeBufferPointer(rebasing: bytes[contents])
+        return hasEscapes ? JSONBytes.decode(raw) : Array(raw)
+    }
+
+    /// Whether a string's characters are these ASCII ones, escapes resolved.
+    public func isString(_ expected: StaticString, in bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard kind == .string else { return false }
+        let wanted = UnsafeBufferPointer(start: expected.utf8Start, count: expected.utf8CodeUnitCount)
+        if hasEscapes { return decoded(from: bytes).elementsEqual(wanted) }
+        return contents.count == wanted.count && bytes[contents].elementsEqual(wanted)
+    }
+}

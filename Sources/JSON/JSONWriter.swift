@@ -1,0 +1,148 @@
+/// Appends JSON to a byte buffer, on one line and without white space. Commas and colons are its business.
+///
+/// ```swift
+/// var json = JSONWriter()
+/// json.object { object in
+///     object.member("keySize", 2048)
+///     object.member("names") { $0.array { $0.value("a") } }
+/// }
+/// // {"keySize":2048,"names":["a"]}
+/// ```
+public struct JSONWriter {
+    public private(set) var bytes: [UInt8]
+    private var needsComma = false
+
+    /// - Parameter bytes: what to append to.
+    public init(appendingTo bytes: [UInt8] = []) {
+        self.bytes = bytes
+    }
+
+    public mutating func object(_ body: (inout JSONWriter) -> Void) {
+        container(UInt8(ascii: "{"), UInt8(ascii: "}"), body)
+    }
+
+    public mutating func array(_ body: (inout JSONWriter) -> Void) {
+        container(UInt8(ascii: "["), UInt8(ascii: "]"), body)
+    }
+
+    /// A member of the object being written, its value written by `value`.
+    public mutating func member(_ name: String, _ value: (inout JSONWriter) -> Void) {
+        self.value(name)
+        bytes.append(UInt8(ascii: ":"))
+        needsComma = false
+        value(&self)
+    }
+
+    public mutating func member(_ name: String, _ value: some JSONWritable) {
+        member(name) { value.write(to: &$0) }
+    }
+
+    /// An element of the array being written, or the whole text.
+    public mutating func value(_ value: some JSONWritable) {
+        value.write(to: &self)
+    }
+
+    public mutating func null() {
+        raw("null".utf8)
+    }
+
+    /// A value that is already JSON.
+    public mutating func raw(_ json: some Collection<UInt8>) {
+        separate()
+        bytes.append(contentsOf: json)
+    }
+
+    mutating func string(_ string: String) {
+        separate()
+        bytes.append(UInt8(ascii: "\""))
+        var string = string
+        string.withUTF8 { utf8 in
+            var start = 0
+            while start < utf8.count {
+                let end = Self.endOfUnescapedRun(in: utf8, from: start)
+                bytes.append(contentsOf: utf8[start..<end])
+                guard end < utf8.count else { break }
+                escape(utf8[end])
+                start = end + 1
+            }
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    private static func endOfUnescapedRun(in utf8: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
+        var index = start
+        while true {
+            index = JSONBytes.endOfPlainRun(in: utf8, from: index)
+            // A byte above 0x7F belongs to a character that is written as it is.
+            guard index < utf8.count, utf8[index] >= 0x80 else { return index }
+            index += 1
+        }
+    }
+
+    private mutating func escape(_ byte: UInt8) {
+        bytes.append(UInt8(ascii: "\\"))
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(byte)
+        case 0x08: bytes.append(UInt8(ascii: "b"))
+        case 0x09: bytes.append(UInt8(ascii: "t"))
+        case 0x0A: bytes.append(UInt8(ascii: "n"))
+        case 0x0C: bytes.append(UInt8(ascii: "f"))
+        case 0x0D: bytes.append(UInt8(ascii: "r"))
+        default:
+            let digits: StaticString = "0123456789abcdef"
+            bytes.append(contentsOf: [UInt8(ascii: "u"), UInt8(ascii: "0"), UInt8(ascii: "0")])
+            bytes.append(digits.utf8Start[Int(byte >> 4)])
+            bytes.append(digits.utf8Start[Int(byte & 15)])
+        }
+    }
+
+    private mutating func container(_ opening: UInt8, _ closing: UInt8, _ body: (inout JSONWriter) -> Void) {
+        separate()
+        bytes.append(opening)
+        needsComma = false
+        body(&self)
+        bytes.append(closing)
+        needsComma = true
+    }
+
+    private mutating func separate() {
+        if needsComma { bytes.append(UInt8(ascii: ",")) }
+        needsComma = true
+    }
+}
+
+/// What can be written as one JSON value.
+public protocol JSONWritable {
+    func write(to json: inout JSONWriter)
+}
+
+extension String: JSONWritable {
+    public func write(to json: inout JSONWriter) { json.string(self) }
+}
+
+extension Int: JSONWritable {
+    public func write(to json: inout JSONWriter) { json.raw(description.utf8) }
+}
+
+extension Bool: JSONWritable {
+    public func write(to json: inout JSONWriter) { json.raw((self ? "true" : "false").utf8) }
+}
+
+extension Double: JSONWritable {
+    /// The shortest form that reads back equal; null when it is infinite or not a number, which JSON can't say.
+    public func write(to json: inout JSONWriter) {
+        guard isFinite else { return json.null() }
+        json.raw(description.utf8)
+    }
+}
+
+extension JSONValue: JSONWritable {
+    /// As it was written.
+    public func write(to json: inout JSONWriter) { json.raw(bytes) }
+}
+
+extension Optional: JSONWritable where Wrapped: JSONWritable {
+    public func write(to json: inout JSONWriter) {
+        if let self { self.write(to: &json) } else { json.null() }
+    }
+}

@@ -1,0 +1,51 @@
+import CLinux
+
+/// Where the time comes from. Decisions take instants as arguments; only the edges ask a clock.
+public protocol TimeSource: Sendable {
+    /// The monotonic clock, which goes on while the machine is suspended.
+    var now: Instant { get }
+
+    /// The wall clock: milliseconds since 1970-01-01T00:00:00Z. For signatures and dates alone; it may jump.
+    var wallClockMilliseconds: Int64 { get }
+}
+
+/// The clocks of the system.
+public struct SystemClock: TimeSource {
+    public init() {}
+
+    public var now: Instant {
+        #if os(Linux)
+        Instant(nanoseconds: Self.read(CLOCK_BOOTTIME))
+        #else
+        Instant(nanoseconds: Self.read(CLOCK_MONOTONIC))
+        #endif
+    }
+
+    public var wallClockMilliseconds: Int64 { Self.read(CLOCK_REALTIME) / 1_000_000 }
+
+    private static func read(_ clock: clockid_t) -> Int64 {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}
+
+/// A clock that stands still until it is moved by hand: what tests inject.
+public final class ManualClock: TimeSource {
+    private let times: Lock<(now: Instant, wall: Int64)>
+
+    public init(now: Instant = Instant(nanoseconds: 0), wallClockMilliseconds: Int64 = 1_700_000_000_000) {
+        times = Lock((now, wallClockMilliseconds))
+    }
+
+    public var now: Instant { times.withLock { $0.now } }
+    public var wallClockMilliseconds: Int64 { times.withLock { $0.wall } }
+
+    /// Moves both clocks forward together.
+    public func advance(by duration: Duration) {
+        times.withLock { times in
+            times.now = times.now + duration
+            times.wall += duration.milliseconds
+        }
+    }
+}
