@@ -15,4 +15,11 @@ static inline int clinux_set_thread_name(const char *name) { return prctl(PR_SET
 
 /// A descriptor that becomes readable when the process ends, or -1 with `errno` (ESRCH: no such process).
 static inline int clinux_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+/// `write(2)` that returns -1 with EAGAIN instead of waiting, whatever the descriptor's flags are (`pwritev2` with
+/// RWF_NOWAIT, for pipes since Linux 6.4; EOPNOTSUPP before).
+static inline ssize_t clinux_write_nowait(int fd, const void *bytes, size_t count) {
+    struct iovec part = {(void *)bytes, count};
+    return syscall(SYS_pwritev2, fd, &part, 1UL, -1L, -1L, 8 /* RWF_NOWAIT */);
+}
 #endif

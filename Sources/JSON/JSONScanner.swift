@@ -8,7 +8,7 @@ public struct JSONScanner {
     /// Nesting that is accepted unless the caller says otherwise: deeper than any real message, far from the stack's end.
     public static let defaultMaximumDepth = 128
 
-    let bytes: UnsafeBufferPointer<UInt8>
+    public let bytes: UnsafeBufferPointer<UInt8>
     let maximumDepth: Int
     /// The next byte to be looked at.
     public private(set) var offset: Int
@@ -42,34 +42,32 @@ public struct JSONScanner {
     public mutating func scanValue() throws(JSONError) -> JSONToken {
         skipWhiteSpace()
         let start = offset
-        switch try peek() {
-        case UInt8(ascii: "\""):
+        switch nextKind {
+        case .string:
             return try scanString()
-        case UInt8(ascii: "{"):
+        case .object:
             try enter()
-            while try nextMember() != nil {}
+            while try nextName() != nil { _ = try scanValue() }
             return JSONToken(.object, from: start, to: offset)
-        case UInt8(ascii: "["):
+        case .array:
             try enter()
             while try nextElement() != nil {}
             return JSONToken(.array, from: start, to: offset)
-        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+        case .number:
             return try scanNumber()
-        case UInt8(ascii: "t"):
-            return try scanLiteral("true", .bool)
-        case UInt8(ascii: "f"):
-            return try scanLiteral("false", .bool)
-        case UInt8(ascii: "n"):
+        case .bool:
+            return try scanLiteral(bytes[offset] == UInt8(ascii: "t") ? "true" : "false", .bool)
+        case .null:
             return try scanLiteral("null", .null)
-        default:
-            throw JSONError(.unexpectedByte, at: offset)
+        case nil:
+            throw JSONError(offset < bytes.count ? .unexpectedByte : .unexpectedEnd, at: offset)
         }
     }
 
     // MARK: Containers, step by step
 
-    /// Steps into the object or array whose bracket is at `offset` (or after white space). Follow with `nextMember` or
-    /// `nextElement` until it returns nil.
+    /// Steps into the object or array whose bracket is at `offset` (or after white space). Follow with `nextMember`,
+    /// `nextName` or `nextElement` until it returns nil.
     public mutating func enter() throws(JSONError) {
         skipWhiteSpace()
         guard depth < maximumDepth else { throw JSONError(.tooDeep, at: offset) }
@@ -79,13 +77,35 @@ public struct JSONScanner {
 
     /// The next member of the object that was entered last, or nil behind its closing bracket.
     public mutating func nextMember() throws(JSONError) -> JSONMemberToken? {
+        guard let name = try nextName() else { return nil }
+        return JSONMemberToken(name: name, value: try scanValue())
+    }
+
+    /// The name of the next member, or nil behind the closing bracket. The value follows: `scanValue` checks it as a
+    /// whole, `enter` looks into it.
+    public mutating func nextName() throws(JSONError) -> JSONToken? {
         guard try advanceInContainer(opening: UInt8(ascii: "{"), closing: UInt8(ascii: "}")) else { return nil }
         guard try peek() == UInt8(ascii: "\"") else { throw JSONError(.unexpectedByte, at: offset) }
         let name = try scanString()
         skipWhiteSpace()
         guard try peek() == UInt8(ascii: ":") else { throw JSONError(.unexpectedByte, at: offset) }
         offset += 1
-        return JSONMemberToken(name: name, value: try scanValue())
+        skipWhiteSpace()
+        return name
+    }
+
+    /// What the value at `offset` is by its first byte; nil at the end or where no value can begin.
+    public var nextKind: JSONKind? {
+        guard offset < bytes.count else { return nil }
+        switch bytes[offset] {
+        case UInt8(ascii: "{"): return .object
+        case UInt8(ascii: "["): return .array
+        case UInt8(ascii: "\""): return .string
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number
+        case UInt8(ascii: "t"), UInt8(ascii: "f"): return .bool
+        case UInt8(ascii: "n"): return .null
+        default: return nil
+        }
     }
 
     /// The next element of the array that was entered last, or nil behind its closing bracket.
@@ -221,7 +241,7 @@ public struct JSONScanner {
 
     // MARK: Bytes
 
-    private mutating func skipWhiteSpace() {
+    public mutating func skipWhiteSpace() {
         while offset < bytes.count {
             switch bytes[offset] {
             case 0x20, 0x09, 0x0A, 0x0D: offset += 1

@@ -18,6 +18,11 @@ public struct JSONToken: Sendable, Equatable {
         self.hasEscapes = hasEscapes
     }
 
+    /// The object that a caller of `JSONScanner` walked through member by member.
+    public static func object(from start: Int, to end: Int) -> JSONToken {
+        JSONToken(.object, from: start, to: end)
+    }
+
     public var range: Range<Int> { start..<end }
 
     /// For strings: the bytes between the quotes.

@@ -20,6 +20,14 @@ public struct JSONValue: Sendable {
         try self.init(parsing: Array(text.utf8))
     }
 
+    /// A value out of a text that was checked before, by the scanner that gave the token.
+    ///
+    /// - Parameter bytes: the value's own bytes, copied: the text may go away.
+    public init(copying token: JSONToken, from bytes: UnsafeBufferPointer<UInt8>) {
+        text = Array(bytes[token.range])
+        self.token = JSONToken(token.kind, from: 0, to: text.count, hasEscapes: token.hasEscapes)
+    }
+
     init(text: [UInt8], token: JSONToken) {
         self.text = text
         self.token = token

@@ -1,0 +1,208 @@
+import JSON
+import Platform
+
+/// A JSON-RPC 2.0 server on two descriptors.
+///
+/// ```
+///  input ─▶ InputBuffer ─▶ Framing ─▶ MessageReader ─▶ Method ──answerAtOnce──▶ OutputQueue ─▶ output
+///           └──────────── ConnectionLoop, one thread ───┘  └─start─▶ Call ─finish─▶┘ (any thread)
+/// ```
+///
+/// One thread, the caller of `run`, reads, cuts, parses and starts calls, and answers at once what it can. Calls finish
+/// on any thread: the answer is queued whole, and written by whoever queued it, as far as that goes without waiting;
+/// the loop writes the rest. What both sides touch is `State`, under the one lock.
+public final class Connection: Sendable {
+    public struct Configuration: Sendable {
+        /// The descriptor to read from. Its flags are left alone.
+        public var input: CInt
+        /// The descriptor to write to. Its flags are left alone.
+        public var output: CInt
+        public var framing: any Framing
+        /// The members that a batch may have, ≥ 1.
+        public var maximumBatchCount: Int
+        /// The calls that may be in flight at once, ≥ 1; beyond that nothing is read.
+        public var maximumInFlight: Int
+        /// Descriptors that become readable when the connection is to end soon: signals, the end of a parent process.
+        public var stopDescriptors: [CInt]
+        public var clock: any TimeSource
+        /// Told what deserves a line in a log. Called on the connection's thread; it must not wait.
+        public var report: @Sendable (ConnectionEvent) -> Void
+
+        public init(
+            input: CInt, output: CInt, framing: any Framing, maximumBatchCount: Int = 1_000,
+            maximumInFlight: Int = 1_024, stopDescriptors: [CInt] = [], clock: any TimeSource = SystemClock(),
+            report: @escaping @Sendable (ConnectionEvent) -> Void = { _ in }
+        ) {
+            self.input = input
+            self.output = output
+            self.framing = framing
+            self.maximumBatchCount = maximumBatchCount
+            self.maximumInFlight = maximumInFlight
+            self.stopDescriptors = stopDescriptors
+            self.clock = clock
+            self.report = report
+        }
+    }
+
+    let configuration: Configuration
+    let methods: MethodTable
+    let output: OutputDescriptor
+    let state: Lock<State>
+    let waker: Waker
+
+    /// - Throws: `PlatformError` if the system has no descriptors left.
+    public init(_ configuration: Configuration, methods: [any Method]) throws(PlatformError) {
+        self.configuration = configuration
+        self.methods = MethodTable(methods)
+        output = OutputDescriptor(configuration.output)
+        state = Lock(State())
+        waker = try Waker()
+    }
+
+    /// What the connection has done so far.
+    public var counters: ConnectionCounters {
+        state.withLock { state in
+            var counters = state.counters
+            counters.inFlight = state.inFlight.count
+            return counters
+        }
+    }
+
+    /// Serves until the input ends, the output is closed, the client says `exit`, or a stop descriptor fires; returns
+    /// when every answer that can be written is written.
+    ///
+    /// - Precondition: called once.
+    public func run() {
+        var loop = ConnectionLoop(self)
+        loop.run()
+    }
+
+    // MARK: Calls, from any thread
+
+    func register(_ call: Call) {
+        state.withLock { $0.inFlight[call.number] = InFlightCall(call: call) }
+    }
+
+    func finish(_ call: Call, error: RPCError?, _ body: (inout JSONWriter) -> Void) {
+        var json = JSONWriter()
+        body(&json)
+        let mustWake = state.withLock { state in
+            guard state.inFlight.removeValue(forKey: call.number) != nil else { return false }
+            if let id = call.id {
+                state.answer(id: id, at: call.place, error, json.bytes)
+                state.lastAnswer = configuration.clock.now
+            }
+            // The loop itself writes when it has dealt with all of its input.
+            if state.loopThread.map({ pthread_equal($0, pthread_self()) != 0 }) ?? false { return false }
+            state.write(to: output)
+            return state.isLoopWaiting && (state.wakesOnFinish || state.output.count > 0 || state.outputError != nil)
+        }
+        if mustWake { waker.wake() }
+    }
+
+    func onCancellation(of call: Call, _ abort: @escaping @Sendable () -> Void) {
+        let hasEnded = state.withLock { state in
+            guard state.inFlight[call.number] != nil else { return true }
+            state.inFlight[call.number]?.abort = abort
+            return false
+        }
+        if hasEnded { abort() }
+    }
+
+    /// Answers the calls that `isMeant` with an error, and has their work aborted.
+    func end(_ error: RPCError, where isMeant: (Call) -> Bool) {
+        let calls = state.withLock { state in
+            state.inFlight.values.filter { isMeant($0.call) }.sorted { $0.call.number < $1.call.number }
+        }
+        for inFlight in calls {
+            inFlight.call.fail(error)
+            inFlight.abort?()
+        }
+    }
+}
+
+/// What deserves a line in a log.
+public enum ConnectionEvent: Sendable, Equatable {
+    /// A response to nothing that was asked.
+    case responseDropped
+    /// A notification that can't be obeyed, and why.
+    case notificationDropped(RPCError)
+    /// A request that is none, and the error that it was answered with.
+    case refused(RPCError)
+    /// Reading failed with that error number; taken for the end of the input.
+    case inputFailed(CInt)
+    /// Nobody reads the answers any more.
+    case outputClosed(CInt)
+    /// A stop descriptor became readable.
+    case stopping
+}
+
+/// A call that was started and not finished.
+struct InFlightCall: Sendable {
+    let call: Call
+    var abort: (@Sendable () -> Void)?
+}
+
+extension Connection {
+    /// What the loop and the threads that finish calls share.
+    struct State: Sendable {
+        var output = OutputQueue()
+        var style = FrameStyle.line
+        var outputError: CInt?
+        var inFlight: [Int: InFlightCall] = [:]
+        var batches: [Int: BatchAnswers] = [:]
+        var counters = ConnectionCounters()
+        var lastAnswer = Instant(nanoseconds: 0)
+        var loopThread: pthread_t?
+        /// The loop sleeps, or is about to.
+        var isLoopWaiting = false
+        /// The end of a call changes what the loop waits for.
+        var wakesOnFinish = false
+
+        /// Queues an answer, or puts it into its batch.
+        mutating func answer(id: [UInt8], at place: AnswerPlace, _ error: RPCError?, _ body: [UInt8]) {
+            counters.countAnswer(error)
+            switch place {
+            case .single:
+                output.append(style: style) { Answer.append(to: &$0, id: id, isError: error != nil, body: body) }
+            case .batch(let number, let slot):
+                var answer: [UInt8] = []
+                Answer.append(to: &answer, id: id, isError: error != nil, body: body)
+                batches[number]?.fill(slot, with: answer)
+                finishBatch(number)
+            }
+        }
+
+        /// Queues the answer to a batch, if it is complete.
+        mutating func finishBatch(_ number: Int) {
+            guard let batch = batches[number], batch.isComplete else { return }
+            batches[number] = nil
+            if !batch.isEmpty { output.append(style: style) { batch.append(to: &$0) } }
+        }
+
+        mutating func write(to descriptor: OutputDescriptor) {
+            if outputError == nil { outputError = output.write(to: descriptor) }
+        }
+    }
+}
+
+/// The text of one answer.
+enum Answer {
+    static func append(
+        to bytes: inout [UInt8], id: some Collection<UInt8>, isError: Bool, body: some Collection<UInt8>
+    ) {
+        appendHead(to: &bytes, id: id, isError: isError)
+        bytes.append(contentsOf: body)
+        bytes.append(UInt8(ascii: "}"))
+    }
+
+    static func appendHead(to bytes: inout [UInt8], id: some Collection<UInt8>, isError: Bool) {
+        append("{\"jsonrpc\":\"2.0\",\"id\":", to: &bytes)
+        bytes.append(contentsOf: id)
+        append(isError ? ",\"error\":" : ",\"result\":", to: &bytes)
+    }
+
+    private static func append(_ text: StaticString, to bytes: inout [UInt8]) {
+        bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+}

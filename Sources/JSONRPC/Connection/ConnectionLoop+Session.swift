@@ -1,0 +1,40 @@
+import JSON
+import Platform
+
+/// The requests that are about the connection itself.
+extension ConnectionLoop {
+    /// Obeys `$/cancelRequest`, `shutdown` and `exit`; false for anything else.
+    mutating func handleSession(
+        _ request: Message.Request, in bytes: UnsafeBufferPointer<UInt8>, batch: Int?
+    ) throws(RPCError) -> Bool {
+        let params = request.params.map { JSONValue(copying: $0, from: bytes) }
+        if request.method.isString("$/cancelRequest", in: bytes) {
+            let parameters = try Parameters(params, names: ["id"])
+            let id = try parameters.required("id")
+            guard [.string, .number, .null].contains(id.kind) else {
+                throw .invalidParams("id", "must be the id of a request: a string, a number or null")
+            }
+            connection.end(.requestCancelled) { $0.hasID(id) }
+        } else if request.method.isString("shutdown", in: bytes) {
+            guard !lifecycle.refusesRequests else { throw .shuttingDown }
+            _ = try Parameters(params, names: [])
+            lifecycle.shutDown()
+        } else if request.method.isString("exit", in: bytes) {
+            lifecycle.exit(now: connection.configuration.clock.now)
+        } else {
+            return false
+        }
+        if let id = request.id { answer(Array(bytes[id.range]), batch: batch, nil) { $0.null() } }
+        return true
+    }
+}
+
+extension Call {
+    /// Whether the request had this id: strings are compared by their characters, numbers as they are written.
+    fileprivate func hasID(_ other: JSONValue) -> Bool {
+        guard let id else { return false }
+        if id.elementsEqual(other.bytes) { return true }
+        guard let string = other.string, let value = try? JSONValue(parsing: id) else { return false }
+        return value.string == string
+    }
+}

@@ -1,0 +1,186 @@
+import JSON
+import Platform
+
+/// The thread of a connection: waits for its descriptors and deals with what they bring.
+struct ConnectionLoop: ~Copyable {
+    /// Answers not read by the client, in bytes, at which reading stops until it catches up.
+    static let maximumUnwritten = 8 << 20
+
+    let connection: Connection
+    var input = InputBuffer()
+    var framing: any Framing
+    var lifecycle = Lifecycle()
+    /// The batch whose members are being started.
+    var batch: BatchCursor?
+    /// No message can be cut out of the input until more is read.
+    private var needsMoreInput = true
+    private var hasReadToEnd = false
+    var nextNumber = 0
+    /// Answers given at once, whole frames; queued together when the input is dealt with.
+    var answers: [UInt8] = []
+    var answerCounters = ConnectionCounters()
+
+    init(_ connection: Connection) {
+        self.connection = connection
+        framing = connection.configuration.framing
+    }
+
+    private var configuration: Connection.Configuration { connection.configuration }
+
+    mutating func run() {
+        connection.state.withLock { $0.loopThread = pthread_self() }
+        while true {
+            let isStalled = dealWithInput()
+            let now = configuration.clock.now
+            switch lifecycle.verdict(now: now, flush(isStalled: isStalled)) {
+            case .exit:
+                return
+            case .refuseInFlight:
+                connection.end(.shuttingDown) { _ in true }
+            case .run(let until):
+                wait(until: until, now: now, readsInput: !isStalled && !lifecycle.inputHasEnded)
+            }
+        }
+    }
+
+    // MARK: Input
+
+    /// Deals with everything that was read, as far as the limits allow; true if they stopped it.
+    private mutating func dealWithInput() -> Bool {
+        while true {
+            if answers.count >= Self.flushBytes { queueAnswers() }
+            if mustPause() { return true }
+            if batch != nil {
+                startNextMember()
+                continue
+            }
+            guard !needsMoreInput else { return false }
+            switch framing.next(in: input.bytes, isEnd: hasReadToEnd) {
+            case .incomplete:
+                needsMoreInput = true
+            case .skip(let count):
+                input.consume(count)
+            case .message(let range, let consumed):
+                adoptStyle()
+                dispatch(UnsafeBufferPointer(rebasing: input.bytes[range]), from: range.lowerBound, consumed: consumed)
+            case .refuse(let error, let consumed):
+                adoptStyle()
+                refuse(error)
+                input.consume(consumed)
+            case .stop(let error):
+                adoptStyle()
+                refuse(error)
+                input.consume(input.bytes.count)
+                needsMoreInput = true
+                lifecycle.inputEnded()
+            }
+        }
+    }
+
+    /// Answers are queued in pieces of about this size.
+    private static let flushBytes = 64 << 10
+
+    /// Whether a limit forbids to start anything now. While requests are refused anyway, nothing is started.
+    private func mustPause() -> Bool {
+        connection.state.withLock { state in
+            let isFull = state.inFlight.count >= configuration.maximumInFlight && !lifecycle.refusesRequests
+            return isFull || state.output.count + answers.count >= Self.maximumUnwritten
+        }
+    }
+
+    private func adoptStyle() {
+        let style = framing.style
+        connection.state.withLock { $0.style = style }
+    }
+
+    private mutating func read() {
+        switch input.read(from: configuration.input) {
+        case .bytes:
+            needsMoreInput = false
+        case .end:
+            endInput()
+        case .wouldBlock:
+            break
+        case .failed(let number):
+            configuration.report(.inputFailed(number))
+            endInput()
+        }
+    }
+
+    private mutating func endInput() {
+        hasReadToEnd = true
+        // The last line may lack its end.
+        needsMoreInput = false
+        lifecycle.inputEnded()
+    }
+
+    // MARK: Output
+
+    /// Writes what can be written, and says what is in hand.
+    private mutating func flush(isStalled: Bool) -> Lifecycle.Work {
+        queueAnswers()
+        let hasInput = isStalled || batch != nil
+        let wakesOnFinish = isStalled || lifecycle.inputHasEnded || lifecycle.refusesRequests
+        let (work, error) = connection.state.withLock { state in
+            state.write(to: connection.output)
+            state.isLoopWaiting = true
+            state.wakesOnFinish = wakesOnFinish
+            let work = Lifecycle.Work(
+                inFlight: state.inFlight.count, hasInput: hasInput, unwritten: state.output.count,
+                lastAnswer: state.lastAnswer)
+            return (work, state.outputError)
+        }
+        if let error { closeOutput(error) }
+        return work
+    }
+
+    /// Hands the answers that were given at once to the queue.
+    private mutating func queueAnswers() {
+        guard !answers.isEmpty || answerCounters.received > 0 else { return }
+        let now = configuration.clock.now
+        connection.state.withLock { state in
+            state.counters.add(answerCounters)
+            guard !answers.isEmpty else { return }
+            state.output.append(answers)
+            state.lastAnswer = now
+        }
+        answers.removeAll(keepingCapacity: answers.capacity <= 4 * Self.flushBytes)
+        answerCounters = ConnectionCounters()
+    }
+
+    private mutating func closeOutput(_ error: CInt) {
+        configuration.report(.outputClosed(error))
+        lifecycle.outputClosed()
+    }
+
+    // MARK: Waiting
+
+    /// Sleeps until a descriptor has something, a call ends that matters, or the time has come.
+    private mutating func wait(until: Instant?, now: Instant, readsInput: Bool) {
+        let unwritten = connection.state.withLock { $0.output.count }
+        var entries = [
+            // While nothing is to be read, the descriptor is left out: its hang-up would not let us sleep.
+            pollfd(fd: readsInput ? configuration.input : -1, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: configuration.output, events: unwritten > 0 ? Int16(POLLOUT) : 0, revents: 0),
+            pollfd(fd: connection.waker.descriptor, events: Int16(POLLIN), revents: 0),
+        ]
+        let isStopping = lifecycle.refusesRequests && lifecycle.inputHasEnded
+        if !isStopping {
+            entries += configuration.stopDescriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        }
+        // A milliseconds' fraction is rounded up, or the loop would spin through it.
+        let timeout = until.map { CInt(clamping: max(0, ($0 - now).nanoseconds + 999_999) / 1_000_000) } ?? -1
+        let count = poll(&entries, nfds_t(entries.count), timeout)
+        connection.state.withLock { $0.isLoopWaiting = false }
+        guard count > 0 else { return }
+
+        if entries[2].revents != 0 { connection.waker.reset() }
+        if entries[1].revents & Int16(POLLERR | POLLHUP | POLLNVAL) != 0 { closeOutput(EPIPE) }
+        if entries.dropFirst(3).contains(where: { $0.revents != 0 }) {
+            configuration.report(.stopping)
+            lifecycle.terminate(now: configuration.clock.now)
+        } else if entries[0].revents != 0 {
+            read()
+        }
+    }
+}

@@ -1,0 +1,117 @@
+import JSON
+
+/// An error as a client of the wire sees it: `error.code` and `error.data.type` are the contract, the message is for
+/// people.
+public struct RPCError: Error, Sendable, Equatable {
+    /// A value in `error.data`.
+    public enum Detail: Sendable, Equatable {
+        case string(String)
+        case integer(Int)
+    }
+
+    public struct Member: Sendable, Equatable {
+        public let name: String
+        public let value: Detail
+
+        public init(_ name: String, _ value: Detail) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    public let code: Int
+    /// `error.data.type`: the code's name.
+    public let type: String
+    /// One sentence that says what happened and what to do.
+    public let message: String
+    /// Whether the same request may succeed later.
+    public let isRetryable: Bool
+    /// What else `error.data` holds, in order.
+    public var details: [Member]
+
+    public init(code: Int, type: String, message: String, isRetryable: Bool = false, details: [Member] = []) {
+        self.code = code
+        self.type = type
+        self.message = message
+        self.isRetryable = isRetryable
+        self.details = details
+    }
+}
+
+extension RPCError {
+    /// The text is not JSON (JSON-RPC 2.0, section 5.1).
+    public static func parseError(_ error: JSONError) -> RPCError {
+        RPCError(
+            code: -32700, type: "ParseError", message: "This is not JSON: \(error). Send one JSON text a line.",
+            details: [Member("reason", .string("\(error)"))])
+    }
+
+    /// The frame around the text can't be read, so nothing behind it can.
+    public static func badFrame(_ reason: String) -> RPCError {
+        RPCError(
+            code: -32700, type: "ParseError",
+            message: "The header block can't be read: \(reason). The stream ends here, since it is out of step.",
+            details: [Member("reason", .string(reason))])
+    }
+
+    /// JSON, but not a request.
+    public static func invalidRequest(_ reason: String) -> RPCError {
+        RPCError(
+            code: -32600, type: "InvalidRequest", message: "This is not a JSON-RPC 2.0 request: \(reason).",
+            details: [Member("reason", .string(reason))])
+    }
+
+    public static func methodNotFound(_ method: String) -> RPCError {
+        RPCError(
+            code: -32601, type: "MethodNotFound",
+            message: "There is no method of that name; rpc.discover lists the ones that there are.",
+            details: [Member("reason", .string(method))])
+    }
+
+    /// - Parameters:
+    ///   - parameter: its name, or nil where the parameters as a whole are wrong.
+    ///   - reason: the rest of a sentence that begins with the name.
+    public static func invalidParams(_ parameter: String?, _ reason: String) -> RPCError {
+        var details: [Member] = []
+        if let parameter { details.append(Member("parameter", .string(parameter))) }
+        details.append(Member("reason", .string(reason)))
+        return RPCError(
+            code: -32602, type: "InvalidParams", message: "\(parameter ?? "params") \(reason).", details: details)
+    }
+
+    /// A fault of ours.
+    public static func internalError(_ reason: String) -> RPCError {
+        RPCError(
+            code: -32603, type: "InternalError",
+            message: "Something that should not happen happened; please report it: \(reason).",
+            details: [Member("reason", .string(reason))])
+    }
+
+    /// Cancelled by the client, as the Language Server Protocol numbers it.
+    public static let requestCancelled = RPCError(
+        code: -32800, type: "RequestCancelled", message: "The request was cancelled by $/cancelRequest.")
+
+    public static let shuttingDown = RPCError(
+        code: 1012, type: "ShuttingDown", message: "The process is shutting down; ask a new one.", isRetryable: true)
+}
+
+extension RPCError: JSONWritable {
+    public func write(to json: inout JSONWriter) {
+        json.object { error in
+            error.member("code", code)
+            error.member("message", message)
+            error.member("data") { data in
+                data.object { data in
+                    data.member("type", type)
+                    data.member("retryable", isRetryable)
+                    for member in details {
+                        switch member.value {
+                        case .string(let string): data.member(member.name, string)
+                        case .integer(let integer): data.member(member.name, integer)
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import JSON
+import Platform
+
+/// One call of a method, from its arrival to its end. Notifications are calls, too: their answers go nowhere.
+public final class Call: Sendable {
+    public let params: JSONValue?
+    /// When the request was read.
+    public let arrival: Instant
+    /// The id as it was written; nil for a notification.
+    public let id: [UInt8]?
+
+    /// Numbers calls from 0 in the order of their arrival.
+    let number: Int
+    let place: AnswerPlace
+    private let connection: Connection
+
+    init(
+        _ number: Int, id: [UInt8]?, params: JSONValue?, arrival: Instant, place: AnswerPlace,
+        connection: Connection
+    ) {
+        self.number = number
+        self.id = id
+        self.params = params
+        self.arrival = arrival
+        self.place = place
+        self.connection = connection
+    }
+
+    /// Answers with a result: exactly one JSON value that `result` writes. Does nothing if the call has ended.
+    public func succeed(_ result: (inout JSONWriter) -> Void) {
+        connection.finish(self, error: nil, result)
+    }
+
+    /// Answers with an error. Does nothing if the call has ended.
+    public func fail(_ error: RPCError) {
+        connection.finish(self, error: error) { $0.value(error) }
+    }
+
+    /// Has `abort` run once if the call ends before it was answered: cancelled, or refused at a shutdown. At once if
+    /// it has ended so already.
+    public func onCancellation(_ abort: @escaping @Sendable () -> Void) {
+        connection.onCancellation(of: self, abort)
+    }
+}
+
+/// Where an answer goes.
+enum AnswerPlace: Sendable {
+    case single
+    /// A place in the answer to a batch.
+    case batch(Int, slot: Int)
+}

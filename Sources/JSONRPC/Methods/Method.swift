@@ -1,0 +1,31 @@
+import JSON
+
+/// A method that requests can name.
+public protocol Method: Sendable {
+    var name: String { get }
+
+    /// Answers a request at once if that takes neither waiting nor long work: appends the result's JSON to `json` and
+    /// returns true. Else it appends nothing and returns false, and `start` follows. For the hot path: it is called on
+    /// the connection's thread, and nothing was copied or allocated for it.
+    ///
+    /// - Parameter params: the object or array of parameters, pointing into bytes that are valid during the call only.
+    func answerAtOnce(_ params: RawParameters?, into json: inout [UInt8]) -> Bool
+
+    /// Begins the call. It must be finished some time, from any thread, by `Call.succeed` or `Call.fail`.
+    ///
+    /// Called on the connection's thread, which reads nothing meanwhile: it must not wait.
+    ///
+    /// - Throws: what the request is answered with.
+    func start(_ call: Call) throws(RPCError)
+}
+
+extension Method {
+    public func answerAtOnce(_ params: RawParameters?, into json: inout [UInt8]) -> Bool { false }
+}
+
+/// Parameters where they lie in the input.
+public struct RawParameters {
+    /// The message; it holds the parameters and more.
+    public let bytes: UnsafeBufferPointer<UInt8>
+    public let token: JSONToken
+}

@@ -1,0 +1,24 @@
+/// Descriptors of the process's own.
+public enum Descriptors {
+    /// A pipe, both ends non-blocking and closed on exec.
+    public static func pipe() throws(PlatformError) -> (read: CInt, write: CInt) {
+        var ends: [CInt] = [-1, -1]
+        guard systemPipe(&ends) == 0 else { throw PlatformError("pipe") }
+        for end in ends {
+            _ = fcntl(end, F_SETFL, fcntl(end, F_GETFL) | O_NONBLOCK)
+            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+        }
+        return (ends[0], ends[1])
+    }
+
+    /// A copy of a descriptor at 3 or above, closed on exec; nil if the descriptor is not open.
+    public static func privateCopy(of descriptor: CInt) -> CInt? {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+        return copy >= 0 ? copy : nil
+    }
+}
+
+/// `pipe(2)`, which the method of the same name hides.
+private func systemPipe(_ ends: UnsafeMutablePointer<CInt>) -> CInt {
+    pipe(ends)
+}
