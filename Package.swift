@@ -75,7 +75,9 @@ let package = Package(
         .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: settings),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
         .testTarget(
-            name: "PublicKeysTests", dependencies: ["PublicKeys", "COpenSSL", "TestSupport"], swiftSettings: settings),
+            name: "PublicKeysTests",
+            dependencies: ["PublicKeys", "JSON", "Platform", "COpenSSL", "TestSupport", subprocess],
+            swiftSettings: settings),
         .testTarget(name: "JSONRPCTests", dependencies: ["JSONRPC", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "NCloudKMSTests", dependencies: ["NCloudKMS", "KMSEmulator", "TestSupport"], swiftSettings: settings),

@@ -1,0 +1,14 @@
+extension UInt8 {
+    /// A space, or one of the characters from tab to carriage return.
+    var isASCIIWhitespace: Bool { self == 0x20 || (0x09...0x0D).contains(self) }
+}
+
+extension BidirectionalCollection where Element == UInt8 {
+    /// Without the white space at both ends.
+    func trimmingWhitespace() -> SubSequence {
+        guard let start = firstIndex(where: { !$0.isASCIIWhitespace }),
+            let end = lastIndex(where: { !$0.isASCIIWhitespace })
+        else { return self[endIndex...] }
+        return self[start...end]
+    }
+}

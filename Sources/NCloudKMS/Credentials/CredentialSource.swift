@@ -1,0 +1,30 @@
+/// Where credentials came from, for people and for `getStatus`.
+public enum CredentialSource: Hashable, Sendable, CustomStringConvertible {
+    /// Handed over by the program that uses this library.
+    case application
+    case environment
+    case profile(name: String, file: String)
+    case tokenFile(String)
+    case serverRole(name: String)
+
+    /// A short word that stays the same, for programs.
+    public var word: String {
+        switch self {
+        case .application: "application"
+        case .environment: "environment"
+        case .profile: "profile"
+        case .tokenFile: "token-file"
+        case .serverRole: "server-role"
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .application: "the application"
+        case .environment: "the environment"
+        case .profile(let name, let file): "profile \(name) of \(file)"
+        case .tokenFile(let file): "token file \(file)"
+        case .serverRole(let name): "server role \(name)"
+        }
+    }
+}

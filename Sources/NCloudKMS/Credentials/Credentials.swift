@@ -1,0 +1,86 @@
+import COpenSSL
+
+/// What a request is authenticated with: a key pair that signs it, or a token that is sent (01-kms-api.md).
+public struct Credentials: Sendable {
+    package enum Kind: Sendable {
+        case keyPair(accessKeyID: String, secret: SecretBytes)
+        case token(SecretBytes)
+    }
+
+    package let kind: Kind
+    public let source: CredentialSource
+
+    /// Tells these credentials from others, in a cache key.
+    package let identity: CredentialIdentity
+
+    /// - Parameters:
+    ///   - accessKeyID: not empty; sent in a header, so visible ASCII characters alone.
+    ///   - secretAccessKey: likewise.
+    /// - Throws: `InvalidValue` named after the half that is wrong; never with its text.
+    public init(
+        accessKeyID: String, secretAccessKey: SecretBytes, source: CredentialSource = .application
+    ) throws(InvalidValue) {
+        guard Self.isVisible(accessKeyID.utf8) else { throw .notVisible("the access key id") }
+        guard secretAccessKey.withBytes(Self.isVisible) else { throw .notVisible("the secret access key") }
+        kind = .keyPair(accessKeyID: accessKeyID, secret: secretAccessKey)
+        identity = CredentialIdentity(Array(accessKeyID.utf8), secretAccessKey)
+        self.source = source
+    }
+
+    /// - Parameter token: an access token of one key; not empty, visible ASCII characters alone.
+    /// - Throws: `InvalidValue`; never with the token's text.
+    public init(token: SecretBytes, source: CredentialSource = .application) throws(InvalidValue) {
+        guard token.withBytes(Self.isVisible) else { throw .notVisible("the token") }
+        kind = .token(token)
+        identity = CredentialIdentity([], token)
+        self.source = source
+    }
+
+    /// The first four characters of the access key id and "…": enough to tell which it is. Nil for a token.
+    public var abbreviatedAccessKeyID: String? {
+        guard case .keyPair(let accessKeyID, _) = kind else { return nil }
+        return "\(accessKeyID.prefix(4))…"
+    }
+
+    /// Without this a line break in a key would end its header and begin another.
+    private static func isVisible(_ bytes: some Collection<UInt8>) -> Bool {
+        !bytes.isEmpty && bytes.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+    }
+}
+
+extension Credentials: CustomStringConvertible {
+    public var description: String {
+        switch kind {
+        case .keyPair: "access key \(abbreviatedAccessKeyID ?? "") from \(source)"
+        case .token: "token from \(source)"
+        }
+    }
+}
+
+/// A hash of a key pair or token, so that no secret is needed to tell them apart.
+package struct CredentialIdentity: Hashable, Sendable {
+    // Half of a SHA-256 is enough: nobody but ourselves chooses the pairs.
+    private let high: UInt64
+    private let low: UInt64
+
+    /// - Parameter accessKeyID: empty for a token.
+    init(_ accessKeyID: [UInt8], _ secret: SecretBytes) {
+        // The inner hash gives the second half one length, so no two pairs run together alike.
+        let digest = (accessKeyID + secret.withBytes(Self.sha256)).withUnsafeBufferPointer(Self.sha256)
+        (high, low) = digest.withUnsafeBytes {
+            ($0.loadUnaligned(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+        }
+    }
+
+    private static func sha256(_ bytes: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+        SHA256(bytes.baseAddress, bytes.count, &digest)
+        return digest
+    }
+}
+
+extension InvalidValue {
+    fileprivate static func notVisible(_ name: String) -> InvalidValue {
+        InvalidValue(name, "must not be empty, and may hold neither spaces nor characters outside ASCII")
+    }
+}

@@ -1,0 +1,45 @@
+import Platform
+
+/// The environment of a process, where an empty variable is an unset one (02-wire-protocol.md, Configuration).
+public struct EnvironmentVariables: Sendable {
+    private let value: @Sendable (String) -> String?
+
+    /// The environment of this process.
+    public static let process = EnvironmentVariables { name in getenv(name).map { String(cString: $0) } }
+
+    public init(_ variables: [String: String]) {
+        self.init { variables[$0] }
+    }
+
+    private init(_ value: @escaping @Sendable (String) -> String?) {
+        self.value = value
+    }
+
+    public subscript(name: String) -> String? {
+        value(name).flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// The first variable of several that is set.
+    func first(of names: [String]) -> (name: String, value: String)? {
+        for name in names {
+            if let value = self[name] { return (name, value) }
+        }
+        return nil
+    }
+
+    /// The home directory: `HOME`, else what the password database says; nil if neither knows.
+    var homeDirectory: String? {
+        if let home = self["HOME"] { return home }
+        var entry = passwd()
+        var found: UnsafeMutablePointer<passwd>?
+        // What sysconf(_SC_GETPW_R_SIZE_MAX) suggests is 1,024; entries from a directory service may be longer.
+        var buffer = [CChar](repeating: 0, count: 16 << 10)
+        return buffer.withUnsafeMutableBufferPointer { buffer in
+            guard let base = buffer.baseAddress,
+                getpwuid_r(getuid(), &entry, base, buffer.count, &found) == 0, found != nil,
+                let directory = entry.pw_dir, directory[0] != 0
+            else { return nil }
+            return String(cString: directory)
+        }
+    }
+}

@@ -1,0 +1,116 @@
+/// The key pair of one profile in a file as NAVER's tools write it, `~/.ncloud/configure` (01-kms-api.md, Credentials).
+///
+/// Lines of `name = value` under headers of `[profile]`; lines before the first header belong to `DEFAULT`, and so does
+/// a file without headers. Lines that begin with `#` or `;` are comments. A value is everything after the first `=`,
+/// without the white space around it and one pair of quotes. Names count in any case, profiles as they are written.
+/// A profile takes nothing from another one: half a pair stays half a pair.
+package struct ProfileFile {
+    package static let defaultProfile = "DEFAULT"
+    package static let accessKeyName = "ncloud_access_key_id"
+    package static let secretKeyName = "ncloud_secret_access_key"
+
+    /// What can't be read, and in which line, counted from 1; never the line's text.
+    package struct Problem: Error, Equatable, CustomStringConvertible {
+        package let line: Int
+        package let description: String
+
+        fileprivate init(_ line: Int, _ text: String) {
+            self.line = line
+            description = "line \(line) \(text)"
+        }
+    }
+
+    private struct Entry {
+        let line: Int
+        let value: SecretBytes
+    }
+
+    private let profile: String
+    private var isPresent: Bool
+    private var accessKey: Entry?
+    private var secret: Entry?
+
+    /// - Parameters:
+    ///   - bytes: the file's text; line ends of any system, and a byte order mark, are taken.
+    ///   - profile: the one to look for.
+    package init(_ bytes: UnsafeBufferPointer<UInt8>, profile: String) throws(Problem) {
+        self.profile = profile
+        isPresent = false
+        var isInProfile = profile == Self.defaultProfile
+        var number = 0
+        let text = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
+        for rawLine in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+            number += 1
+            let line = rawLine.trimmingWhitespace()
+            guard let first = line.first, first != UInt8(ascii: "#"), first != UInt8(ascii: ";") else { continue }
+            if first == UInt8(ascii: "[") {
+                isInProfile = try Self.profileName(of: line, number: number) == profile
+                isPresent = isPresent || isInProfile
+            } else {
+                guard let equals = line.firstIndex(of: UInt8(ascii: "=")), equals > line.startIndex else {
+                    throw Problem(number, "is neither a [profile] nor a \"name = value\"")
+                }
+                guard isInProfile else { continue }
+                isPresent = true
+                let name = String(decoding: line[..<equals].trimmingWhitespace(), as: UTF8.self).lowercased()
+                try keep(line[line.index(after: equals)...], as: name, number: number)
+            }
+        }
+    }
+
+    /// Both halves, or nil when the profile is missing or has neither.
+    ///
+    /// - Throws: a text that says which half is missing, or in which line a value can't be used.
+    package func credentials(source: CredentialSource) throws(KMSError) -> Credentials? {
+        switch (accessKey, secret) {
+        case (nil, nil): return nil
+        case (_?, nil): throw .credentialsUnusable("\(source) has \(Self.accessKeyName) but no \(Self.secretKeyName)")
+        case (nil, _?): throw .credentialsUnusable("\(source) has \(Self.secretKeyName) but no \(Self.accessKeyName)")
+        case (let accessKey?, let secret?):
+            do {
+                return try Credentials(
+                    accessKeyID: accessKey.value.withBytes { String(decoding: $0, as: UTF8.self) },
+                    secretAccessKey: secret.value, source: source)
+            } catch {
+                throw .credentialsUnusable("\(source), lines \(accessKey.line) and \(secret.line): \(error)")
+            }
+        }
+    }
+
+    /// Whether the profile was there, with or without keys.
+    package var hasProfile: Bool { isPresent }
+
+    private static func profileName(
+        of line: Slice<UnsafeBufferPointer<UInt8>>, number: Int
+    ) throws(Problem) -> String {
+        guard line.last == UInt8(ascii: "]") else { throw Problem(number, "opens a profile name without closing it") }
+        let name = line.dropFirst().dropLast().trimmingWhitespace()
+        guard !name.isEmpty else { throw Problem(number, "names no profile") }
+        return String(decoding: name, as: UTF8.self)
+    }
+
+    private mutating func keep(
+        _ rawValue: Slice<UnsafeBufferPointer<UInt8>>, as name: String, number: Int
+    ) throws(Problem) {
+        let slot: WritableKeyPath<ProfileFile, Entry?>
+        switch name {
+        case Self.accessKeyName: slot = \.accessKey
+        case Self.secretKeyName: slot = \.secret
+        default: return
+        }
+        if let earlier = self[keyPath: slot] {
+            throw Problem(number, "gives \(name) a second time, after line \(earlier.line)")
+        }
+        let value = Self.unquoted(rawValue.trimmingWhitespace())
+        // As a template leaves it: the same as no line at all.
+        guard !value.isEmpty else { return }
+        self[keyPath: slot] = Entry(line: number, value: SecretBytes(value))
+    }
+
+    private static func unquoted(_ value: Slice<UnsafeBufferPointer<UInt8>>) -> Slice<UnsafeBufferPointer<UInt8>> {
+        guard value.count >= 2, let quote = value.first, quote == value.last,
+            quote == UInt8(ascii: "\"") || quote == UInt8(ascii: "'")
+        else { return value }
+        return value.dropFirst().dropLast()
+    }
+}

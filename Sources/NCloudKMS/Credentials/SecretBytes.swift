@@ -1,0 +1,58 @@
+import COpenSSL
+
+/// A secret in memory that is wiped when the last owner lets go. It prints as `<redacted>` in every form of printing.
+public final class SecretBytes: @unchecked Sendable {
+    // Sendable: the memory is written in `init` and `deinit` alone, when nobody else can see it.
+    private let memory: UnsafeMutableBufferPointer<UInt8>
+
+    /// Copies the secret. The caller's own copy is the caller's to wipe.
+    public init(_ bytes: some Collection<UInt8>) {
+        memory = .allocate(capacity: bytes.count)
+        _ = memory.initialize(fromContentsOf: bytes)
+    }
+
+    /// Takes `count` bytes that `fill` writes, and returns the number of.
+    ///
+    /// - Parameter fill: writes into zeroed memory; may leave the end unused.
+    init<Failure: Error>(
+        capacity: Int, fill: (UnsafeMutableBufferPointer<UInt8>) throws(Failure) -> Int
+    ) throws(Failure) {
+        let whole = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: capacity)
+        whole.initialize(repeating: 0)
+        defer { Self.discard(whole) }
+        let count = try fill(whole)
+        memory = .allocate(capacity: count)
+        _ = memory.initialize(fromContentsOf: whole[..<count])
+    }
+
+    deinit {
+        Self.discard(memory)
+    }
+
+    private static func discard(_ memory: UnsafeMutableBufferPointer<UInt8>) {
+        OPENSSL_cleanse(memory.baseAddress, memory.count)
+        memory.deallocate()
+    }
+
+    public var count: Int { memory.count }
+
+    /// Lends the bytes for the time of `body`; they must not be kept.
+    package func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(UnsafeBufferPointer(memory))
+    }
+}
+
+extension SecretBytes: Equatable {
+    /// Takes as long for every pair of secrets of one length.
+    public static func == (left: SecretBytes, right: SecretBytes) -> Bool {
+        left.count == right.count && CRYPTO_memcmp(left.memory.baseAddress, right.memory.baseAddress, left.count) == 0
+    }
+}
+
+extension SecretBytes: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "<redacted>" }
+    public var debugDescription: String { "<redacted>" }
+    public var customMirror: Mirror { Mirror(self, children: [:]) }
+}

@@ -1,0 +1,161 @@
+import Platform
+
+/// Where a service listens: scheme, host and port, and nothing else. `https`, or plain `http` to this machine itself.
+public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
+    public enum Scheme: String, Sendable {
+        case http, https
+
+        package var defaultPort: UInt16 { self == .https ? 443 : 80 }
+    }
+
+    public let scheme: Scheme
+
+    /// A name or an address in lower case; an IPv6 address without its brackets.
+    public let host: String
+
+    public let port: UInt16
+
+    /// RFC 1035, section 3.1, counts 255 bytes on the wire, which leaves 253 to be written.
+    private static let maximumHostLength = 253
+    private static let maximumLabelLength = 63
+
+    init(httpsHost: String) {
+        scheme = .https
+        host = httpsHost
+        port = Scheme.https.defaultPort
+    }
+
+    /// Reads `scheme://host[:port]`.
+    ///
+    /// - Parameters:
+    ///   - text: the URL; IPv6 addresses in brackets.
+    ///   - name: what the error calls it.
+    /// - Throws: `InvalidValue`, whose text never repeats a user name or password that the URL held.
+    public init(_ text: String, name: String = "endpoint") throws(InvalidValue) {
+        let endpoint = try Endpoint(anySecurity: text, name: name)
+        guard endpoint.scheme == .https || endpoint.isLoopback else {
+            throw InvalidValue(
+                name, "must use https: plain http is only for this machine itself (127.0.0.0/8, ::1, localhost)")
+        }
+        self = endpoint
+    }
+
+    /// Reads `scheme://host[:port]`; plain `http` to any host is left to the caller to judge.
+    package init(anySecurity text: String, name: String) throws(InvalidValue) {
+        let shape = "must be scheme://host or scheme://host:port"
+        // Before lower case is made: that turns some letters outside ASCII (U+212A) into plain ones.
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw InvalidValue(name, "may hold only ASCII characters, and no spaces")
+        }
+        guard let separator = text.firstRange(of: "://") else {
+            throw InvalidValue(name, "\(shape), like https://ocapi.ncloud.com")
+        }
+        guard let scheme = Scheme(rawValue: text[..<separator.lowerBound].lowercased()) else {
+            throw InvalidValue(name, "must begin with https://")
+        }
+        let authority = text[separator.upperBound...]
+        guard !authority.contains("@") else { throw InvalidValue(name, "must not hold a user name or password") }
+        if let extra = authority.first(where: { "/?#\\".contains($0) }) {
+            throw InvalidValue(name, "\(shape), with nothing after it: remove everything from \"\(extra)\" on")
+        }
+        let (host, port) = try Self.split(authority, name: name)
+        self.scheme = scheme
+        self.host = host
+        self.port =
+            try port.map { port throws(InvalidValue) in try Self.number(port, name: name) }
+            ?? scheme.defaultPort
+    }
+
+    /// Whether it is this machine itself, by address or as `localhost`.
+    public var isLoopback: Bool {
+        if host == "localhost" { return true }
+        if let address = Self.ipv4Address(host) { return address >> 24 == 127 }
+        guard let address = Self.ipv6Address(host) else { return false }
+        return address == [UInt8](repeating: 0, count: 15) + [1]
+    }
+
+    /// Whether it is an address that no router passes on: 169.254.0.0/16 (RFC 3927) or fe80::/10 (RFC 4291).
+    package var isLinkLocal: Bool {
+        if let address = Self.ipv4Address(host) { return address >> 16 == 169 << 8 | 254 }
+        guard let address = Self.ipv6Address(host) else { return false }
+        return address[0] == 0xFE && address[1] & 0xC0 == 0x80
+    }
+
+    /// The URL, in one spelling: lower case, no default port.
+    public var description: String {
+        let host = self.host.contains(":") ? "[\(self.host)]" : self.host
+        return port == scheme.defaultPort ? "\(scheme)://\(host)" : "\(scheme)://\(host):\(port)"
+    }
+
+    // MARK: Reading
+
+    private static func split(
+        _ authority: Substring, name: String
+    ) throws(InvalidValue) -> (host: String, port: Substring?) {
+        if authority.first == "[" {
+            guard let close = authority.firstIndex(of: "]") else {
+                throw InvalidValue(name, "holds an IPv6 address without its closing bracket")
+            }
+            let address = authority[authority.index(after: authority.startIndex)..<close].lowercased()
+            let rest = authority[authority.index(after: close)...]
+            guard ipv6Address(address) != nil else { throw InvalidValue(name, "holds a malformed IPv6 address") }
+            guard rest.isEmpty || rest.first == ":" else {
+                throw InvalidValue(name, "holds something other than a port after the IPv6 address")
+            }
+            return (address, rest.isEmpty ? nil : rest.dropFirst())
+        }
+        let parts = authority.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        let port = parts.count == 2 ? parts[1] : nil
+        if let port, port.contains(":") { throw InvalidValue(name, "must hold an IPv6 address in brackets") }
+        let host = parts[0].lowercased()
+        guard isHostName(host) else {
+            throw InvalidValue(name, "holds a malformed host: letters, digits, dots and hyphens, or an IP address")
+        }
+        return (host, port)
+    }
+
+    private static func number(_ digits: Substring, name: String) throws(InvalidValue) -> UInt16 {
+        guard digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+            let port = UInt16(digits), port > 0
+        else { throw InvalidValue(name, "must have a port from 1 to 65535") }
+        return port
+    }
+
+    /// A name as DNS and container networks have them, or an IPv4 address in its four-part form. A last label that
+    /// looks like a number makes it an address, as browsers and libcurl see it, and then the short forms (`127.1`)
+    /// are refused: they would be judged as one host and reached as another.
+    private static func isHostName(_ host: String) -> Bool {
+        guard !host.isEmpty, host.utf8.count <= maximumHostLength else { return false }
+        var labels = host.split(separator: ".", omittingEmptySubsequences: false)
+        if labels.count > 1, labels.last == "" { labels.removeLast() }
+        let arePlain = labels.allSatisfy { label in
+            !label.isEmpty && label.utf8.count <= maximumLabelLength && label.first != "-" && label.last != "-"
+                && label.utf8.allSatisfy(isHostByte)
+        }
+        guard arePlain, let last = labels.last?.utf8 else { return false }
+        let isNumber =
+            last.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } || last.starts(with: "0x".utf8)
+        return !isNumber || ipv4Address(host) != nil
+    }
+
+    private static func isHostByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"),
+            UInt8(ascii: "_"):
+            true
+        default: false
+        }
+    }
+
+    private static func ipv4Address(_ text: String) -> UInt32? {
+        var address = in_addr()
+        guard inet_pton(AF_INET, text, &address) == 1 else { return nil }
+        return UInt32(bigEndian: address.s_addr)
+    }
+
+    private static func ipv6Address(_ text: String) -> [UInt8]? {
+        var address = in6_addr()
+        guard inet_pton(AF_INET6, text, &address) == 1 else { return nil }
+        return withUnsafeBytes(of: &address) { Array($0) }
+    }
+}

@@ -1,0 +1,118 @@
+import Platform
+
+// Every sentence that a `KMSError` says, in one place: what happened, then what to do.
+extension KMSError {
+    // MARK: Credentials
+
+    /// - Parameter looked: where, each with what was found there.
+    package static func credentialsUnavailable(looked: [String]) -> KMSError {
+        KMSError(
+            .credentialsUnavailable,
+            "No credentials were found; looked in \(looked.joined(separator: "; ")). Set NCLOUD_ACCESS_KEY_ID and "
+                + "NCLOUD_SECRET_ACCESS_KEY, or write both to ~/.ncloud/configure.")
+    }
+
+    /// A place has credentials that can't be used: half a pair, a line that can't be read.
+    package static func credentialsUnusable(_ problem: String) -> KMSError {
+        KMSError(.credentialsUnavailable, "The credentials can't be used: \(problem).", reason: "unusable")
+    }
+
+    /// OpenSSL refused to work; the request is never sent without a signature.
+    static let signingFailed = KMSError(
+        .credentialsUnavailable,
+        "The request could not be signed: OpenSSL has no HMAC-SHA256; check its configuration.",
+        reason: "signing")
+
+    // MARK: The service's answers
+
+    /// - Parameter detail: what the answer lacks; only 1010 has one.
+    package static func service(_ code: Code, status: Int, detail: String? = nil) -> KMSError {
+        let sentence =
+            switch code {
+            case .authenticationFailed:
+                "The service did not accept the credentials; check the key pair or token, and this machine's clock."
+            case .permissionDenied:
+                "The service accepted the credentials but they may not use this key; grant them "
+                    + "Get Public Key on it."
+            case .keyNotFound: "The service knows no key with this tag; check the tag and the zone."
+            case .keyUnusable:
+                "The service refuses this key or version: it is disabled, does not exist, or has no public key."
+            case .rateLimited: "The service throttled the request; call less often, or try again later."
+            case .quotaExceeded:
+                "The API's quota is used up; raise it in the console, or wait until it is counted anew."
+            case .serviceUnavailable: "The service failed (HTTP \(status)); try again later."
+            case .requestRejected: "The service rejected the request (HTTP \(status)); the message says why."
+            default: "The service's answer (HTTP \(status)) was not understood: \(detail ?? "unexpected status")."
+            }
+        var error = KMSError(code, sentence)
+        error.httpStatus = status
+        return error
+    }
+
+    /// The key in the answer failed a check.
+    package static func invalidKey(_ problem: String) -> KMSError {
+        .service(.invalidServiceResponse, status: 200, detail: problem)
+    }
+
+    // MARK: The network
+
+    package static func networkFailure(_ problem: String) -> KMSError {
+        KMSError(
+            .serviceUnavailable, "The service could not be reached: \(problem); check the network and the endpoint.")
+    }
+
+    package static func untrusted(_ problem: String) -> KMSError {
+        KMSError(
+            .untrustedService,
+            "The service's certificate or TLS version is not trusted: \(problem); check the endpoint, the CA file and "
+                + "any proxy between.")
+    }
+
+    /// The answer is larger than the client takes.
+    package static func answerTooLarge(maximumBytes: Int) -> KMSError {
+        KMSError(
+            .invalidServiceResponse,
+            "The service's answer has more than \(maximumBytes) bytes, which no public key needs; check the endpoint.",
+            reason: "too-large")
+    }
+
+    // MARK: Our own limits
+
+    package static func rateLimitedHere(retryAfter: Duration) -> KMSError {
+        KMSError(
+            .rateLimited,
+            "Too many calls are waiting for the client's own rate limit; call less often, or try again later.",
+            reason: "local-limit", retryAfter: retryAfter)
+    }
+
+    package static func deadlineExceeded(while activity: Activity) -> KMSError {
+        KMSError(
+            .deadlineExceeded,
+            "The time for the call ended while \(activity.rawValue); allow more, or try again later.",
+            reason: activity.word)
+    }
+
+    /// What a call was doing when its time ended.
+    package enum Activity: String, CaseIterable, Sendable {
+        case waitingForLimiter = "waiting for the rate limiter"
+        case waitingForCredentials = "waiting for the server role's credentials"
+        case waitingForConnection = "waiting for a free connection"
+        case waitingForAnswer = "waiting for the service's answer"
+        case waitingToRepeat = "waiting before another attempt"
+
+        var word: String {
+            switch self {
+            case .waitingForLimiter: "rate-limiter"
+            case .waitingForCredentials: "credentials"
+            case .waitingForConnection: "connection"
+            case .waitingForAnswer: "answer"
+            case .waitingToRepeat: "backoff"
+            }
+        }
+    }
+
+    package static let cancelled = KMSError(.cancelled, "The call was cancelled.")
+
+    package static let shuttingDown = KMSError(
+        .shuttingDown, "The service process is shutting down; start it anew and call again.")
+}

@@ -1,0 +1,104 @@
+/// Why a call failed. The codes, their names and which of them are worth another try are the contract of
+/// `protocol/`, section Errors; the sentence in `message` is for people and may change.
+///
+/// No secret, signature or token is ever in it. `kmsCode` and `kmsMessage` are text of the service, each at most
+/// `ServiceText.maximumBytes` long and otherwise as it was sent: escape control characters before printing.
+public struct KMSError: Error, Hashable, Sendable {
+    /// What kind of failure it is. The raw value is the number under which `ncloud-kms-rpc` answers it.
+    public enum Code: Int, CaseIterable, Sendable {
+        /// The caller gave up. JSON-RPC on editors' wires knows the number.
+        case cancelled = -32800
+        case credentialsUnavailable = 1001
+        case authenticationFailed = 1002
+        case permissionDenied = 1003
+        case keyNotFound = 1004
+        case keyUnusable = 1005
+        case rateLimited = 1006
+        case quotaExceeded = 1007
+        case serviceUnavailable = 1008
+        case deadlineExceeded = 1009
+        case invalidServiceResponse = 1010
+        case untrustedService = 1011
+        case shuttingDown = 1012
+        case requestRejected = 1013
+
+        /// The name that `error.data.type` carries.
+        public var typeName: String {
+            switch self {
+            case .cancelled: "RequestCancelled"
+            case .credentialsUnavailable: "CredentialsUnavailable"
+            case .authenticationFailed: "AuthenticationFailed"
+            case .permissionDenied: "PermissionDenied"
+            case .keyNotFound: "KeyNotFound"
+            case .keyUnusable: "KeyUnusable"
+            case .rateLimited: "RateLimited"
+            case .quotaExceeded: "QuotaExceeded"
+            case .serviceUnavailable: "ServiceUnavailable"
+            case .deadlineExceeded: "DeadlineExceeded"
+            case .invalidServiceResponse: "InvalidServiceResponse"
+            case .untrustedService: "UntrustedService"
+            case .shuttingDown: "ShuttingDown"
+            case .requestRejected: "RequestRejected"
+            }
+        }
+
+        /// Whether the same call may succeed later without anybody changing anything.
+        public var isRetryable: Bool {
+            switch self {
+            case .rateLimited, .serviceUnavailable, .deadlineExceeded, .shuttingDown: true
+            default: false
+            }
+        }
+
+        /// Whether an answer of the past may stand in for this failure: the service could not be asked, as opposed
+        /// to having refused (03-client-behaviour.md, stale-if-error).
+        package var isUnavailability: Bool {
+            switch self {
+            case .rateLimited, .serviceUnavailable, .deadlineExceeded: true
+            default: false
+            }
+        }
+    }
+
+    public let code: Code
+
+    /// One sentence: what happened and what to do about it.
+    public package(set) var message: String
+
+    /// How long to wait before another try, where that is known.
+    public package(set) var retryAfter: Duration?
+
+    /// HTTP requests made for this call; nil if it never came to that.
+    public package(set) var attempts: Int?
+
+    /// The status of the last answer, if there was one.
+    public package(set) var httpStatus: Int?
+
+    /// The service's own code, as text even where it sent a number.
+    public package(set) var kmsCode: String?
+
+    /// The service's own words.
+    public package(set) var kmsMessage: String?
+
+    /// What the service calls the last request; its support asks for it.
+    public package(set) var requestID: String?
+
+    public package(set) var keyTag: String?
+
+    /// A short word for programs: why no further attempt was made (`RetryStop`), or which check failed.
+    public package(set) var reason: String?
+
+    public var retryable: Bool { code.isRetryable }
+
+    package init(_ code: Code, _ message: String, reason: String? = nil, retryAfter: Duration? = nil) {
+        self.code = code
+        self.message = message
+        self.reason = reason
+        self.retryAfter = retryAfter
+    }
+}
+
+extension KMSError: CustomStringConvertible {
+    /// The type, the number and the sentence.
+    public var description: String { "\(code.typeName) (\(code.rawValue)): \(message)" }
+}

@@ -1,0 +1,67 @@
+import COpenSSL
+
+/// Makes the headers that authenticate one attempt of a request (01-kms-api.md, Authentication): the three of a signed
+/// request, or the one of a token. One signer serves one set of credentials.
+///
+/// Not for use by two threads at once.
+package final class RequestSigner {
+    package static let timestampHeader = "x-ncp-apigw-timestamp"
+    package static let accessKeyHeader = "x-ncp-iam-access-key"
+    package static let signatureHeader = "x-ncp-apigw-signature-v2"
+    package static let tokenHeader = "x-ncp-ocapi-token"
+
+    private enum Method {
+        case signature(accessKeyID: String, MessageAuthenticator)
+        case token(SecretBytes)
+    }
+
+    private let method: Method
+    private var message: [UInt8] = []
+
+    /// - Throws: `KMSError` when OpenSSL can't provide HMAC-SHA256, or memory is short.
+    package init(_ credentials: Credentials) throws(KMSError) {
+        method =
+            switch credentials.kind {
+            case .keyPair(let accessKeyID, let secret):
+                .signature(accessKeyID: accessKeyID, try MessageAuthenticator(key: secret))
+            case .token(let token): .token(token)
+            }
+    }
+
+    /// The headers of one attempt. A repeat needs new ones: the service refuses an old timestamp.
+    ///
+    /// - Parameters:
+    ///   - method: the HTTP method, in capitals.
+    ///   - target: the whole request target: the path from `/kms/v1` on, and the query if there is one.
+    ///   - timestampMilliseconds: since 1970-01-01T00:00:00Z, by the service's clock.
+    package func headers(
+        method: String, target: String, timestampMilliseconds: Int64
+    ) throws(KMSError) -> [(name: String, value: String)] {
+        switch self.method {
+        case .token(let token):
+            return [(Self.tokenHeader, token.withBytes { String(decoding: $0, as: UTF8.self) })]
+        case .signature(let accessKeyID, let authenticator):
+            let timestamp = String(timestampMilliseconds)
+            message.removeAll(keepingCapacity: true)
+            message.append(contentsOf: method.utf8)
+            message.append(UInt8(ascii: " "))
+            message.append(contentsOf: target.utf8)
+            message.append(UInt8(ascii: "\n"))
+            message.append(contentsOf: timestamp.utf8)
+            message.append(UInt8(ascii: "\n"))
+            message.append(contentsOf: accessKeyID.utf8)
+            let signature = Self.base64(try authenticator.authenticate(message))
+            return [
+                (Self.timestampHeader, timestamp), (Self.accessKeyHeader, accessKeyID),
+                (Self.signatureHeader, signature),
+            ]
+        }
+    }
+
+    private static func base64(_ bytes: [UInt8]) -> String {
+        // Four characters for three bytes begun, and the NUL that OpenSSL adds.
+        var text = [UInt8](repeating: 0, count: (bytes.count + 2) / 3 * 4 + 1)
+        let count = EVP_EncodeBlock(&text, bytes, CInt(bytes.count))
+        return String(decoding: text[..<Int(count)], as: UTF8.self)
+    }
+}

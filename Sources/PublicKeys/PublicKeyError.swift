@@ -1,0 +1,106 @@
+/// Why a text is not accepted as a public key (spec 02, "getPublicKey"). Holds nothing of the text but the names of
+/// what it declares itself to be, so it may be logged even when the text was a private key.
+public enum PublicKeyError: Error, Equatable, Sendable {
+    /// No PEM block is in the text.
+    case notPEM
+    /// Something other than white space precedes or follows the PEM block.
+    case textAroundPEM
+    case multiplePEMBlocks
+    /// The block does not end, ends under another label, or has its boundaries not on lines of their own.
+    case malformedPEM
+    /// The block has headers (RFC 1421), as encrypted ones have.
+    case pemHeaders
+    case invalidBase64
+
+    case privateKey
+    case certificate
+    /// The block is neither `PUBLIC KEY` nor `RSA PUBLIC KEY`.
+    case unexpectedPEMLabel(String)
+
+    /// The contents are not the DER encoding of what the label says.
+    case invalidDER
+    /// Bytes follow the key, inside or after its outermost element.
+    case trailingBytes
+
+    case rsaKeySize(bits: Int)
+    case rsaExponent
+    case rsaModulus
+    /// An RSA key that is restricted to PSS (RFC 4055: `id-RSASSA-PSS`).
+    case rsaPSSOnly
+
+    case unsupportedCurve(String)
+    case explicitCurveParameters
+    /// The point is written compressed or hybrid (SEC 1, section 2.3.3).
+    case compressedPoint
+    case pointAtInfinity
+    case pointNotOnCurve
+
+    case ed25519
+    case dsa
+    case unsupportedAlgorithm(String)
+
+    /// A stable name for programs: that of the case.
+    public var name: String {
+        switch self {
+        case .notPEM: "notPEM"
+        case .textAroundPEM: "textAroundPEM"
+        case .multiplePEMBlocks: "multiplePEMBlocks"
+        case .malformedPEM: "malformedPEM"
+        case .pemHeaders: "pemHeaders"
+        case .invalidBase64: "invalidBase64"
+        case .privateKey: "privateKey"
+        case .certificate: "certificate"
+        case .unexpectedPEMLabel: "unexpectedPEMLabel"
+        case .invalidDER: "invalidDER"
+        case .trailingBytes: "trailingBytes"
+        case .rsaKeySize: "rsaKeySize"
+        case .rsaExponent: "rsaExponent"
+        case .rsaModulus: "rsaModulus"
+        case .rsaPSSOnly: "rsaPSSOnly"
+        case .unsupportedCurve: "unsupportedCurve"
+        case .explicitCurveParameters: "explicitCurveParameters"
+        case .compressedPoint: "compressedPoint"
+        case .pointAtInfinity: "pointAtInfinity"
+        case .pointNotOnCurve: "pointNotOnCurve"
+        case .ed25519: "ed25519"
+        case .dsa: "dsa"
+        case .unsupportedAlgorithm: "unsupportedAlgorithm"
+        }
+    }
+}
+
+extension PublicKeyError: CustomStringConvertible {
+    /// A sentence for people, without a capital or a full stop.
+    public var description: String {
+        switch self {
+        case .notPEM: "the text is not a PEM block"
+        case .textAroundPEM: "there is text before or after the PEM block"
+        case .multiplePEMBlocks: "there is more than one PEM block where one public key is expected"
+        case .malformedPEM: "the lines that begin and end the PEM block are not as RFC 7468 writes them"
+        case .pemHeaders: "the PEM block has headers or is encrypted, which a public key never is"
+        case .invalidBase64: "the contents of the PEM block are not Base64"
+        case .privateKey: "the text is a private key, where only a public key is accepted; it was discarded"
+        case .certificate: "the PEM block is a certificate, not a public key"
+        case .unexpectedPEMLabel(let label):
+            "the PEM block is labelled \"\(label)\", neither \"PUBLIC KEY\" nor \"RSA PUBLIC KEY\""
+        case .invalidDER: "the contents of the PEM block are not the strict DER encoding of a public key"
+        case .trailingBytes: "bytes follow the public key inside the PEM block"
+        case .rsaKeySize(let bits):
+            "the RSA key has \(bits) bits; from \(RSAPublicKey.allowedBits.lowerBound) to"
+                + " \(RSAPublicKey.allowedBits.upperBound) are accepted"
+        case .rsaExponent: "the RSA key's exponent is not an odd number from 3 to 4294967295"
+        case .rsaModulus: "the RSA key's modulus is even, so it is not a product of two large primes"
+        case .rsaPSSOnly: "the RSA key is restricted to RSA-PSS, which is not accepted"
+        case .unsupportedCurve(let curve):
+            "the key is on the curve \(curve); \(Curve.allCases.map(\.rawValue).joined(separator: ", ")) are accepted"
+        case .explicitCurveParameters: "the key spells out its curve's parameters instead of naming the curve"
+        case .compressedPoint: "the key's point is not written in the uncompressed form"
+        case .pointAtInfinity: "the key's point is the point at infinity"
+        case .pointNotOnCurve: "the key's point is not on its curve"
+        case .ed25519: "Ed25519 keys are not accepted; RSA and EC keys are"
+        case .dsa: "DSA keys are not accepted; RSA and EC keys are"
+        case .unsupportedAlgorithm(let algorithm):
+            "keys of the algorithm \(algorithm) are not accepted; RSA and EC keys are"
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import Platform
+
+/// Remembers the keys that were read from PEM texts, so that the same text is read and checked once.
+public final class PublicKeyMemo: Sendable {
+    /// How often a key was found, and how often a text was read because it was not.
+    public struct Counters: Equatable, Sendable {
+        public var hits = 0
+        /// Failures included, which are not remembered.
+        public var parses = 0
+    }
+
+    /// As many keys as the client's cache has entries (spec 03); about 2 KiB each.
+    public static let defaultCapacity = 1_024
+
+    private struct State {
+        var keys: LRUCache<[UInt8], PublicKey>
+        var counters = Counters()
+    }
+
+    private let state: Lock<State>
+
+    /// - Parameter capacity: the greatest number of keys, at least 1; beyond it the one used least recently goes.
+    public init(capacity: Int = PublicKeyMemo.defaultCapacity) {
+        state = Lock(State(keys: LRUCache(capacity: capacity)))
+    }
+
+    /// The key of a PEM text: the same object for the same bytes, for as long as it is remembered.
+    public func key(forPEM pem: [UInt8]) throws(PublicKeyError) -> PublicKey {
+        let known = state.withLock { state -> PublicKey? in
+            let known = state.keys.value(forKey: pem)
+            if known != nil { state.counters.hits += 1 } else { state.counters.parses += 1 }
+            return known
+        }
+        if let known { return known }
+
+        // Outside the lock, so that others are not kept waiting.
+        let key = try PublicKey(pem: pem)
+        return state.withLock { state in
+            // Another thread may have read the same text meanwhile; its key was handed out first.
+            if let first = state.keys.value(forKey: pem) { return first }
+            state.keys.insert(key, forKey: key.pem)
+            return key
+        }
+    }
+
+    public var counters: Counters { state.withLock { $0.counters } }
+    public var hits: Int { counters.hits }
+    public var parses: Int { counters.parses }
+}

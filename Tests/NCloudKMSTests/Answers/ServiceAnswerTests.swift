@@ -1,0 +1,160 @@
+import Testing
+
+@testable import NCloudKMS
+
+@Suite struct ServiceAnswerTests {
+    private func failure(_ status: Int, _ body: String) throws -> ServiceFailure {
+        let answer = ServiceAnswer(status: status, body: Array(body.utf8))
+        guard case .failure(let failure) = answer else { throw Unexpected(answer: answer) }
+        return failure
+    }
+
+    struct Unexpected: Error { let answer: ServiceAnswer }
+
+    @Test(arguments: [
+        #"{"code":"SUCCESS","data":{"publicKey":"-----BEGIN\r\nä"}}"#,
+        #"{"code":"SUCCESS","msg":"ok","data":{"publicKey":"-----BEGIN\r\nä","x":1},"y":[]}"#,
+        "\u{FEFF}" + #"{"code":"SUCCESS","data":{"publicKey":"-----BEGIN\r\n\u00e4"}}"#,
+    ])
+    func `a success brings the PEM as it was sent`(body: String) {
+        #expect(ServiceAnswer(status: 200, body: Array(body.utf8)) == .publicKey(pem: "-----BEGIN\r\nä"))
+    }
+
+    /// The gateway's table in 01-kms-api.md, each row with the code as text and as a number.
+    static let gatewayRows: [(Int, String, KMSError.Code, ServiceFailure.Repetition)] = [
+        (400, "100", KMSError.Code.requestRejected, ServiceFailure.Repetition.never),
+        (401, "200", .authenticationFailed, .afterReauthentication),
+        (401, "210", .permissionDenied, .never), (403, "230", .permissionDenied, .never),
+        (404, "300", .keyNotFound, .never), (429, "400", .quotaExceeded, .never),
+        (429, "410", .rateLimited, .afterThrottling), (429, "420", .rateLimited, .afterThrottling),
+        (413, "430", .requestRejected, .never), (503, "500", .serviceUnavailable, .afterBackoff),
+        (504, "510", .serviceUnavailable, .afterBackoff), (500, "900", .serviceUnavailable, .afterBackoff),
+    ]
+
+    @Test(arguments: gatewayRows)
+    func `the gateway's codes mean what the table says`(
+        status: Int, code: String, expected: KMSError.Code, repetition: ServiceFailure.Repetition
+    ) throws {
+        for written in ["\"\(code)\"", code, "\(code).0"] {
+            let body = #"{"error":{"errorCode":\#(written),"message":"Some Words","details":"d"}}"#
+            // At its own status, and at one that says nothing.
+            for status in [status, 200, 418] {
+                let failure = try failure(status, body)
+                #expect(failure.code == expected)
+                #expect(failure.repetition == repetition)
+                #expect(failure.kmsCode == code)
+                #expect(failure.kmsMessage == "Some Words")
+                #expect(failure.error.httpStatus == status)
+            }
+            let flat = try self.failure(status, #"{"code":\#(written),"message":"Some Words"}"#)
+            #expect(flat.code == expected)
+            #expect(flat.repetition == repetition)
+        }
+    }
+
+    static let kmsRows: [(String, KMSError.Code, ServiceFailure.Repetition)] = [
+        ("FORBIDDEN", KMSError.Code.permissionDenied, ServiceFailure.Repetition.never),
+        ("UNAUTHORIZED", .authenticationFailed, .afterReauthentication),
+        ("UNPROCESSABLE_ENTITY", .keyUnusable, .never), ("INVALID_REQUEST", .keyUnusable, .never),
+        ("INTERNAL_SERVER_ERROR", .serviceUnavailable, .afterBackoff),
+    ]
+
+    @Test(arguments: kmsRows)
+    func `the codes of KMS decide at any status`(
+        code: String, expected: KMSError.Code, repetition: ServiceFailure.Repetition
+    ) throws {
+        for status in [200, 204, 302, 400, 404, 422, 429, 500, 501] {
+            for member in ["msg", "message"] {
+                let failure = try failure(status, #"{"code":"\#(code)","\#(member)":"why","data":null}"#)
+                #expect(failure.code == expected)
+                #expect(failure.repetition == repetition)
+                #expect(failure.kmsCode == code)
+                #expect(failure.kmsMessage == "why")
+            }
+        }
+    }
+
+    static let statusRows: [(Int, KMSError.Code, ServiceFailure.Repetition)] = [
+        (100, KMSError.Code.invalidServiceResponse, ServiceFailure.Repetition.never),
+        (201, .invalidServiceResponse, .never), (204, .invalidServiceResponse, .never),
+        (301, .invalidServiceResponse, .never), (304, .invalidServiceResponse, .never),
+        (400, .requestRejected, .never), (401, .authenticationFailed, .afterReauthentication),
+        (403, .permissionDenied, .never), (404, .keyNotFound, .never), (407, .requestRejected, .never),
+        (408, .serviceUnavailable, .afterBackoff), (413, .requestRejected, .never),
+        (422, .requestRejected, .never), (429, .rateLimited, .afterThrottling),
+        (500, .serviceUnavailable, .afterBackoff), (501, .serviceUnavailable, .never),
+        (502, .serviceUnavailable, .afterBackoff), (503, .serviceUnavailable, .afterBackoff),
+        (504, .serviceUnavailable, .afterBackoff), (505, .serviceUnavailable, .never),
+        (599, .serviceUnavailable, .never),
+    ]
+
+    @Test(arguments: statusRows)
+    func `without a known code the status decides, whatever the body is`(
+        status: Int, expected: KMSError.Code, repetition: ServiceFailure.Repetition
+    ) throws {
+        let bodies = [
+            "", "Bad Gateway", "<html><body>503</body></html>", "{", "[]", "null", "{}", #"{"code":"SUCCESS"}"#,
+            #"{"code":"SUCCESS","data":{"publicKey":"key"}}"#, #"{"code":"NEW_CODE"}"#, #"{"error":{}}"#,
+            #"{"error":{"errorCode":"999"}}"#, #"{"code":777}"#,
+        ]
+        for body in bodies {
+            let failure = try failure(status, body)
+            #expect(failure.code == expected, "\(body)")
+            #expect(failure.repetition == repetition, "\(body)")
+        }
+        #expect(ServiceAnswer(status: status, body: [0xFF, 0xFE]) == .failure(try failure(status, "")))
+    }
+
+    static let damagedRows: [(String, ServiceFailure.Repetition)] = [
+        ("", ServiceFailure.Repetition.once), ("{", .once), ("<html>", .once), ("null", .once), ("[]", .once),
+        ("{}", .once), (#"{"code":null}"#, .once), (#"{"data":{"publicKey":"key"}}"#, .once),
+        (#"{"code":"SUCCESS"}"#, .once), (#"{"code":"SUCCESS","data":{}}"#, .once),
+        (#"{"code":"SUCCESS","data":{"publicKey":null}}"#, .once), (#"{"code":"SUCCESS","data":null}"#, .once),
+        (#"{"code":"SUCCESS","data":{"publicKey":7}}"#, .once), (#"{"code":"SUCCESS","data":"key"}"#, .once),
+        (#"{"error":{}}"#, .once), (#"{"code":"NEW_CODE","data":{"publicKey":"key"}}"#, .never),
+        (#"{"code":"success","data":{"publicKey":"key"}}"#, .never), (#"{"code":0}"#, .never),
+        (#"{"error":{"errorCode":"999"}}"#, .never), (#"{"error":{"errorCode":"SUCCESS"}}"#, .never),
+    ]
+
+    @Test(arguments: damagedRows)
+    func `a 200 that brings no key is repeated once if it is damaged`(
+        body: String, repetition: ServiceFailure.Repetition
+    ) throws {
+        let failure = try failure(200, body)
+        #expect(failure.code == .invalidServiceResponse)
+        #expect(failure.repetition == repetition)
+        #expect(failure.error.message.contains(": it"))
+    }
+
+    static let numberRows: [(Int, String, KMSError.Code)] = [
+        (400, #"{"code":"400","msg":"m"}"#, KMSError.Code.requestRejected),
+        (500, #"{"code":500,"msg":"m"}"#, .serviceUnavailable), (404, #"{"code":"100"}"#, .keyNotFound),
+        (200, #"{"code":"200"}"#, .invalidServiceResponse),
+    ]
+
+    @Test(arguments: numberRows)
+    func `a number in the KMS shape is no gateway code at another status`(
+        status: Int, body: String, expected: KMSError.Code
+    ) throws {
+        #expect(try failure(status, body).code == expected)
+    }
+
+    static let plainRows: [(String, String?)] = [
+        (" upstream connect error \r\n", "upstream connect error"), ("<html>x", nil), ("{\"code\":", nil), ("", nil),
+        (#"{"error":"words"}"#, "words"), (#"{"error":{"details":"only these"}}"#, "only these"),
+    ]
+
+    @Test(arguments: plainRows)
+    func `plain words become the service's message`(body: String, expected: String?) throws {
+        #expect(try failure(502, body).kmsMessage == expected)
+    }
+
+    @Test func `the service's text is cut at a character's end`() throws {
+        let text = String(repeating: "€", count: 400)
+        let failure = try failure(500, #"{"code":"\#(text)","msg":"x\#(text)"}"#)
+        #expect(failure.kmsCode == String(repeating: "€", count: 341))
+        #expect(failure.kmsMessage == "x" + String(repeating: "€", count: 341))
+        #expect(failure.error.kmsMessage?.utf8.count == 1_024)
+        #expect(ServiceText.capped(String(repeating: "a", count: 1_024)).utf8.count == 1_024)
+    }
+}
