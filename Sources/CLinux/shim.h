@@ -13,6 +13,9 @@ static inline int clinux_set_dumpable(int value) { return prctl(PR_SET_DUMPABLE,
 /// Names the calling thread, as `/proc/PID/task/*/comm` shows it; cut to 15 bytes by the kernel.
 static inline int clinux_set_thread_name(const char *name) { return prctl(PR_SET_NAME, (unsigned long)name, 0, 0, 0); }
 
+/// `pipe2(2)`: both ends get the flags at once, so no program that is started meanwhile inherits them.
+static inline int clinux_pipe2(int ends[2], int flags) { return (int)syscall(SYS_pipe2, ends, flags); }
+
 /// A descriptor that becomes readable when the process ends, or -1 with `errno` (ESRCH: no such process).
 static inline int clinux_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 

@@ -1,13 +1,21 @@
+import CLinux
+
 /// Descriptors of the process's own.
 public enum Descriptors {
-    /// A pipe, both ends non-blocking and closed on exec.
-    public static func pipe() throws(PlatformError) -> (read: CInt, write: CInt) {
+    /// A pipe whose ends are closed on exec.
+    public static func pipe(isNonBlocking: Bool = false) throws(PlatformError) -> (read: CInt, write: CInt) {
         var ends: [CInt] = [-1, -1]
+        #if os(Linux)
+        guard clinux_pipe2(&ends, O_CLOEXEC | (isNonBlocking ? O_NONBLOCK : 0)) == 0 else {
+            throw PlatformError("pipe2")
+        }
+        #else
         guard systemPipe(&ends) == 0 else { throw PlatformError("pipe") }
         for end in ends {
-            _ = fcntl(end, F_SETFL, fcntl(end, F_GETFL) | O_NONBLOCK)
+            if isNonBlocking { _ = fcntl(end, F_SETFL, fcntl(end, F_GETFL) | O_NONBLOCK) }
             _ = fcntl(end, F_SETFD, FD_CLOEXEC)
         }
+        #endif
         return (ends[0], ends[1])
     }
 
@@ -18,7 +26,9 @@ public enum Descriptors {
     }
 }
 
+#if !os(Linux)
 /// `pipe(2)`, which the method of the same name hides.
 private func systemPipe(_ ends: UnsafeMutablePointer<CInt>) -> CInt {
     pipe(ends)
 }
+#endif

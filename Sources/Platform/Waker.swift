@@ -5,7 +5,7 @@ public final class Waker: Sendable {
     private let writeEnd: CInt
 
     public init() throws(PlatformError) {
-        (descriptor, writeEnd) = try Descriptors.pipe()
+        (descriptor, writeEnd) = try Descriptors.pipe(isNonBlocking: true)
     }
 
     deinit {

@@ -1,0 +1,90 @@
+import NCloudKMS
+
+/// Looks settings up in flags and environment, and turns their texts into values; every mistake is an error that names
+/// the flag or variable that it was made in.
+struct SettingReader {
+    /// What the command line gave, by name; a flag without a value is "".
+    let flags: [Setting.Name: String]
+    let environment: [String: String]
+
+    /// A text and where it stood.
+    struct Source {
+        let text: String
+        /// The flag or the variable.
+        let origin: String
+        let isFlag: Bool
+
+        /// - Parameter problem: the rest of a sentence that begins with the flag or the variable.
+        func error(_ problem: String) -> ConfigurationError {
+            ConfigurationError("\(origin) \(problem)", isUsage: isFlag)
+        }
+    }
+
+    /// Flags beat the environment, and an empty variable is an unset one.
+    func source(_ name: Setting.Name) -> Source? {
+        if let text = flags[name] { return Source(text: text, origin: name.flag, isFlag: true) }
+        for variable in Setting[name].variables {
+            guard let text = environment[variable], !text.isEmpty else { continue }
+            return Source(text: text, origin: variable, isFlag: false)
+        }
+        return nil
+    }
+
+    func isSet(_ name: Setting.Name) -> Bool { flags[name] != nil }
+
+    func text(_ name: Setting.Name) throws(ConfigurationError) -> Source? {
+        guard let source = source(name) else { return nil }
+        guard !source.text.isEmpty else { throw source.error("needs a value") }
+        return source
+    }
+
+    func integer(_ name: Setting.Name, in range: ClosedRange<Int>) throws(ConfigurationError) -> Int? {
+        guard let source = try text(name) else { return nil }
+        guard let integer = Int(source.text), range.contains(integer) else {
+            throw source.error("must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return integer
+    }
+
+    /// One of the raw values of an enumeration.
+    func choice<Choice: RawRepresentable & CaseIterable>(
+        _ name: Setting.Name, of _: Choice.Type = Choice.self
+    ) throws(ConfigurationError) -> Choice? where Choice.RawValue == String {
+        guard let source = try text(name) else { return nil }
+        guard let choice = Choice(rawValue: source.text) else {
+            let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+            throw source.error("must be one of \(names)")
+        }
+        return choice
+    }
+
+    /// A value that another module reads out of the text.
+    func value<Value>(
+        _ name: Setting.Name, _ read: (String) throws(InvalidValue) -> Value
+    ) throws(ConfigurationError) -> Value? {
+        guard let source = try text(name) else { return nil }
+        do {
+            return try read(source.text)
+        } catch {
+            throw source.error(error.problem)
+        }
+    }
+}
+
+/// Why the program can't start.
+public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
+    /// One line that says what to change.
+    public let message: String
+    /// The command line is wrong, as opposed to a file or the environment.
+    public let isUsage: Bool
+
+    public init(_ message: String, isUsage: Bool) {
+        self.message = message
+        self.isUsage = isUsage
+    }
+
+    public var description: String { message }
+
+    /// The exit status of `sysexits.h`: 64 for the usage, 78 for the configuration.
+    public var exitStatus: Int32 { isUsage ? 64 : 78 }
+}

@@ -1,0 +1,62 @@
+import JSON
+import Logging
+import Platform
+
+/// How a line of the log looks.
+public enum LogFormat: String, CaseIterable, Sendable {
+    /// `2026-11-24T06:00:00.123Z warning a sentence name=value`
+    case text
+    /// One object with `time`, `level`, `message` and the metadata.
+    case json
+
+    func line(
+        level: Logger.Level, message: String, metadata: [(name: String, value: String)], wallClockMilliseconds: Int64
+    ) -> [UInt8] {
+        let time = Self.timestamp(wallClockMilliseconds)
+        switch self {
+        case .text:
+            let fields = metadata.map { " \($0.name)=\(Self.field($0.value))" }.joined()
+            return Array("\(time) \(level.rawValue) \(Self.escapingControls(message))\(fields)".utf8)
+        case .json:
+            var json = JSONWriter()
+            json.object { line in
+                line.member("time", time)
+                line.member("level", level.rawValue)
+                line.member("message", message)
+                for field in metadata { line.member(field.name, field.value) }
+            }
+            return json.bytes
+        }
+    }
+
+    /// RFC 3339, in UTC, with milliseconds.
+    static func timestamp(_ wallClockMilliseconds: Int64) -> String {
+        var seconds = time_t(wallClockMilliseconds / 1_000)
+        var parts = tm()
+        gmtime_r(&seconds, &parts)
+        func padded(_ number: Int32, _ width: Int = 2) -> String {
+            let digits = String(number)
+            return String(repeating: "0", count: max(0, width - digits.count)) + digits
+        }
+        let date = "\(padded(parts.tm_year + 1900, 4))-\(padded(parts.tm_mon + 1))-\(padded(parts.tm_mday))"
+        let time = "\(padded(parts.tm_hour)):\(padded(parts.tm_min)):\(padded(parts.tm_sec))"
+        return "\(date)T\(time).\(padded(Int32(wallClockMilliseconds % 1_000), 3))Z"
+    }
+
+    /// A value that has spaces or quotes is written as a JSON string, so that fields can be told apart.
+    private static func field(_ value: String) -> String {
+        let isPlain = !value.isEmpty && value.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && $0 != 0x22 && $0 != 0x3D }
+        if isPlain { return value }
+        var json = JSONWriter()
+        json.value(value)
+        return escapingControls(String(decoding: json.bytes, as: UTF8.self))
+    }
+
+    /// Text of the service may hold control characters, which would move a terminal's cursor or forge a line.
+    private static func escapingControls(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
+        return text.unicodeScalars.map { scalar in
+            scalar.properties.generalCategory == .control ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
+        }.joined()
+    }
+}

@@ -1,0 +1,26 @@
+import PublicKeys
+
+extension KMSError {
+    /// What a failed attempt means for the call.
+    init(_ failure: TransportFailure) {
+        switch failure.kind {
+        case .untrusted: self.init(.untrustedService, failure.message)
+        case .tooLarge: self = .answerTooLarge(maximumBytes: HTTPResponse.largestBodyBytes)
+        case .badResponse: self.init(.invalidServiceResponse, failure.message)
+        default: self.init(.serviceUnavailable, failure.message)
+        }
+    }
+
+    /// The key in the answer failed a check.
+    static func invalidKey(_ error: PublicKeyError) -> KMSError {
+        var invalid = KMSError.invalidKey(error.description)
+        invalid.reason = error.name
+        return invalid
+    }
+
+    func about(_ keyTag: KeyTag) -> KMSError {
+        var error = self
+        error.keyTag = keyTag.text
+        return error
+    }
+}

@@ -1,0 +1,48 @@
+import PublicKeys
+
+/// What a caller asks for.
+public struct PublicKeyQuery: Sendable {
+    /// How long a call may take, waiting and retries included.
+    public static let defaultTimeout = Duration.seconds(30)
+
+    public var keyTag: KeyTag
+    /// Nil is the latest.
+    public var version: KeyVersion?
+    /// An answer may be so old, counted from the start of the request to the service behind it; zero asks the service.
+    /// Nil, and anything above it, is the cache's time to live.
+    public var maxAge: Duration?
+    public var timeout: Duration
+
+    public init(
+        keyTag: KeyTag, version: KeyVersion? = nil, maxAge: Duration? = nil,
+        timeout: Duration = PublicKeyQuery.defaultTimeout
+    ) {
+        self.keyTag = keyTag
+        self.version = version
+        self.maxAge = maxAge
+        self.timeout = timeout
+    }
+}
+
+/// A public key and where it came from.
+public struct PublicKeyAnswer: Sendable {
+    public enum Source: String, Sendable {
+        /// The service was asked for this call, or for one that it joined.
+        case kms
+        case cache
+        /// The service could not be asked, and the cached key is older than it should be.
+        case stale
+    }
+
+    public let keyTag: KeyTag
+    /// As it was asked: the service does not say which version the latest is.
+    public let version: KeyVersion?
+    public let key: PublicKey
+    public let source: Source
+    /// From the start of the request to the service to the arrival of the call; zero if that came first.
+    public let age: Duration
+    /// HTTP requests that the fetch behind the answer took.
+    public let attempts: Int
+    /// The service's name for its answer, if it sent one.
+    public let requestID: String?
+}

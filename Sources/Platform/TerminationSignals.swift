@@ -1,0 +1,41 @@
+/// SIGTERM, SIGINT and SIGHUP as a descriptor that becomes readable.
+///
+/// The first signal asks for an orderly end. The second one ends the process at once, with status 128 + its number,
+/// whatever its threads are doing.
+public enum TerminationSignals {
+    /// Takes over the signals for the whole process, and has SIGPIPE ignored.
+    ///
+    /// - Returns: the descriptor, readable from the first signal on.
+    /// - Throws: `PlatformError` if the system has no descriptors left.
+    public static func install() throws(PlatformError) -> CInt {
+        let (readEnd, writeEnd) = try Descriptors.pipe(isNonBlocking: true)
+        terminationPipe = writeEnd
+        signal(SIGPIPE, SIG_IGN)
+        var action = sigaction()
+        #if canImport(Darwin)
+        action.__sigaction_u.__sa_handler = terminationHandler
+        #else
+        action.__sigaction_handler.sa_handler = terminationHandler
+        #endif
+        for number in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&action.sa_mask, number) }
+        // No SA_RESTART: a system call that waits comes back.
+        for number in [SIGTERM, SIGINT, SIGHUP] { sigaction(number, &action, nil) }
+        return readEnd
+    }
+}
+
+// `terminationPipe` is written once, before the handler can run, and then only read. `signalCount` is touched by the
+// handler alone. It masks its signals, so it can run twice at once only on two threads; an increment lost to that would
+// cost the user one more signal.
+private nonisolated(unsafe) var terminationPipe: CInt = -1
+private nonisolated(unsafe) var signalCount = 0
+
+/// Async-signal-safe: it only writes a byte or leaves.
+private nonisolated func terminationHandler(_ number: CInt) {
+    signalCount += 1
+    if signalCount > 1 { _exit(128 + number) }
+    let saved = errno
+    var byte: UInt8 = 1
+    _ = write(terminationPipe, &byte, 1)
+    errno = saved
+}
