@@ -1,3 +1,55 @@
 // libcurl for Swift: typed wrappers for its variadic calls, one for each C type of argument.
+// The names in parentheses are the functions themselves: without them curl/typecheck-gcc.h puts macros in their place.
 #pragma once
 #include <curl/curl.h>
+
+/// The newest form of `curl_version_info`'s answer that this header knows: a macro that does not import.
+static const CURLversion clibcurl_version_now = CURLVERSION_NOW;
+
+static inline CURLcode clibcurl_easy_set_long(CURL *handle, CURLoption option, long value) {
+    return (curl_easy_setopt)(handle, option, value);
+}
+
+static inline CURLcode clibcurl_easy_set_offset(CURL *handle, CURLoption option, curl_off_t value) {
+    return (curl_easy_setopt)(handle, option, value);
+}
+
+/// libcurl copies the text, save for `CURLOPT_POSTFIELDS`.
+static inline CURLcode clibcurl_easy_set_text(CURL *handle, CURLoption option, const char *value) {
+    return (curl_easy_setopt)(handle, option, value);
+}
+
+static inline CURLcode clibcurl_easy_set_pointer(CURL *handle, CURLoption option, void *value) {
+    return (curl_easy_setopt)(handle, option, value);
+}
+
+/// libcurl reads the list until the transfer ends, and neither copies nor frees it.
+static inline CURLcode clibcurl_easy_set_list(CURL *handle, CURLoption option, struct curl_slist *value) {
+    return (curl_easy_setopt)(handle, option, value);
+}
+
+/// For `CURLOPT_WRITEFUNCTION` and `CURLOPT_HEADERFUNCTION`, which have the same type.
+static inline CURLcode clibcurl_easy_set_write_callback(CURL *handle, CURLoption option, curl_write_callback value) {
+    return (curl_easy_setopt)(handle, option, value);
+}
+
+static inline CURLcode clibcurl_easy_set_prereq_callback(CURL *handle, curl_prereq_callback value) {
+    return (curl_easy_setopt)(handle, CURLOPT_PREREQFUNCTION, value);
+}
+
+static inline CURLcode clibcurl_easy_get_long(CURL *handle, CURLINFO info, long *value) {
+    return (curl_easy_getinfo)(handle, info, value);
+}
+
+static inline CURLcode clibcurl_easy_get_offset(CURL *handle, CURLINFO info, curl_off_t *value) {
+    return (curl_easy_getinfo)(handle, info, value);
+}
+
+/// For `CURLINFO_PRIVATE`, which libcurl declares as `char **`.
+static inline CURLcode clibcurl_easy_get_pointer(CURL *handle, CURLINFO info, void **value) {
+    return (curl_easy_getinfo)(handle, info, (char **)value);
+}
+
+static inline CURLMcode clibcurl_multi_set_long(CURLM *handle, CURLMoption option, long value) {
+    return (curl_multi_setopt)(handle, option, value);
+}

@@ -1,0 +1,278 @@
+import CLibcurl
+import Platform
+
+/// Owner of one `CURL *`: configured once, used for one transfer after another. On one thread at a time.
+final class CurlEasy {
+    /// Connections older than this are closed instead of used (spec page 03, Transport).
+    static let longestConnectionLife = Duration.seconds(300)
+
+    /// Connections idle for longer are not used again: gateways and balancers commonly drop them after 60 s.
+    static let longestIdle = Duration.seconds(55)
+
+    let handle: UnsafeMutableRawPointer
+    private let collector: ResponseCollector
+    private let configuration: TransportConfiguration
+    private let proxyHost: String?
+    private var memory = RequestMemory()
+    /// libcurl writes its text of the last error here.
+    private let errorText: UnsafeMutablePointer<CChar>
+    private var service = ""
+
+    /// What rarely differs between requests, as it is set now; nil: not known.
+    private struct Route: Equatable {
+        var isDirect: Bool
+        var allowsPlainHTTP: Bool
+        var connectTimeout: Duration
+    }
+    private var route: Route?
+
+    init(
+        _ configuration: TransportConfiguration, environment: CurlEnvironment, clock: any TimeSource
+    ) throws(TransportFailure) {
+        guard let handle = curl_easy_init() else {
+            throw TransportFailure(.setup, message: "libcurl has no memory for another transfer.")
+        }
+        self.handle = handle
+        self.configuration = configuration
+        proxyHost = configuration.proxy.flatMap { Self.host(of: $0.url) }
+        collector = ResponseCollector(clock: clock)
+        errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
+        errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+        try configure(environment)
+    }
+
+    deinit {
+        // Before the memory that it points to.
+        curl_easy_cleanup(handle)
+        errorText.deallocate()
+    }
+
+    // MARK: Once
+
+    private func configure(_ environment: CurlEnvironment) throws(TransportFailure) {
+        try configureProtocol()
+        try configureTrust(environment)
+        try configureProxy()
+
+        let collector = Unmanaged.passUnretained(collector).toOpaque()
+        try set(CURLOPT_HEADERDATA, collector)
+        try check(
+            clibcurl_easy_set_write_callback(handle, CURLOPT_HEADERFUNCTION, curlReceivedHeaderLine),
+            CURLOPT_HEADERFUNCTION)
+        try set(CURLOPT_WRITEDATA, collector)
+        try check(
+            clibcurl_easy_set_write_callback(handle, CURLOPT_WRITEFUNCTION, curlReceivedBody), CURLOPT_WRITEFUNCTION)
+        try set(CURLOPT_PREREQDATA, collector)
+        try check(clibcurl_easy_set_prereq_callback(handle, curlIsAboutToSend), CURLOPT_PREREQFUNCTION)
+        try set(CURLOPT_PRIVATE, Unmanaged.passUnretained(self).toOpaque())
+        try set(CURLOPT_ERRORBUFFER, UnsafeMutableRawPointer(errorText))
+    }
+
+    private func configureProtocol() throws(TransportFailure) {
+        // HTTP/2 loses requests in libcurl 7.88 when a server recycles the connection.
+        try set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+        try set(CURLOPT_HTTP09_ALLOWED, 0)
+        try set(CURLOPT_FOLLOWLOCATION, 0)
+        try set(CURLOPT_USERAGENT, configuration.userAgent)
+        // The path is signed as it is written.
+        try set(CURLOPT_PATH_AS_IS, 1)
+        try set(CURLOPT_DISALLOW_USERNAME_IN_URL, 1)
+        try set(CURLOPT_NETRC, Int(CURL_NETRC_IGNORED.rawValue))
+        try set(CURLOPT_COOKIEFILE, nil as String?)
+        try set(CURLOPT_ACCEPT_ENCODING, nil as String?)
+        try set(CURLOPT_HTTP_CONTENT_DECODING, 0)
+        try set(CURLOPT_TRANSFER_ENCODING, 0)
+        try check(
+            clibcurl_easy_set_offset(
+                handle, CURLOPT_MAXFILESIZE_LARGE, curl_off_t(HTTPResponse.largestBodyBytes)),
+            CURLOPT_MAXFILESIZE_LARGE)
+
+        try set(CURLOPT_NOSIGNAL, 1)
+        // Else ending a transfer waits for its name lookup, and with it the thread that serves all others.
+        try set(CURLOPT_QUICK_EXIT, 1)
+        try set(CURLOPT_TCP_NODELAY, 1)
+        try set(CURLOPT_MAXLIFETIME_CONN, Int(Self.longestConnectionLife.components.seconds))
+        try set(CURLOPT_MAXAGE_CONN, Int(Self.longestIdle.components.seconds))
+    }
+
+    private func configureTrust(_ environment: CurlEnvironment) throws(TransportFailure) {
+        let authorities = configuration.caFile ?? environment.builtInAuthorities
+        for (version, peer, host, directory, file) in [
+            (CURLOPT_SSLVERSION, CURLOPT_SSL_VERIFYPEER, CURLOPT_SSL_VERIFYHOST, CURLOPT_CAPATH, CURLOPT_CAINFO),
+            (
+                CURLOPT_PROXY_SSLVERSION, CURLOPT_PROXY_SSL_VERIFYPEER, CURLOPT_PROXY_SSL_VERIFYHOST,
+                CURLOPT_PROXY_CAPATH, CURLOPT_PROXY_CAINFO
+            ),
+        ] {
+            try set(version, Int(CURL_SSLVERSION_TLSv1_2))
+            try set(peer, 1)
+            try set(host, 2)
+            // A directory of authorities keeps libcurl from remembering the parsed file: 30–46 ms a connection.
+            try set(directory, nil as String?)
+            try set(file, authorities)
+        }
+    }
+
+    /// The empty text means none, where nil would let libcurl read the environment.
+    private func configureProxy() throws(TransportFailure) {
+        try set(CURLOPT_PROXY, configuration.proxy?.url ?? "")
+        try set(CURLOPT_NOPROXY, configuration.proxy?.exceptions ?? "")
+    }
+
+    /// The host in a proxy's URL, to tell its failures from the service's.
+    private static func host(of url: String) -> String? {
+        guard let parts = curl_url() else { return nil }
+        defer { curl_url_cleanup(parts) }
+        let flags = UInt32(CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME)
+        guard curl_url_set(parts, CURLUPART_URL, url, flags) == CURLUE_OK else { return nil }
+        var text: UnsafeMutablePointer<CChar>?
+        guard curl_url_get(parts, CURLUPART_HOST, &text, 0) == CURLUE_OK, let text else { return nil }
+        defer { curl_free(text) }
+        return String(cString: text)
+    }
+
+    // MARK: For each transfer
+
+    /// Makes the handle ready to be added to a multi handle.
+    func prepare(_ request: HTTPRequest) throws(TransportFailure) {
+        try Self.validate(request)
+        collector.reset()
+        errorText[0] = 0
+        service = request.baseURL
+        try setRoute(
+            Route(
+                isDirect: request.isDirect, allowsPlainHTTP: request.allowsPlainHTTP,
+                connectTimeout: request.connectTimeout))
+        try set(CURLOPT_URL, request.baseURL + request.target)
+        try set(CURLOPT_TIMEOUT_MS, Self.milliseconds(min(request.attemptTimeout, HTTPRequest.longestAttempt)))
+        // The bare name switches off `Expect: 100-continue`, which libcurl may add by itself.
+        memory.load(headerLines: request.headerLines + ["Expect:"], body: request.body)
+        try check(clibcurl_easy_set_list(handle, CURLOPT_HTTPHEADER, memory.headerList), CURLOPT_HTTPHEADER)
+        switch request.method {
+        case .get:
+            try set(CURLOPT_HTTPGET, 1)
+        case .post:
+            try set(CURLOPT_POST, 1)
+            try check(
+                clibcurl_easy_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(memory.body.count)),
+                CURLOPT_POSTFIELDSIZE_LARGE)
+            try set(CURLOPT_POSTFIELDS, memory.body.baseAddress)
+        }
+    }
+
+    /// What came of the transfer. After it the handle is off the multi handle.
+    func finish(_ code: CURLcode) -> Result<HTTPResponse, TransportFailure> {
+        defer { collector.reset() }
+        let succeeded = code == CURLE_OK || collector.switchedProtocols
+        guard succeeded, let sent = collector.sent, let received = collector.received else {
+            return .failure(TransportFailure(evidence(for: code)))
+        }
+        return .success(
+            HTTPResponse(
+                status: collector.status, headers: collector.headers, body: collector.body, sent: sent,
+                received: received, timing: timing(), reusedConnection: long(CURLINFO_NUM_CONNECTS) == 0))
+    }
+
+    /// Forgets the request, once libcurl does not need it any more.
+    func wipe() {
+        // libcurl would read these again.
+        _ = clibcurl_easy_set_list(handle, CURLOPT_HTTPHEADER, nil)
+        _ = clibcurl_easy_set_pointer(handle, CURLOPT_POSTFIELDS, nil)
+        memory.wipe()
+    }
+
+    private func setRoute(_ new: Route) throws(TransportFailure) {
+        guard route != new else { return }
+        route = nil
+        try set(CURLOPT_NOPROXY, new.isDirect ? "*" : configuration.proxy?.exceptions ?? "")
+        try set(CURLOPT_PROTOCOLS_STR, new.allowsPlainHTTP ? "https,http" : "https")
+        try set(CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(new.connectTimeout))
+        route = new
+    }
+
+    /// At least 1, as 0 means no time-out (or libcurl's own).
+    private static func milliseconds(_ duration: Duration) -> Int {
+        max(1, Int((duration + .nanoseconds(999_999)).milliseconds))
+    }
+
+    private static func validate(_ request: HTTPRequest) throws(TransportFailure) {
+        let isTLS = request.baseURL.hasPrefix("https://")
+        guard isTLS || (request.allowsPlainHTTP && request.baseURL.hasPrefix("http://")) else {
+            throw TransportFailure(.setup, message: "The service's address must begin with https://.")
+        }
+        let printable: ClosedRange<UInt8> = 0x21...0x7E
+        guard request.target.utf8.first == UInt8(ascii: "/"),
+            request.target.utf8.allSatisfy({ printable.contains($0) && $0 != UInt8(ascii: "#") }),
+            request.baseURL.utf8.allSatisfy({ printable.contains($0) })
+        else {
+            throw TransportFailure(.setup, message: "The request's address has characters that an address can't have.")
+        }
+        for line in request.headerLines {
+            guard line.utf8.contains(UInt8(ascii: ":")),
+                line.utf8.allSatisfy({ ($0 >= 0x20 && $0 != 0x7F) || $0 == UInt8(ascii: "\t") })
+            else {
+                throw TransportFailure(.setup, message: "A header line of the request has control characters in it.")
+            }
+        }
+    }
+
+    // MARK: What libcurl knows afterwards
+
+    private func evidence(for code: CURLcode) -> TransferEvidence {
+        let text = String(cString: errorText)
+        var evidence = TransferEvidence(code: code, service: service)
+        evidence.systemError = Int32(truncatingIfNeeded: long(CURLINFO_OS_ERRNO))
+        evidence.certificateError = long(CURLINFO_SSL_VERIFYRESULT)
+        evidence.tlsReason = TransferEvidence.tlsReason(in: text)
+        evidence.proxyStatus = long(CURLINFO_HTTP_CONNECTCODE)
+        evidence.namesProxy = proxyHost.map { text.contains($0) } ?? false
+        evidence.nameWasResolved = offset(CURLINFO_NAMELOOKUP_TIME_T) > 0
+        evidence.wasConnected = offset(CURLINFO_CONNECT_TIME_T) > 0
+        evidence.requestWasSent = collector.sent != nil
+        evidence.answerHasBegun = collector.received != nil
+        evidence.isTooLarge = collector.isTooLarge
+        return evidence
+    }
+
+    private func timing() -> HTTPResponse.Timing {
+        let lookup = offset(CURLINFO_NAMELOOKUP_TIME_T)
+        let connect = offset(CURLINFO_CONNECT_TIME_T)
+        let tls = offset(CURLINFO_APPCONNECT_TIME_T)
+        let ready = offset(CURLINFO_PRETRANSFER_TIME_T)
+        return HTTPResponse.Timing(
+            nameLookup: lookup, connect: max(0, connect - lookup), tls: max(0, tls - connect),
+            firstByte: max(0, offset(CURLINFO_STARTTRANSFER_TIME_T) - ready), total: offset(CURLINFO_TOTAL_TIME_T))
+    }
+
+    /// 0 if libcurl does not know.
+    private func long(_ info: CURLINFO) -> Int {
+        var value = 0
+        return clibcurl_easy_get_long(handle, info, &value) == CURLE_OK ? value : 0
+    }
+
+    private func offset(_ info: CURLINFO) -> Int64 {
+        var value: curl_off_t = 0
+        return clibcurl_easy_get_offset(handle, info, &value) == CURLE_OK ? Int64(value) : 0
+    }
+
+    // MARK: Options
+
+    private func set(_ option: CURLoption, _ value: Int) throws(TransportFailure) {
+        try check(clibcurl_easy_set_long(handle, option, value), option)
+    }
+
+    private func set(_ option: CURLoption, _ value: String?) throws(TransportFailure) {
+        try check(clibcurl_easy_set_text(handle, option, value), option)
+    }
+
+    private func set(_ option: CURLoption, _ value: UnsafeMutableRawPointer?) throws(TransportFailure) {
+        try check(clibcurl_easy_set_pointer(handle, option, value), option)
+    }
+
+    private func check(_ code: CURLcode, _ option: CURLoption) throws(TransportFailure) {
+        guard code != CURLE_OK else { return }
+        let name = curl_easy_option_by_id(option).map { String(cString: $0.pointee.name) } ?? "\(option.rawValue)"
+        throw TransportFailure(
+            .setup, message: "libcurl refuses its option \(name): \(String(cString: curl_easy_strerror(code))).")
+    }
+}

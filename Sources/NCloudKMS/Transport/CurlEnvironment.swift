@@ -1,0 +1,75 @@
+import CLibcurl
+
+/// The libcurl of this process, initialised once and found fit for the transport.
+package struct CurlEnvironment: Sendable {
+    /// The libcurl at hand can't carry the transport. The program exits 78.
+    package struct Unfit: Error, Equatable, CustomStringConvertible {
+        package let description: String
+    }
+
+    /// What libcurl says of itself.
+    package struct Facts: Sendable, Equatable {
+        package var version: String
+        /// As `LIBCURL_VERSION_NUM`: `0xXXYYZZ`.
+        package var number: UInt32
+        /// `OpenSSL/3.0.22`; empty without TLS.
+        package var tls: String
+        /// Bits `CURL_VERSION_…`.
+        package var features: Int32
+    }
+
+    /// 7.87 is the first that can drop a name lookup without waiting for it (`CURLOPT_QUICK_EXIT`).
+    package static let oldestNumber: UInt32 = 0x07_57_00
+
+    package let facts: Facts
+    /// The file of certificate authorities that libcurl was built for.
+    let builtInAuthorities: String?
+
+    /// `libcurl 7.88.1, OpenSSL 3.0.22`: for `doctor` and logs.
+    package var versions: String {
+        "libcurl \(facts.version), " + facts.tls.split(separator: "/", maxSplits: 1).joined(separator: " ")
+    }
+
+    /// Initialises libcurl at the first call.
+    ///
+    /// - Throws: `Unfit` at every call, if the library can't be used.
+    package static func ready() throws(Unfit) -> CurlEnvironment { try outcome.get() }
+
+    private static let outcome = Result { () throws(Unfit) in try CurlEnvironment() }
+
+    private init() throws(Unfit) {
+        let code = curl_global_init(Int(CURL_GLOBAL_DEFAULT))
+        guard code == CURLE_OK else {
+            throw Unfit(description: "libcurl can't be initialised: \(String(cString: curl_easy_strerror(code))).")
+        }
+        guard let info = curl_version_info(clibcurl_version_now)?.pointee else {
+            throw Unfit(description: "libcurl does not say which version it is.")
+        }
+        facts = Facts(
+            version: Self.text(info.version), number: info.version_num, tls: Self.text(info.ssl_version),
+            features: info.features)
+        try Self.check(facts)
+        builtInAuthorities = info.cainfo.map { String(cString: $0) }
+    }
+
+    private static func text(_ pointer: UnsafePointer<CChar>?) -> String { pointer.map { String(cString: $0) } ?? "" }
+
+    /// Which libcurl will do; each refusal says what to install.
+    package static func check(_ facts: Facts) throws(Unfit) {
+        guard facts.number >= oldestNumber else {
+            throw Unfit(description: "libcurl \(facts.version) is too old: install 7.87 or newer.")
+        }
+        guard facts.tls.hasPrefix("OpenSSL/") else {
+            let flavour = facts.tls.isEmpty ? "without TLS" : "with \(facts.tls)"
+            throw Unfit(description: "libcurl was built \(flavour): install its OpenSSL flavour (Debian: libcurl4).")
+        }
+        guard facts.features & CURL_VERSION_THREADSAFE != 0 else {
+            throw Unfit(description: "libcurl \(facts.version) is not thread-safe: install one that is.")
+        }
+        guard facts.features & CURL_VERSION_ASYNCHDNS != 0 else {
+            throw Unfit(
+                description: "libcurl \(facts.version) looks names up while everything else waits: "
+                    + "install one with an asynchronous resolver.")
+        }
+    }
+}

@@ -1,0 +1,94 @@
+import Platform
+
+/// A set of ids, each with the instant at which something is due for it: deadlines, backoffs, waits for the limiter.
+///
+/// Inserting, taking and removing cost O(log n). What is due at the same instant comes out as it went in.
+struct DeadlineHeap<ID: Hashable & Sendable>: Sendable {
+    private struct Entry {
+        var due: Instant
+        /// Orders entries of the same instant; counts insertions.
+        var order: UInt64
+        var id: ID
+
+        func isBefore(_ other: Entry) -> Bool {
+            due != other.due ? due < other.due : order < other.order
+        }
+    }
+
+    /// A binary heap: no entry is before its parent, which is at half its index.
+    private var entries: [Entry] = []
+    private var positions: [ID: Int] = [:]
+    private var insertions: UInt64 = 0
+
+    init() {}
+
+    var count: Int { entries.count }
+    var isEmpty: Bool { entries.isEmpty }
+
+    /// When the earliest is due; nil if there is none.
+    var next: Instant? { entries.first?.due }
+
+    /// Adds an id, or moves it to another instant if it is there already.
+    mutating func insert(_ id: ID, due: Instant) {
+        remove(id)
+        entries.append(Entry(due: due, order: insertions, id: id))
+        insertions += 1
+        positions[id] = entries.count - 1
+        siftUp(entries.count - 1)
+    }
+
+    /// Takes an id out.
+    ///
+    /// - Returns: when it would have been due; nil if it is not there.
+    @discardableResult
+    mutating func remove(_ id: ID) -> Instant? {
+        guard let index = positions.removeValue(forKey: id) else { return nil }
+        let due = entries[index].due
+        let last = entries.removeLast()
+        if index < entries.count {
+            place(last, at: index)
+            siftUp(siftDown(index))
+        }
+        return due
+    }
+
+    /// Takes out the earliest id if it is due by `now`, so at `now` or before.
+    mutating func popDue(by now: Instant) -> ID? {
+        guard let first = entries.first, first.due <= now else { return nil }
+        remove(first.id)
+        return first.id
+    }
+
+    private mutating func place(_ entry: Entry, at index: Int) {
+        entries[index] = entry
+        positions[entry.id] = index
+    }
+
+    private mutating func siftUp(_ start: Int) {
+        let entry = entries[start]
+        var index = start
+        while index > 0 {
+            let parent = (index - 1) / 2
+            guard entry.isBefore(entries[parent]) else { break }
+            place(entries[parent], at: index)
+            index = parent
+        }
+        if index != start { place(entry, at: index) }
+    }
+
+    /// - Returns: where the entry came to rest.
+    private mutating func siftDown(_ start: Int) -> Int {
+        let entry = entries[start]
+        var index = start
+        while true {
+            var child = 2 * index + 1
+            guard child < entries.count else { break }
+            if child + 1 < entries.count, entries[child + 1].isBefore(entries[child]) { child += 1 }
+            guard entries[child].isBefore(entry) else { break }
+            place(entries[child], at: index)
+            index = child
+        }
+        if index != start { place(entry, at: index) }
+        return index
+    }
+}

@@ -1,0 +1,56 @@
+import Platform
+
+/// The answer to one attempt, whatever its status.
+struct HTTPResponse: Sendable {
+    /// Largest body that is accepted: a public key's answer is below 2 KiB (spec page 03, Transport).
+    static let largestBodyBytes = 64 << 10
+
+    var status: Int
+    var headers: Headers
+    var body: [UInt8]
+
+    /// When the request was about to be written to the connection that answered.
+    var sent: Moment
+    /// When the status line of the final answer arrived.
+    var received: Moment
+    var timing: Timing
+    /// False if a connection was opened for this attempt.
+    var reusedConnection: Bool
+
+    /// The header fields that somebody asks for, as sent, without the white space around them.
+    struct Headers: Sendable, Equatable {
+        var date: String?
+        var age: String?
+        var retryAfter: String?
+        /// The first that was sent of `x-ncp-apigw-request-id`, `x-ncp-trace-id` and `x-ncp-request-id`, in this order.
+        var requestID: String?
+    }
+
+    /// One point in time on both clocks: the monotonic one for the round trip, the wall clock for its skew.
+    struct Moment: Sendable, Equatable {
+        var instant: Instant
+        /// Milliseconds since 1970-01-01T00:00:00Z.
+        var wallClockMilliseconds: Int64
+
+        init(of clock: any TimeSource) {
+            instant = clock.now
+            wallClockMilliseconds = clock.wallClockMilliseconds
+        }
+
+        init(instant: Instant, wallClockMilliseconds: Int64) {
+            self.instant = instant
+            self.wallClockMilliseconds = wallClockMilliseconds
+        }
+    }
+
+    /// What the attempt spent its time on, in microseconds. A phase that was not needed or not reached is 0.
+    struct Timing: Sendable, Equatable {
+        var nameLookup: Int64 = 0
+        var connect: Int64 = 0
+        /// The TLS handshake, and the proxy's CONNECT where there is one.
+        var tls: Int64 = 0
+        /// From the finished request to the answer's first byte.
+        var firstByte: Int64 = 0
+        var total: Int64 = 0
+    }
+}

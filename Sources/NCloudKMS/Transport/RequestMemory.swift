@@ -1,0 +1,64 @@
+import CLibcurl
+import COpenSSL
+
+/// The header lines and the body of one request, where libcurl reads them: it copies neither.
+///
+/// The memory is used again by the next request, and wiped between the two, as it holds signatures and tokens.
+struct RequestMemory: ~Copyable {
+    private var bytes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    private var usedBytes = 0
+    private var nodes = UnsafeMutableBufferPointer<curl_slist>(start: nil, count: 0)
+
+    /// The lines as libcurl's list; nil if there are none.
+    private(set) var headerList: UnsafeMutablePointer<curl_slist>?
+    private(set) var body = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+
+    init() {}
+
+    deinit {
+        OPENSSL_cleanse(bytes.baseAddress, bytes.count)
+        bytes.deallocate()
+        nodes.deallocate()
+    }
+
+    mutating func load(headerLines: [String], body newBody: [UInt8]) {
+        wipe()
+        reserve(bytes: headerLines.reduce(newBody.count) { $0 + $1.utf8.count + 1 }, lines: headerLines.count)
+        for (index, line) in headerLines.enumerated() {
+            let start = usedBytes
+            append(line.utf8)
+            append(CollectionOfOne(0))
+            let text = bytes.baseAddress.map { ($0 + start).assumingMemoryBound(to: CChar.self) }
+            let following = index + 1 < headerLines.count ? nodes.baseAddress.map { $0 + index + 1 } : nil
+            nodes.initializeElement(at: index, to: curl_slist(data: text, next: following))
+        }
+        headerList = headerLines.isEmpty ? nil : nodes.baseAddress
+        let start = usedBytes
+        append(newBody)
+        body = UnsafeMutableRawBufferPointer(rebasing: bytes[start..<usedBytes])
+    }
+
+    mutating func wipe() {
+        OPENSSL_cleanse(bytes.baseAddress, usedBytes)
+        usedBytes = 0
+        headerList = nil
+        body = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    }
+
+    private mutating func append(_ more: some Collection<UInt8>) {
+        bytes[usedBytes...].copyBytes(from: more)
+        usedBytes += more.count
+    }
+
+    /// Only between `wipe` and the first `append`: what was there is lost.
+    private mutating func reserve(bytes byteCount: Int, lines: Int) {
+        if byteCount > bytes.count {
+            bytes.deallocate()
+            bytes = .allocate(byteCount: max(byteCount, 1_024), alignment: 16)
+        }
+        if lines > nodes.count {
+            nodes.deallocate()
+            nodes = .allocate(capacity: max(lines, 8))
+        }
+    }
+}

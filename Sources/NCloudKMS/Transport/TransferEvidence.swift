@@ -1,0 +1,137 @@
+import CLibcurl
+import COpenSSL
+import Platform
+
+/// What libcurl and our callbacks know about a transfer that failed: all that its failure is made of.
+struct TransferEvidence {
+    var code: CURLcode
+    /// Scheme, host and port of the service, for the message.
+    var service: String
+    /// `errno` of the connection; 0 if it has none.
+    var systemError: Int32 = 0
+    /// `X509_V_ERR_…`; 0 or 1 when the chain was not at fault.
+    var certificateError = 0
+    /// `SSL_R_…`; nil when OpenSSL did not complain.
+    var tlsReason: Int32?
+    /// The proxy's answer to CONNECT; 0 without one.
+    var proxyStatus = 0
+    /// libcurl's text names the proxy as the host it talked to.
+    var namesProxy = false
+    var nameWasResolved = false
+    var wasConnected = false
+    var requestWasSent = false
+    var answerHasBegun = false
+    var isTooLarge = false
+
+    init(code: CURLcode, service: String) {
+        self.code = code
+        self.service = service
+    }
+
+    /// The reason in the code of an OpenSSL error, which libcurl's texts begin with: `error:0A000102:SSL routines::…`.
+    ///
+    /// The texts differ between versions; the numbers don't. OpenSSL 3 packs the library above 23 bits of reason.
+    static func tlsReason(in text: String) -> Int32? {
+        let prefix = "error:"
+        guard let start = text.utf8.firstRange(of: prefix.utf8)?.upperBound,
+            let packed = UInt32(text[start...].prefix(8), radix: 16), packed >> 23 == UInt32(ERR_LIB_SSL)
+        else { return nil }
+        return Int32(packed & 0x7F_FFFF)
+    }
+
+    var phase: TransportFailure.Phase {
+        if answerHasBegun { return .receiving }
+        if requestWasSent { return .waiting }
+        if wasConnected { return .handshake }
+        return nameWasResolved ? .connecting : .resolving
+    }
+
+    var reach: TransportFailure.Reach {
+        answerHasBegun ? .answered : requestWasSent ? .maybeReceived : .notSent
+    }
+
+    /// The map from libcurl's codes to ours.
+    var kind: TransportFailure.Kind {
+        if isTooLarge { return .tooLarge }
+        switch code {
+        case CURLE_COULDNT_RESOLVE_HOST: return .nameResolution(temporary: !nameCanNotExist)
+        case CURLE_COULDNT_RESOLVE_PROXY: return .proxy(.unresolved)
+        case CURLE_COULDNT_CONNECT: return failureToConnect
+        case CURLE_PROXY: return .proxy(.unusable)
+        case CURLE_OPERATION_TIMEDOUT: return .timedOut(phase)
+        case CURLE_GOT_NOTHING: return .connectionLost(.empty)
+        case CURLE_PARTIAL_FILE: return .connectionLost(.cut)
+        case CURLE_SEND_ERROR, CURLE_RECV_ERROR: return loss
+        case CURLE_FILESIZE_EXCEEDED: return .tooLarge
+        // So libcurl 7.88 calls a header line of more than 100 KiB.
+        case CURLE_OUT_OF_MEMORY where requestWasSent: return .tooLarge
+        case CURLE_SSL_CONNECT_ERROR: return failureOfHandshake
+        case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR: return .untrusted(certificateFault)
+        case CURLE_SSL_CACERT_BADFILE: return .untrusted(.unreadableAuthorities)
+        case CURLE_SSL_CIPHER: return .untrusted(.protocolVersion)
+        case CURLE_SSL_CERTPROBLEM, CURLE_SSL_CLIENTCERT, CURLE_SSL_INVALIDCERTSTATUS: return .untrusted(.other)
+        default: return requestWasSent ? .badResponse : .setup
+        }
+    }
+
+    /// `.invalid` never has an address (RFC 6761 section 6.4). libcurl does not tell "no such name" from "try again".
+    private var nameCanNotExist: Bool {
+        let host = service.split(separator: "/").last.map { $0.prefix { $0 != ":" } } ?? ""
+        return host.lowercased().hasSuffix(".invalid")
+    }
+
+    private var failureToConnect: TransportFailure.Kind {
+        if namesProxy { return .proxy(.unreachable) }
+        return switch systemError {
+        case ECONNREFUSED: .connectionRefused
+        case ETIMEDOUT: .timedOut(.connecting)
+        default: .unreachable
+        }
+    }
+
+    private var loss: TransportFailure.Kind {
+        // libcurl has no code of its own for a proxy's refusal.
+        if proxyStatus != 0, !(200...299).contains(proxyStatus) { return .proxy(.refused(status: proxyStatus)) }
+        if let tlsReason, let fault = Self.fault(ofTLSReason: tlsReason) { return .untrusted(fault) }
+        return switch systemError {
+        case ECONNRESET, EPIPE: .connectionLost(.reset)
+        case ETIMEDOUT: .timedOut(phase)
+        default: .connectionLost(answerHasBegun ? .cut : .closed)
+        }
+    }
+
+    /// Without a complaint of OpenSSL's the connection broke in the handshake: no question of trust.
+    private var failureOfHandshake: TransportFailure.Kind {
+        guard let tlsReason, let fault = Self.fault(ofTLSReason: tlsReason) else {
+            return .connectionLost(systemError == ECONNRESET ? .reset : .closed)
+        }
+        return .untrusted(fault)
+    }
+
+    private static func fault(ofTLSReason reason: Int32) -> TransportFailure.TrustFault? {
+        switch reason {
+        case SSL_R_UNEXPECTED_EOF_WHILE_READING: nil
+        case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_WRONG_VERSION_NUMBER, SSL_R_NO_PROTOCOLS_AVAILABLE,
+            SSL_R_UNKNOWN_PROTOCOL, SSL_R_WRONG_SSL_VERSION, SSL_R_HTTP_REQUEST, SSL_R_NO_SHARED_CIPHER,
+            SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, SSL_R_PACKET_LENGTH_TOO_LONG,
+            SSL_R_BAD_PACKET_LENGTH, SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY:
+            .protocolVersion
+        default: .other
+        }
+    }
+
+    private var certificateFault: TransportFailure.TrustFault {
+        switch Int32(truncatingIfNeeded: certificateError) {
+        // libcurl checks the host itself, and only when the chain is good. 1 is what it sets before it knows.
+        case X509_V_OK, X509_V_ERR_UNSPECIFIED, X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
+            .wrongHost
+        case X509_V_ERR_CERT_HAS_EXPIRED: .expired
+        case X509_V_ERR_CERT_NOT_YET_VALID: .notYetValid
+        case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: .selfSigned
+        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+            X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_CERT_UNTRUSTED, X509_V_ERR_INVALID_CA:
+            .unknownAuthority
+        default: .other
+        }
+    }
+}

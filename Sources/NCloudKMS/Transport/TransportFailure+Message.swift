@@ -1,0 +1,70 @@
+import CLibcurl
+
+extension TransportFailure {
+    /// The failure that libcurl's evidence amounts to.
+    init(_ evidence: TransferEvidence) {
+        let kind = evidence.kind
+        self.init(kind, reach: evidence.reach, message: Self.message(kind, evidence))
+    }
+
+    /// Of libcurl's own texts only the fixed one of the code is used: the others may hold a proxy's password.
+    private static func message(_ kind: Kind, _ evidence: TransferEvidence) -> String {
+        let service = evidence.service
+        return switch kind {
+        case .nameResolution: "The name in \(service) has no address: check the endpoint and the name servers."
+        case .connectionRefused: "\(service) refused the connection."
+        case .unreachable: "\(service) can't be reached: check the network and the endpoint."
+        case .connectionLost(let loss): "\(service) \(text(of: loss))."
+        case .timedOut(let phase): "\(service) took too long: the time ran out while \(text(of: phase))."
+        case .untrusted(let fault): "\(service) is not trusted: \(text(of: fault))."
+        case .proxy(let fault): text(of: fault)
+        case .tooLarge: "The answer of \(service) is larger than \(HTTPResponse.largestBodyBytes >> 10) KiB."
+        case .badResponse: "The answer of \(service) is not HTTP."
+        case .noFreeConnection: "Every connection is in use."
+        case .setup:
+            "The request to \(service) could not be made: \(String(cString: curl_easy_strerror(evidence.code)))."
+        }
+    }
+
+    private static func text(of loss: Loss) -> String {
+        switch loss {
+        case .reset: "reset the connection"
+        case .closed: "closed the connection"
+        case .empty: "closed the connection without an answer"
+        case .cut: "closed the connection in the middle of its answer"
+        }
+    }
+
+    private static func text(of phase: Phase) -> String {
+        switch phase {
+        case .resolving: "looking its name up"
+        case .connecting: "connecting"
+        case .handshake: "setting up TLS"
+        case .waiting: "waiting for the answer"
+        case .receiving: "receiving the answer"
+        }
+    }
+
+    private static func text(of fault: TrustFault) -> String {
+        switch fault {
+        case .expired: "its certificate has expired"
+        case .notYetValid: "its certificate is not valid yet (is the clock right?)"
+        case .selfSigned: "its certificate is signed by itself"
+        case .unknownAuthority: "its certificate is signed by an authority that is not trusted here"
+        case .wrongHost: "its certificate is for another host"
+        case .protocolVersion: "it does not speak TLS 1.2 or newer"
+        case .unreadableAuthorities: "the file of certificate authorities can't be read (--ca-file)"
+        case .other: "the TLS connection could not be verified"
+        }
+    }
+
+    private static func text(of fault: ProxyFault) -> String {
+        switch fault {
+        case .unresolved: "The proxy's name has no address."
+        case .unreachable: "The proxy can't be reached."
+        case .refused(407): "The proxy asks for a user and a password (status 407)."
+        case .refused(let status): "The proxy refused the connection to the service (status \(status))."
+        case .unusable: "The proxy's answer makes no sense."
+        }
+    }
+}

@@ -1,0 +1,107 @@
+/// Why an attempt brought no answer.
+struct TransportFailure: Error, Sendable, Equatable {
+    enum Kind: Sendable, Hashable {
+        /// The host's name has no address. Not temporary: the name can't exist.
+        case nameResolution(temporary: Bool)
+        case connectionRefused
+        /// No route, a network that is down, a firewall that says so.
+        case unreachable
+        case connectionLost(Loss)
+        case timedOut(Phase)
+        case untrusted(TrustFault)
+        case proxy(ProxyFault)
+        /// The answer's body or header is larger than we accept.
+        case tooLarge
+        /// What came is not HTTP.
+        case badResponse
+        /// `CurlMulti` has as many transfers as connections: wait for one to end, then sign and start.
+        case noFreeConnection
+        /// Nothing was sent, since the request, the configuration or libcurl itself is at fault.
+        case setup
+    }
+
+    /// How a connection ended before the answer did.
+    enum Loss: Sendable, Hashable {
+        case reset
+        case closed
+        /// Closed without a single byte of an answer.
+        case empty
+        /// Closed in the body.
+        case cut
+    }
+
+    /// What an attempt was doing.
+    enum Phase: Sendable, Hashable {
+        case resolving
+        case connecting
+        /// In the TLS handshake, or in the proxy's CONNECT before it.
+        case handshake
+        /// The request is sent, or being sent, and the answer has not begun.
+        case waiting
+        case receiving
+    }
+
+    enum TrustFault: Sendable, Hashable {
+        case expired
+        case notYetValid
+        case selfSigned
+        case unknownAuthority
+        case wrongHost
+        /// No TLS version or cipher in common, or no TLS at all.
+        case protocolVersion
+        /// The file of certificate authorities can't be read.
+        case unreadableAuthorities
+        case other
+    }
+
+    enum ProxyFault: Sendable, Hashable {
+        case unresolved
+        /// Nobody listens there, or no way leads there.
+        case unreachable
+        /// It answered CONNECT with this status.
+        case refused(status: Int)
+        /// Its answer makes no sense, or its protocol is not supported.
+        case unusable
+    }
+
+    /// How far the attempt came.
+    enum Reach: Sendable, Hashable {
+        /// The service can't have seen the request.
+        case notSent
+        /// The service may have seen and even carried it out.
+        case maybeReceived
+        /// The service's answer had begun.
+        case answered
+    }
+
+    /// Whether another attempt may help (spec page 03, Retry).
+    enum Repetition: Sendable, Hashable {
+        case allowed
+        /// As for a 200 that does not parse.
+        case once
+        case never
+    }
+
+    var kind: Kind
+    var reach: Reach
+    /// One sentence for people. Never a header, a body, a user or a password.
+    var message: String
+
+    init(_ kind: Kind, reach: Reach = .notSent, message: String) {
+        self.kind = kind
+        self.reach = reach
+        self.message = message
+    }
+
+    var repetition: Repetition {
+        switch kind {
+        case .nameResolution(let temporary): temporary ? .allowed : .never
+        case .connectionRefused, .unreachable, .connectionLost, .timedOut, .noFreeConnection: .allowed
+        case .badResponse: .once
+        case .untrusted, .tooLarge, .setup: .never
+        case .proxy(.unresolved), .proxy(.unreachable): .allowed
+        case .proxy(.refused(let status)): (500...599).contains(status) && status != 501 ? .allowed : .never
+        case .proxy(.unusable): .never
+        }
+    }
+}

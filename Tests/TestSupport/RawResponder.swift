@@ -1,0 +1,197 @@
+import Platform
+
+/// A TCP server on a free loopback port that answers each connection with exactly the bytes, and the ends, that a test
+/// wants: what no well-behaved HTTP server can be made to do.
+///
+///     let responder = try RawResponder([.readRequest, .send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), .reset])
+///     … http://127.0.0.1:\(responder.port) …
+///     responder.stop()
+///
+/// Connections are served at once, each on a thread of its own. It stops when it is freed, too.
+package final class RawResponder: Sendable {
+    /// One step of a scripted answer. After the last one the connection is closed.
+    package enum Step: Sendable {
+        /// Read one request, with its body.
+        case readRequest
+        case send(String)
+        case sendBytes([UInt8])
+        /// End the connection with an RST.
+        case reset
+        /// Hold the connection until the client closes it.
+        case waitUntilPeerCloses
+        /// Run the script again from the start: keep-alive.
+        case again
+    }
+
+    package let port: UInt16
+    private let server: Server
+
+    package var baseURL: String { "http://127.0.0.1:\(port)" }
+
+    /// The requests that were read so far, in the order in which they came.
+    package var requests: [RawConnection.Request] { server.state.withLock { $0.requests } }
+
+    /// Connections accepted so far.
+    package var connectionCount: Int { server.state.withLock { $0.accepted } }
+
+    /// Answers every connection with the same script.
+    package convenience init(_ script: [Step]) throws {
+        try self.init { connection in try Self.run(script, on: connection) }
+    }
+
+    /// Answers the first connection with the first script and so on; the last one serves all that follow.
+    package convenience init(scripts: [[Step]]) throws {
+        try self.init { connection in
+            try Self.run(scripts[min(connection.number, scripts.count - 1)], on: connection)
+        }
+    }
+
+    /// Answers each connection with a closure. The connection is closed when it returns or throws.
+    package init(answer: @escaping @Sendable (RawConnection) throws -> Void) throws {
+        let listener = try Self.listen()
+        port = try Self.port(of: listener)
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { throw PlatformError("pipe") }
+        let server = Server(listener: listener, stopReader: ends[0], stopWriter: ends[1], answer: answer)
+        self.server = server
+        try Thread.start(name: "raw-responder") { server.acceptLoop() }
+    }
+
+    deinit { stop() }
+
+    /// Closes the port and every connection. A second call does nothing.
+    package func stop() { server.stop() }
+
+    /// A whole answer with a `Content-Length`.
+    package static func answer(_ status: String, headers: [String] = [], body: String = "") -> String {
+        let lines = ["HTTP/1.1 \(status)", "Content-Length: \(body.utf8.count)"] + headers
+        return lines.map { $0 + "\r\n" }.joined() + "\r\n" + body
+    }
+
+    private static func run(_ script: [Step], on connection: RawConnection) throws {
+        var index = 0
+        while index < script.count {
+            switch script[index] {
+            case .readRequest: try connection.readRequest()
+            case .send(let text): try connection.send(text)
+            case .sendBytes(let bytes): try connection.send(bytes)
+            case .reset: return connection.reset()
+            case .waitUntilPeerCloses: connection.waitUntilPeerCloses()
+            case .again:
+                index = 0
+                continue
+            }
+            index += 1
+        }
+    }
+
+    private static func listen() throws -> Int32 {
+        #if canImport(Darwin)
+        let stream = SOCK_STREAM
+        #else
+        let stream = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        #endif
+        let listener = socket(AF_INET, stream, 0)
+        guard listener >= 0 else { throw PlatformError("socket") }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
+        let status = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard status == 0, Platform.listen(listener, 128) == 0 else {
+            let error = PlatformError("bind or listen")
+            _ = Platform.close(listener)
+            throw error
+        }
+        return listener
+    }
+
+    private static func port(of listener: Int32) throws -> UInt16 {
+        var address = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(listener, $0, &length) }
+        }
+        guard status == 0 else { throw PlatformError("getsockname") }
+        return UInt16(bigEndian: address.sin_port)
+    }
+
+    /// What the threads share. It outlives the responder until they are done.
+    private final class Server: Sendable {
+        struct State {
+            var accepted = 0
+            var requests: [RawConnection.Request] = []
+            var open: [Int: RawConnection] = [:]
+            var isStopped = false
+        }
+
+        let state = Lock(State())
+        let listener: Int32
+        let stopReader: Int32
+        let stopWriter: Int32
+        let answer: @Sendable (RawConnection) throws -> Void
+
+        init(
+            listener: Int32, stopReader: Int32, stopWriter: Int32,
+            answer: @escaping @Sendable (RawConnection) throws -> Void
+        ) {
+            self.listener = listener
+            self.stopReader = stopReader
+            self.stopWriter = stopWriter
+            self.answer = answer
+        }
+
+        func acceptLoop() {
+            while true {
+                var waits = [
+                    pollfd(fd: listener, events: Int16(POLLIN), revents: 0),
+                    pollfd(fd: stopReader, events: Int16(POLLIN), revents: 0),
+                ]
+                guard poll(&waits, 2, -1) >= 0 || errno == EINTR else { break }
+                if waits[1].revents != 0 { break }
+                guard waits[0].revents != 0 else { continue }
+                let descriptor = accept(listener, nil, nil)
+                if descriptor >= 0 { serve(descriptor) }
+            }
+            _ = close(listener)
+            _ = close(stopReader)
+        }
+
+        private func serve(_ descriptor: Int32) {
+            let connection = state.withLock { state in
+                let connection = RawConnection(number: state.accepted, descriptor: descriptor) { [state = self.state] in
+                    let request = $0
+                    state.withLock { $0.requests.append(request) }
+                }
+                state.accepted += 1
+                if state.isStopped { connection.interrupt() } else { state.open[connection.number] = connection }
+                return connection
+            }
+            do {
+                try Thread.start(name: "raw-connection") {
+                    // An error only says that the client went away, which is what many tests are about.
+                    try? self.answer(connection)
+                    connection.close()
+                    self.state.withLock { $0.open[connection.number] = nil }
+                }
+            } catch {
+                connection.reset()
+            }
+        }
+
+        func stop() {
+            let open = state.withLock { state in
+                guard !state.isStopped else { return [RawConnection]() }
+                state.isStopped = true
+                // The end of the pipe wakes the accepting thread.
+                _ = close(stopWriter)
+                defer { state.open = [:] }
+                return Array(state.open.values)
+            }
+            for connection in open { connection.interrupt() }
+        }
+    }
+}
