@@ -36,6 +36,9 @@ public final class Call: Sendable {
         connection.finish(self, error: error) { $0.value(error) }
     }
 
+    /// What the connection has done so far; this call is among those in flight.
+    public var connectionCounters: ConnectionCounters { connection.counters }
+
     /// Has `abort` run once if the call ends before it was answered: cancelled, or refused at a shutdown. At once if
     /// it has ended so already.
     public func onCancellation(_ abort: @escaping @Sendable () -> Void) {

@@ -1,0 +1,85 @@
+import JSON
+import JSONRPC
+import NCloudKMS
+import Platform
+
+/// `getStatus`: what the process has done and what it uses, for people and for monitoring. Never a secret.
+struct GetStatus: Method {
+    let name = "getStatus"
+
+    private let zone: Zone
+    private let client: KMSClient
+    private let clock: any TimeSource
+    private let start: Instant
+
+    init(zone: Zone, client: KMSClient, clock: any TimeSource = SystemClock()) {
+        self.zone = zone
+        self.client = client
+        self.clock = clock
+        start = clock.now
+    }
+
+    func start(_ call: Call) throws(RPCError) {
+        _ = try Parameters(call.params, names: [])
+        client.status { status in
+            let counters = call.connectionCounters
+            let uptime = clock.now - start
+            call.succeed { json in
+                json.object { result in
+                    result.member("version", ProgramVersion.text)
+                    result.member("pid", Int(getpid()))
+                    result.member("uptimeMs", Int(uptime.milliseconds))
+                    result.member("endpoint", "\(client.endpoint)")
+                    result.member("zone", zone.rawValue)
+                    result.member("credentials", status.credentials)
+                    result.member("clockSkewMs", Int(status.clockSkew.milliseconds))
+                    result.member("requests", counters)
+                    result.member("upstream", status.upstream)
+                }
+            }
+        }
+    }
+}
+
+extension CredentialStatus: JSONWritable {
+    public func write(to json: inout JSONWriter) {
+        json.object { credentials in
+            credentials.member("source", source)
+            credentials.member("accessKeyId", accessKeyID)
+        }
+    }
+}
+
+extension ConnectionCounters: JSONWritable {
+    public func write(to json: inout JSONWriter) {
+        json.object { requests in
+            requests.member("received", received)
+            requests.member("answered", answered)
+            requests.member("inFlight", inFlight)
+            requests.member("failed") { failed in
+                failed.object { failed in
+                    failed.member("byCode") { byCode in
+                        byCode.object { byCode in
+                            for (code, count) in failures.sorted(by: { $0.key < $1.key }) {
+                                byCode.member(String(code), count)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension UpstreamStatus: JSONWritable {
+    public func write(to json: inout JSONWriter) {
+        json.object { upstream in
+            upstream.member("attempts", attempts)
+            upstream.member("retries", retries)
+            upstream.member("throttled", throttled)
+            upstream.member("failures", failures)
+            upstream.member("p50Ms", p50Milliseconds)
+            upstream.member("p99Ms", p99Milliseconds)
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import JSONRPC
+import Logging
+import NCloudKMS
+import Platform
+
+/// The service, put together: a connection whose methods ask a KMS client.
+public struct Service: Sendable {
+    private let connection: Connection
+    private let client: KMSClient
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - stopDescriptors: become readable when the service is to end.
+    /// - Throws: `ConfigurationError` when the configuration can't be put to work: a CA file that can't be read, a
+    ///   libcurl that will not do.
+    public init(
+        _ configuration: ServiceConfiguration, logger: Logger, input: CInt, output: CInt, stopDescriptors: [CInt]
+    ) throws(ConfigurationError) {
+        self.logger = logger
+        do {
+            let client = try KMSClient(configuration.client, logger: logger)
+            self.client = client
+            connection = try Connection(
+                Connection.Configuration(
+                    input: input, output: output, framing: configuration.framingValue,
+                    maximumBatchCount: configuration.maximumBatchCount,
+                    maximumInFlight: configuration.maximumInFlight, stopDescriptors: stopDescriptors,
+                    report: { logger.report($0) }),
+                methods: [GetPublicKey(client: client), GetStatus(zone: configuration.zone, client: client)])
+        } catch let error as KMSClient.SetupError {
+            throw ConfigurationError(error.description, isUsage: false)
+        } catch {
+            throw ConfigurationError("the system is out of resources: \(error)", isUsage: false)
+        }
+    }
+
+    /// Serves until the input ends, the output is closed or a stop descriptor fires.
+    public func run() {
+        logger.info("serving", metadata: ["version": "\(ProgramVersion.text)", "endpoint": "\(client.endpoint)"])
+        connection.run()
+        let counters = connection.counters
+        logger.info("ended", metadata: ["received": "\(counters.received)", "answered": "\(counters.answered)"])
+    }
+}
+
+extension Logger {
+    /// The lines that a connection's events make.
+    fileprivate func report(_ event: ConnectionEvent) {
+        switch event {
+        case .responseDropped:
+            warning("a response was dropped: nothing was asked")
+        case .notificationDropped(let error):
+            warning("a notification was dropped", metadata: ["error": "\(error.message)"])
+        case .refused(let error):
+            debug("a message was refused", metadata: ["error": "\(error.message)"])
+        case .inputFailed(let number):
+            warning("stdin can't be read; taken for its end", metadata: ["error": "\(PlatformError.text(of: number))"])
+        case .outputClosed:
+            debug("stdout was closed by its reader")
+        case .stopping:
+            info("stopping: a signal, or the end of the parent process")
+        }
+    }
+}

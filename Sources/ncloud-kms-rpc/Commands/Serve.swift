@@ -1,0 +1,45 @@
+import ArgumentParser
+import JSONRPC
+import KMSService
+import Logging
+import NCloudKMS
+import Platform
+
+/// The main job: JSON-RPC on stdin and stdout until one of them ends.
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve JSON-RPC 2.0 on stdin and stdout (this is the default).",
+        usage: "ncloud-kms-rpc [serve] [<options>]")
+
+    @OptionGroup var options: ServiceOptions
+
+    func run() throws {
+        let configuration: ServiceConfiguration
+        do {
+            configuration = try ServiceConfiguration(flags: options.flags, environment: .process)
+        } catch {
+            throw ProgramError(error)
+        }
+        guard let streams = try StandardStreams.takeOver() else { return }
+        if !configuration.allowsDebug { try ProcessHardening.forbidInspection() }
+
+        var stopDescriptors = [try TerminationSignals.install()]
+        if let pid = configuration.parentPID {
+            guard let descriptor = try ParentProcess.endDescriptor(of: pid) else { return }
+            stopDescriptors.append(descriptor)
+        }
+        let log = LogWriter(2)
+        let logger = configuration.logger(writer: log)
+        if isatty(streams.input) == 1 { log.write(line: TerminalHelp.text.utf8) }
+
+        let service: Service
+        do {
+            service = try Service(
+                configuration, logger: logger, input: streams.input, output: streams.output,
+                stopDescriptors: stopDescriptors)
+        } catch {
+            throw ProgramError(error)
+        }
+        service.run()
+    }
+}
