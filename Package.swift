@@ -82,7 +82,10 @@ let package = Package(
         .testTarget(
             name: "NCloudKMSTests", dependencies: ["NCloudKMS", "KMSEmulator", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "KMSServiceTests", dependencies: ["KMSService", "TestSupport"], swiftSettings: settings),
-        .testTarget(name: "KMSEmulatorTests", dependencies: ["KMSEmulator", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "KMSEmulatorTests",
+            dependencies: ["KMSEmulator", "ncloud-kms-emulator", "JSON", "Platform", "TestSupport", subprocess],
+            swiftSettings: settings),
         .testTarget(
             name: "ProcessTests", dependencies: ["ncloud-kms-rpc", "ncloud-kms-emulator", "KMSService", "TestSupport"],
             swiftSettings: settings),

@@ -1,0 +1,149 @@
+/// Why a fault's text is none.
+package struct FaultSpecError: Error, Equatable, CustomStringConvertible {
+    package let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+extension Fault {
+    /// Reads what `--fault` takes: words with commas between them, exactly one of which is an effect.
+    ///
+    /// | word | meaning |
+    /// |---|---|
+    /// | `status=N`, `code=C` | that answer (200–599), in the gateway's form when C is a number and in the service's when it is a name; either word implies the other when it is in the tables of spec page 01, and a status without a code has no body |
+    /// | `empty`, `html`, `text` | no body (200), a page of HTML (502), a line of text (503); `status=N` for another status |
+    /// | `reset`, `reset=body` | a TCP reset instead of the answer, or in the middle of its body |
+    /// | `close` | the connection is closed without an answer |
+    /// | `truncate` | half of the body, then closed |
+    /// | `trickle`, `trickle=MS` | the body in chunks of one byte, MS (1) before each |
+    /// | `hang` | no answer |
+    /// | `delay=MS` | a later answer |
+    /// | `close-every=N` | closes behind every N-th answer of a connection |
+    /// | `skew=+360s` | the emulator's clock (ms, s, m, h, d) |
+    ///
+    /// With `count=N` (the first N), `rate=P` (with this probability), `key=TAG` (for this key), and for answers
+    /// `message=TEXT`, `number` (`errorCode` as a JSON number) and `retry-after=VALUE` (the header, any text).
+    package init(parsing text: String) throws(FaultSpecError) {
+        var words = try FaultWords(text)
+        var trigger = Trigger()
+        trigger.keyTag = try words.takeValue("key")
+        trigger.count = try words.takeInteger("count", in: 1...Int.max)
+        if let rate = try words.takeValue("rate") {
+            guard let number = Double(rate), (0...1).contains(number) else {
+                throw words.failure("rate must be a number from 0 to 1")
+            }
+            trigger.rate = number
+        }
+        let isAnswer = !words.names.isDisjoint(with: Self.answerNames)
+        let others = words.names.intersection(Self.otherNames).sorted()
+        guard others.count + (isAnswer ? 1 : 0) == 1 else {
+            let known = (Self.answerNames + Self.otherNames).joined(separator: ", ")
+            throw words.failure("it must hold exactly one effect: \(known)")
+        }
+        let effect = isAnswer ? .answer(try words.takeAnswer()) : try words.takeEffect(others[0])
+        try words.expectEmpty()
+        self.init(effect, when: trigger)
+    }
+
+    private static let answerNames = ["status", "code", "empty", "html", "text"]
+    private static let otherNames = [
+        "reset", "close", "truncate", "trickle", "hang", "delay", "close-every", "skew",
+    ]
+}
+
+extension FaultWords {
+    fileprivate mutating func takeEffect(_ name: String) throws(FaultSpecError) -> Fault.Effect {
+        switch name {
+        case "reset":
+            let place = takeOptionalValue(name)
+            guard place == nil || place == "body" else { throw failure("reset takes no value but \"body\"") }
+            return .reset(inBody: place != nil)
+        case "trickle":
+            guard hasValue(name) else {
+                takeOptionalValue(name)
+                return .trickle(intervalMilliseconds: 1)
+            }
+            return .trickle(intervalMilliseconds: try takeInteger(name, in: 0...60_000) ?? 1)
+        case "delay": return .delay(milliseconds: try takeInteger(name, in: 0...3_600_000) ?? 0)
+        case "close-every": return .closeEvery(requests: try takeInteger(name, in: 1...Int.max) ?? 1)
+        case "skew": return .skew(milliseconds: try takeSkew())
+        case "close":
+            try takeFlag(name)
+            return .close
+        case "truncate":
+            try takeFlag(name)
+            return .truncate
+        default:
+            try takeFlag(name)
+            return .hang
+        }
+    }
+
+    /// A sign, a whole number and a unit, up to 100 years.
+    private mutating func takeSkew() throws(FaultSpecError) -> Int64 {
+        let units: [(name: String, milliseconds: Int64)] = [
+            ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000),
+        ]
+        let text = try takeValue("skew") ?? ""
+        let sign: Int64 = text.hasPrefix("-") ? -1 : 1
+        let rest = text.hasPrefix("-") || text.hasPrefix("+") ? text.dropFirst() : Substring(text)
+        let digits = rest.prefix { $0.isASCII && $0.isNumber }
+        let unit = rest.dropFirst(digits.count)
+        guard let number = Int64(digits), let factor = units.first(where: { $0.name == unit })?.milliseconds,
+            number <= 36_500 * 86_400_000 / factor
+        else { throw failure("skew must be like +360s or -2h (ms, s, m, h, d; up to 100 years)") }
+        return sign * number * factor
+    }
+
+    // MARK: Answers
+
+    fileprivate mutating func takeAnswer() throws(FaultSpecError) -> Answer {
+        let status = try takeInteger("status", in: 200...599)
+        let retryAfter = try takeValue("retry-after")
+        var answer: Answer
+        if has("empty") {
+            try takeFlag("empty")
+            answer = Answer(status: status ?? 200, contentType: nil, body: [])
+        } else if has("html") {
+            try takeFlag("html")
+            let status = status ?? 502
+            let page = "<html><head><title>\(status)</title></head><body><h1>\(status)</h1></body></html>\n"
+            answer = Answer(status: status, contentType: "text/html", body: Array(page.utf8))
+        } else if has("text") {
+            try takeFlag("text")
+            answer = Answer(status: status ?? 503, contentType: "text/plain", body: Array("Service unavailable\n".utf8))
+        } else {
+            answer = try takeTableAnswer(status: status)
+        }
+        if let retryAfter { answer.headers = [Answer.Header("Retry-After", retryAfter)] }
+        return answer
+    }
+
+    /// An answer of one of the tables of spec page 01, or one that is like them.
+    private mutating func takeTableAnswer(status: Int?) throws(FaultSpecError) -> Answer {
+        let isNumber = has("number")
+        if isNumber { try takeFlag("number") }
+        let message = try takeValue("message")
+        let details = "A fault of the emulator."
+        guard let code = try takeValue("code") else {
+            let status = status ?? 503
+            guard let row = Refusal.Gateway.all.first(where: { $0.status == status }) else {
+                return Answer(status: status, contentType: nil, body: [])
+            }
+            return Refusal.Gateway.answer(
+                status: status, code: "\(row.code)", isNumber: isNumber, message: message ?? row.message,
+                details: details)
+        }
+        if let number = Int(code) {
+            let row = Refusal.Gateway.all.first { $0.code == number }
+            guard let status = status ?? row?.status else { throw failure("the code \(code) needs a status") }
+            return Refusal.Gateway.answer(
+                status: status, code: "\(number)", isNumber: isNumber, message: message ?? row?.message ?? "Error",
+                details: details)
+        }
+        let row = Refusal.Service(rawValue: code)
+        guard let status = status ?? row?.status else { throw failure("the code \(code) needs a status") }
+        guard !isNumber else { throw failure("the code \(code) is no number") }
+        return Refusal.Service.answer(status: status, code: code, message: message ?? row?.message ?? "Error")
+    }
+}

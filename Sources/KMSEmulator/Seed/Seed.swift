@@ -1,0 +1,119 @@
+/// What an emulator knows when it starts: access keys, tokens and keys.
+///
+/// As JSON, for `--seed FILE` and `PUT /_emulator/seed`. A `?` marks what may be left out; unknown members are errors:
+///
+/// ```
+/// {
+///   "accessKeys"?: [{"id", "secret", "permissions"?: ["get-pub-key", "get-pub-key:TAG"]}],
+///   "keys": [{
+///     "keyTag", "keyType": "AES256" | "RSA2048" | "ECDSA", "status"?: "ENABLE" | "DISABLE" | "REVOKE",
+///     "versions"?: [{"version": 1–100, "status"?, "publicKey"? | "privateKey"? | "generate"?: true, "rawAnswer"?}],
+///     "rawAnswer"?
+///   }],
+///   "tokens"?: [{"token", "keyTag", "expiresAt"?: milliseconds since 1970 | "UL"}]
+/// }
+/// ```
+///
+/// - `accessKeys` left out: the one of the demo seed. `permissions` left out: everything is permitted.
+/// - `status` left out: `ENABLE`.
+/// - `publicKey` is served as it is, whatever text it is. `privateKey` is a PEM, and its public half is served.
+///   `generate` makes a key when the seed is read: RSA with 2048 bits or ECDSA on P-256, as `keyType` says.
+/// - `rawAnswer` replaces the answer to every request for the version or key that passed authentication and permissions:
+///   `{"status": 200–599, "contentType"?, "headers"?: {"NAME": "VALUE"}, "body"? | "bodyBase64"?}`. Its `headers` also
+///   replace the emulator's own, such as `Date`. On a key it comes before any look at the request's body.
+package struct Seed: Sendable, Equatable {
+    package var accessKeys: [AccessKey]
+    package var keys: [Key]
+    package var tokens: [Token]
+
+    package init(accessKeys: [AccessKey] = [.demo], keys: [Key] = [], tokens: [Token] = []) {
+        self.accessKeys = accessKeys
+        self.keys = keys
+        self.tokens = tokens
+    }
+
+    /// A pair of credentials.
+    package struct AccessKey: Sendable, Equatable {
+        package var id: String
+        package var secret: String
+        /// Nil: everything is permitted.
+        package var permissions: [Permission]?
+
+        package init(id: String, secret: String, permissions: [Permission]? = nil) {
+            self.id = id
+            self.secret = secret
+            self.permissions = permissions
+        }
+    }
+
+    /// The right to get public keys: of one key, or of every key.
+    package struct Permission: Sendable, Equatable {
+        /// Nil: every key.
+        package var keyTag: String?
+
+        package init(keyTag: String? = nil) { self.keyTag = keyTag }
+    }
+
+    /// The kinds of key that the service has (spec page 01).
+    package enum KeyType: String, Sendable, CaseIterable {
+        case aes256 = "AES256"
+        case rsa2048 = "RSA2048"
+        case ecdsa = "ECDSA"
+    }
+
+    /// The state of a key or of a version, in the service's words.
+    package enum Status: String, Sendable, CaseIterable {
+        case enabled = "ENABLE"
+        case disabled = "DISABLE"
+        case revoked = "REVOKE"
+    }
+
+    package struct Key: Sendable, Equatable {
+        package var keyTag: String
+        package var keyType: KeyType
+        package var status: Status
+        package var versions: [Version]
+        package var rawAnswer: Answer?
+
+        package init(
+            keyTag: String, keyType: KeyType, status: Status = .enabled, versions: [Version] = [],
+            rawAnswer: Answer? = nil
+        ) {
+            self.keyTag = keyTag
+            self.keyType = keyType
+            self.status = status
+            self.versions = versions
+            self.rawAnswer = rawAnswer
+        }
+    }
+
+    package struct Version: Sendable, Equatable {
+        /// 1–100.
+        package var number: Int
+        package var status: Status
+        /// The text that is served; nil for keys without a public half.
+        package var publicKey: String?
+        package var rawAnswer: Answer?
+
+        package init(_ number: Int, status: Status = .enabled, publicKey: String?, rawAnswer: Answer? = nil) {
+            self.number = number
+            self.status = status
+            self.publicKey = publicKey
+            self.rawAnswer = rawAnswer
+        }
+    }
+
+    /// An access token, which is made for one key.
+    package struct Token: Sendable, Equatable {
+        package var token: String
+        package var keyTag: String
+        /// Milliseconds since 1970, from which on it is refused; nil: it lives for ever.
+        package var expiresAtMilliseconds: Int64?
+
+        package init(token: String, keyTag: String, expiresAtMilliseconds: Int64? = nil) {
+            self.token = token
+            self.keyTag = keyTag
+            self.expiresAtMilliseconds = expiresAtMilliseconds
+        }
+    }
+}

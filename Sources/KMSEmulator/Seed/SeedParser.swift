@@ -1,0 +1,162 @@
+import JSON
+
+extension Seed {
+    /// Reads a seed in the form that `Seed` describes, and makes the keys that it asks for.
+    ///
+    /// - Throws: `SeedError`, which names the member.
+    package init(parsing text: [UInt8]) throws(SeedError) {
+        let value: JSONValue
+        do { value = try JSONValue(parsing: text) } catch { throw SeedError("", "no JSON: \(error)") }
+
+        let root = try SeedNode(path: "", value: value).object(names: ["accessKeys", "keys", "tokens"])
+        accessKeys = [.demo]
+        if let node = root["accessKeys"] {
+            accessKeys = try Self.map(node, AccessKey.init(node:))
+            guard !accessKeys.isEmpty else { throw node.failure("must hold at least one access key") }
+            try Self.expectUnique(accessKeys.map(\.id), of: node, member: "id")
+        }
+        let keysNode = try root.required("keys")
+        keys = try Self.map(keysNode, Key.init(node:))
+        try Self.expectUnique(keys.map(\.keyTag), of: keysNode, member: "keyTag")
+        tokens = []
+        if let node = root["tokens"] {
+            tokens = try Self.map(node, Token.init(node:))
+            try Self.expectUnique(tokens.map(\.token), of: node, member: "token")
+            for (index, token) in tokens.enumerated() where !keys.contains(where: { $0.keyTag == token.keyTag }) {
+                throw SeedError("\(node.path)[\(index)].keyTag", "no key of the seed has the tag \"\(token.keyTag)\"")
+            }
+        }
+    }
+
+    fileprivate static func map<Element>(
+        _ node: SeedNode, _ parse: (SeedNode) throws(SeedError) -> Element
+    ) throws(SeedError) -> [Element] {
+        var elements: [Element] = []
+        for element in try node.elements() { elements.append(try parse(element)) }
+        return elements
+    }
+
+    fileprivate static func expectUnique<Value: Hashable>(
+        _ values: [Value], of node: SeedNode, member: String
+    ) throws(SeedError) {
+        var seen: Set<Value> = []
+        for (index, value) in values.enumerated() where !seen.insert(value).inserted {
+            throw SeedError("\(node.path)[\(index)].\(member)", "\"\(value)\" comes twice")
+        }
+    }
+}
+
+extension Seed.AccessKey {
+    fileprivate init(node: SeedNode) throws(SeedError) {
+        let object = try node.object(names: ["id", "secret", "permissions"])
+        id = try object.required("id").nonEmptyString()
+        secret = try object.required("secret").nonEmptyString()
+        permissions = nil
+        if let node = object["permissions"] { permissions = try Seed.map(node, Seed.Permission.init(node:)) }
+    }
+}
+
+extension Seed.Permission {
+    fileprivate init(node: SeedNode) throws(SeedError) {
+        let operation = "get-pub-key"
+        let text = try node.string()
+        if text == operation {
+            keyTag = nil
+        } else if text.hasPrefix(operation + ":"), text.utf8.count > operation.utf8.count + 1 {
+            keyTag = String(text.dropFirst(operation.count + 1))
+        } else {
+            throw node.failure("must be \"\(operation)\" or \"\(operation):TAG\"")
+        }
+    }
+}
+
+extension Seed.Token {
+    fileprivate init(node: SeedNode) throws(SeedError) {
+        let object = try node.object(names: ["token", "keyTag", "expiresAt"])
+        token = try object.required("token").nonEmptyString()
+        keyTag = try object.required("keyTag").nonEmptyString()
+        expiresAtMilliseconds = nil
+        // "UL" is the API's word for a token without an end.
+        if let node = object["expiresAt"], node.value.string != "UL" {
+            guard let milliseconds = node.value.integer, milliseconds >= 0 else {
+                throw node.failure("must be milliseconds since 1970 or \"UL\"")
+            }
+            expiresAtMilliseconds = Int64(milliseconds)
+        }
+    }
+}
+
+extension Seed.Key {
+    fileprivate init(node: SeedNode) throws(SeedError) {
+        let object = try node.object(names: ["keyTag", "keyType", "status", "versions", "rawAnswer"])
+        keyTag = try object.required("keyTag").nonEmptyString()
+        let keyType = try object.required("keyType").oneOf(Seed.KeyType.self)
+        self.keyType = keyType
+        status = try object["status"]?.oneOf(Seed.Status.self) ?? .enabled
+        versions = []
+        if let node = object["versions"] {
+            versions = try Seed.map(node) { element throws(SeedError) in
+                try Seed.Version(node: element, keyType: keyType)
+            }
+            try Seed.expectUnique(versions.map(\.number), of: node, member: "version")
+        }
+        rawAnswer = nil
+        if let node = object["rawAnswer"] { rawAnswer = try Answer(node: node) }
+    }
+}
+
+extension Seed.Version {
+    fileprivate init(node: SeedNode, keyType: Seed.KeyType) throws(SeedError) {
+        let sources = ["publicKey", "privateKey", "generate"]
+        let object = try node.object(names: Set(sources + ["version", "status", "rawAnswer"]))
+        number = try object.required("version").integer(in: GetPublicKeyBody.versions)
+        status = try object["status"]?.oneOf(Seed.Status.self) ?? .enabled
+        rawAnswer = nil
+        if let node = object["rawAnswer"] { rawAnswer = try Answer(node: node) }
+
+        let given = sources.filter { object[$0] != nil }
+        guard given.count <= 1 else { throw node.failure("only one of \(given.joined(separator: ", ")) can be given") }
+        if keyType == .aes256, let name = given.first {
+            throw node.failure("an AES256 key has no public half, so it has no \"\(name)\"")
+        }
+        publicKey = nil
+        if let node = object["publicKey"] {
+            publicKey = try node.string()
+        } else if let node = object["privateKey"] {
+            guard let pem = PublicKeyText.derived(fromPrivateKey: try node.string()) else {
+                throw node.failure("must be the PEM of a private key without a passphrase")
+            }
+            publicKey = pem
+        } else if let node = object["generate"] {
+            guard node.value.bool == true else { throw node.failure("must be true") }
+            guard let pem = PublicKeyText.generated(keyType) else {
+                throw node.failure("OpenSSL could not make the key")
+            }
+            publicKey = pem
+        } else if keyType != .aes256, rawAnswer == nil {
+            throw node.failure("one of publicKey, privateKey, generate, rawAnswer is missing")
+        }
+    }
+}
+
+extension Answer {
+    fileprivate init(node: SeedNode) throws(SeedError) {
+        let object = try node.object(names: ["status", "contentType", "headers", "body", "bodyBase64"])
+        status = try object.required("status").integer(in: 200...599)
+        contentType = try object["contentType"]?.string()
+        headers = []
+        if let node = object["headers"] {
+            for (name, value) in node.value.members ?? [] {
+                headers.append(Header(name, try SeedNode(path: "\(node.path).\(name)", value: value).string()))
+            }
+            guard node.value.kind == .object else { throw node.failure("must be an object") }
+        }
+        body = []
+        if let node = object["body"] { body = Array(try node.string().utf8) }
+        if let node = object["bodyBase64"] {
+            guard object["body"] == nil else { throw node.failure("only one of body, bodyBase64 can be given") }
+            guard let bytes = Base64.decoded(try node.string()) else { throw node.failure("must be Base64") }
+            body = bytes
+        }
+    }
+}

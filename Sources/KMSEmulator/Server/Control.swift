@@ -1,0 +1,113 @@
+import JSON
+
+/// The requests under `/_emulator/`, for tests alone: unsigned, never faulted, never counted.
+///
+/// | request | body | answer |
+/// |---|---|---|
+/// | `GET state` | | `EmulatorState` |
+/// | `PUT seed` | a seed | `{}` |
+/// | `POST fault` | `{"faults": ["status=503,code=500,rate=0.05"]}`, replacing all | `{}` |
+/// | `POST throttle` | `{"perSecond": N}`; 0 or null lifts it | `{}` |
+/// | `POST close-idle` | ends every connection that is between two requests | `{}` |
+/// | `POST reset` | counters to zero; faults and throttle as at the start | `{}` |
+///
+/// What is wrong comes back as `{"error": "…"}` with 400, 404, 405 or 413.
+struct Control: Sendable {
+    /// Seeds of some thousand keys.
+    static let maximumBodyBytes = 8 << 20
+
+    let core: EmulatorCore
+
+    private struct Failure: Error {
+        var status = 400
+        var text: String
+        var headers: [Answer.Header] = []
+    }
+
+    /// - Parameter body: nil when it was too large.
+    func answer(method: String, name: String, body: [UInt8]?) -> Answer {
+        do throws(Failure) {
+            let wanted = name == "state" ? "GET" : name == "seed" ? "PUT" : "POST"
+            guard Self.names.contains(name) else {
+                let known = Self.names.joined(separator: ", ")
+                throw Failure(status: 404, text: "no such control: \"\(name)\"; known are \(known)")
+            }
+            guard method == wanted else {
+                throw Failure(status: 405, text: "the method must be \(wanted)", headers: [.init("Allow", wanted)])
+            }
+            guard let body else {
+                throw Failure(status: 413, text: "the body is longer than \(Self.maximumBodyBytes) bytes")
+            }
+            return try perform(name, body)
+        } catch {
+            return .json(status: error.status, headers: error.headers) { json in
+                json.object { $0.member("error", error.text) }
+            }
+        }
+    }
+
+    private static let names = ["state", "seed", "fault", "throttle", "close-idle", "reset"]
+
+    private func perform(_ name: String, _ body: [UInt8]) throws(Failure) -> Answer {
+        switch name {
+        case "state": return .json(status: 200) { core.state.write(to: &$0) }
+        case "seed":
+            do { core.setSeed(try Seed(parsing: body)) } catch { throw Failure(text: error.description) }
+        case "fault": core.setFaults(try faults(in: body))
+        case "throttle": core.setThrottle(requestsPerSecond: try throttle(in: body))
+        case "close-idle": core.closeIdleConnections()
+        default: core.reset()
+        }
+        return .json(status: 200) { $0.object { _ in } }
+    }
+
+    private func faults(in body: [UInt8]) throws(Failure) -> [Fault] {
+        let form = "the body must be {\"faults\": [\"SPEC\", …]}"
+        guard let elements = try member("faults", in: body, form).elements else { throw Failure(text: form) }
+        var faults: [Fault] = []
+        for element in elements {
+            guard let text = element.string else { throw Failure(text: form) }
+            do { faults.append(try Fault(parsing: text)) } catch { throw Failure(text: error.description) }
+        }
+        return faults
+    }
+
+    private func throttle(in body: [UInt8]) throws(Failure) -> Int? {
+        let form = "the body must be {\"perSecond\": N}, an integer from 0 or null"
+        let value = try member("perSecond", in: body, form)
+        if value.isNull { return nil }
+        guard let number = value.integer, number >= 0 else { throw Failure(text: form) }
+        return number == 0 ? nil : number
+    }
+
+    private func member(_ name: String, in body: [UInt8], _ form: String) throws(Failure) -> JSONValue {
+        let value: JSONValue
+        do { value = try JSONValue(parsing: body) } catch { throw Failure(text: "\(form): \(error)") }
+        guard let members = value.members, members.count == 1, members[0].name == name else {
+            throw Failure(text: form)
+        }
+        return members[0].value
+    }
+}
+
+extension EmulatorState: JSONWritable {
+    package func write(to json: inout JSONWriter) {
+        json.object { object in
+            object.member("total", total)
+            object.member("perKey") { json in
+                json.object { keys in
+                    for (keyTag, count) in perKey.sorted(by: { $0.key < $1.key }) { keys.member(keyTag, count) }
+                }
+            }
+            object.member("perConnection") { json in
+                json.array { array in for count in perConnection { array.value(count) } }
+            }
+            object.member("openConnections", openConnections)
+            object.member("openedConnections", openedConnections)
+            object.member("signaturesRefused", signaturesRefused)
+            object.member("throttled", throttled)
+            object.member("faulted", faulted)
+            object.member("aborted", aborted)
+        }
+    }
+}

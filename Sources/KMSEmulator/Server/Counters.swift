@@ -1,0 +1,101 @@
+/// What an emulator has seen, for tests; also the answer to `GET /_emulator/state`. Control requests count nowhere.
+package struct EmulatorState: Sendable, Equatable {
+    /// All requests whose headers arrived whole, faulted and refused ones included.
+    package var total = 0
+    /// The same by the key tag of the path, known to the emulator or not.
+    package var perKey: [String: Int] = [:]
+    /// The requests of each connection that had any, in the order in which the connections were opened.
+    package var perConnection: [Int] = []
+    package var openConnections = 0
+    /// Connections opened since the start or the last reset.
+    package var openedConnections = 0
+    /// Requests refused with 401 and 200: signature, clock, token.
+    package var signaturesRefused = 0
+    /// Requests refused by the throttle.
+    package var throttled = 0
+    /// Requests that a fault befell.
+    package var faulted = 0
+    /// Requests whose client went away before the answer was complete.
+    package var aborted = 0
+}
+
+/// Keeps the counts.
+struct Counters: Sendable {
+    /// Closed connections and key tags that are remembered one by one: more than any test looks at, and little memory.
+    private static let rememberedCount = 10_000
+
+    private var totals = EmulatorState()
+    private var open: [Int: Connection] = [:]
+    /// The requests of closed connections, by number.
+    private var closed: [Int: Int] = [:]
+
+    private struct Connection {
+        let socket: Int32
+        var requests = 0
+        var isBusy = false
+        /// Its first request was a control request, so it is nobody's business.
+        var isControl = false
+        var isCountedAsOpened = true
+    }
+
+    /// - Parameter number: ascends in the order of opening.
+    mutating func connectionOpened(_ number: Int, socket: Int32) {
+        open[number] = Connection(socket: socket)
+        totals.openedConnections += 1
+    }
+
+    mutating func connectionClosed(_ number: Int) {
+        guard let connection = open.removeValue(forKey: number), connection.requests > 0 else { return }
+        if closed.count >= Self.rememberedCount, let oldest = closed.keys.min() { closed[oldest] = nil }
+        closed[number] = connection.requests
+    }
+
+    mutating func controlRequestBegan(on number: Int) {
+        guard let connection = open[number], connection.requests == 0, !connection.isControl else { return }
+        if connection.isCountedAsOpened { totals.openedConnections -= 1 }
+        open[number]?.isControl = true
+    }
+
+    /// - Returns: how many requests the connection has had, with this one.
+    mutating func requestBegan(on number: Int, keyTag: String?) -> Int {
+        totals.total += 1
+        if let keyTag, totals.perKey.count < Self.rememberedCount || totals.perKey[keyTag] != nil {
+            totals.perKey[keyTag, default: 0] += 1
+        }
+        open[number]?.requests += 1
+        open[number]?.isBusy = true
+        return open[number]?.requests ?? 1
+    }
+
+    mutating func requestEnded(on number: Int, isAborted: Bool) {
+        open[number]?.isBusy = false
+        if isAborted { totals.aborted += 1 }
+    }
+
+    mutating func signatureRefused() { totals.signaturesRefused += 1 }
+    mutating func requestThrottled() { totals.throttled += 1 }
+    mutating func requestFaulted() { totals.faulted += 1 }
+
+    /// Begins anew; open connections stay open, with no requests and not counted as opened.
+    mutating func reset() {
+        totals = EmulatorState()
+        closed = [:]
+        for number in open.keys {
+            open[number]?.requests = 0
+            open[number]?.isCountedAsOpened = false
+        }
+    }
+
+    /// The sockets of connections between two requests.
+    var idleSockets: [Int32] { open.values.filter { !$0.isBusy && !$0.isControl }.map(\.socket) }
+
+    var state: EmulatorState {
+        var state = totals
+        state.openConnections = open.values.count { !$0.isControl }
+        let requests =
+            closed.map { ($0.key, $0.value) }
+            + open.filter { $0.value.requests > 0 }.map { ($0.key, $0.value.requests) }
+        state.perConnection = requests.sorted { $0.0 < $1.0 }.map { $0.1 }
+        return state
+    }
+}

@@ -1,0 +1,128 @@
+import Platform
+
+/// All that requests, control requests and the owner of an emulator share. Each lock is held for a few look-ups, never
+/// over I/O or cryptography.
+final class EmulatorCore: Sendable {
+    private let configuration: Emulator.Configuration
+    private let shared: Lock<Shared>
+
+    private struct Shared {
+        var service: KeyService
+        var faults: FaultPlan
+        var throttle: Throttle
+        var counters = Counters()
+        var lastConnection = 0
+    }
+
+    init(_ configuration: Emulator.Configuration) {
+        self.configuration = configuration
+        shared = Lock(
+            Shared(
+                service: KeyService(directory: Directory(configuration.seed)),
+                faults: FaultPlan(configuration.faults),
+                throttle: Throttle(requestsPerSecond: configuration.throttlePerSecond)))
+    }
+
+    // MARK: Connections
+
+    func connectionOpened(socket: Int32) -> Int {
+        shared.withLock { shared in
+            shared.lastConnection += 1
+            shared.counters.connectionOpened(shared.lastConnection, socket: socket)
+            return shared.lastConnection
+        }
+    }
+
+    func connectionClosed(_ number: Int) {
+        shared.withLock { $0.counters.connectionClosed(number) }
+    }
+
+    /// Ends every connection that is between two requests; their clients see an orderly close.
+    func closeIdleConnections() {
+        shared.withLock { shared in
+            // Under the lock: a socket is closed after `connectionClosed` only, so none of these numbers is stale.
+            for socket in shared.counters.idleSockets { shutdown(socket, Int32(SHUT_RDWR)) }
+        }
+    }
+
+    // MARK: Requests
+
+    /// What is decided about a request when its headers are there.
+    struct Plan {
+        let service: KeyService
+        let faults: FaultPlan.Outcome
+        /// Latency and jitter, with the delays among the faults.
+        let delay: Duration
+    }
+
+    func controlRequestBegan(on connection: Int) {
+        shared.withLock { $0.counters.controlRequestBegan(on: connection) }
+    }
+
+    func requestBegan(on connection: Int, keyTag: String?) -> Plan {
+        shared.withLock { shared in
+            let count = shared.counters.requestBegan(on: connection, keyTag: keyTag)
+            let faults = shared.faults.outcome(
+                keyTag: keyTag, requestOfConnection: count, random: configuration.random)
+            if faults.isFault { shared.counters.requestFaulted() }
+            return Plan(service: shared.service, faults: faults, delay: delay(with: faults))
+        }
+    }
+
+    private func delay(with faults: FaultPlan.Outcome) -> Duration {
+        var delay = configuration.latency + .milliseconds(faults.delayMilliseconds)
+        if configuration.jitter > .zero { delay += configuration.jitter * configuration.random() }
+        return delay
+    }
+
+    /// The service's answer, at the end of the request's body.
+    func answer(to head: RequestHead, route: Route, body: KeyService.Body, plan: Plan) -> Answer {
+        let reply = plan.service.reply(
+            to: head, route: route, body: body, wallClockMilliseconds: wallClockMilliseconds(plan)
+        ) { keyTag in
+            shared.withLock { $0.throttle.admits(keyTag, at: configuration.clock.now) }
+        }
+        if reply.isAuthenticationFailure || reply.isThrottled {
+            shared.withLock { shared in
+                if reply.isAuthenticationFailure { shared.counters.signatureRefused() }
+                if reply.isThrottled { shared.counters.requestThrottled() }
+            }
+        }
+        return reply.answer
+    }
+
+    /// The emulator's clock as the request sees it, skewed or not; milliseconds since 1970.
+    func wallClockMilliseconds(_ plan: Plan?) -> Int64 {
+        configuration.clock.wallClockMilliseconds + (plan?.faults.skewMilliseconds ?? 0)
+    }
+
+    func requestEnded(on connection: Int, isAborted: Bool) {
+        shared.withLock { $0.counters.requestEnded(on: connection, isAborted: isAborted) }
+    }
+
+    // MARK: Control
+
+    var state: EmulatorState { shared.withLock { $0.counters.state } }
+
+    func setSeed(_ seed: Seed) {
+        let service = KeyService(directory: Directory(seed))
+        shared.withLock { $0.service = service }
+    }
+
+    func setFaults(_ faults: [Fault]) {
+        shared.withLock { $0.faults = FaultPlan(faults) }
+    }
+
+    func setThrottle(requestsPerSecond: Int?) {
+        shared.withLock { $0.throttle = Throttle(requestsPerSecond: requestsPerSecond) }
+    }
+
+    /// Counters to zero; faults and throttle as they were at the start. The seed stays.
+    func reset() {
+        shared.withLock { shared in
+            shared.counters.reset()
+            shared.faults = FaultPlan(configuration.faults)
+            shared.throttle = Throttle(requestsPerSecond: configuration.throttlePerSecond)
+        }
+    }
+}

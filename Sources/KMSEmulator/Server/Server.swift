@@ -1,0 +1,101 @@
+import CMicrohttpd
+import Platform
+
+/// The HTTP server: libmicrohttpd with one thread and epoll. What it answers is decided elsewhere.
+final class Server: @unchecked Sendable {
+    // Sendable: `dates` and `requestIDs` are reached on libmicrohttpd's thread only, which calls all the functions of
+    // `Handlers`; everything else is constant and Sendable itself, but for `daemon`, which has a lock.
+    let core: EmulatorCore
+    let control: Control
+    let suspensions: Suspensions
+    let port: UInt16
+    var dates = HTTPDateCache()
+    var requestIDs = RequestIDs()
+    private let daemon = Lock<OpaquePointer?>(nil)
+
+    /// Open connections at once: more than the tests make, and within the usual limit of descriptors when that is raised.
+    private static let maximumConnections = 4_096
+
+    struct Failure: Error, CustomStringConvertible {
+        let description = "libmicrohttpd did not start the server"
+    }
+
+    /// - Parameter certificate: nil serves plain HTTP.
+    init(core: EmulatorCore, certificate: ServerCertificate?, port: UInt16) throws {
+        self.core = core
+        control = Control(core: core)
+        let socket = try ListeningSocket(port: port)
+        self.port = socket.port
+        do {
+            suspensions = try Suspensions()
+        } catch {
+            close(socket.descriptor)
+            throw error
+        }
+        guard let started = start(socket.descriptor, certificate) else {
+            suspensions.stop()
+            close(socket.descriptor)
+            throw Failure()
+        }
+        daemon.withLock { $0 = started }
+    }
+
+    private func start(_ socket: Int32, _ certificate: ServerCertificate?) -> OpaquePointer? {
+        // Not retained: `stop` ends all calls before the owner lets go of the server.
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        func option(_ kind: MHD_OPTION, _ value: Int, _ pointer: UnsafeMutableRawPointer? = nil) -> MHD_OptionItem {
+            MHD_OptionItem(option: kind, value: value, ptr_value: pointer)
+        }
+        var options = [
+            option(.LISTEN_SOCKET, Int(socket)),
+            option(.CONNECTION_LIMIT, Self.maximumConnections),
+            option(.URI_LOG_CALLBACK, unsafeBitCast(Handlers.requestLine, to: Int.self), context),
+            option(.NOTIFY_CONNECTION, unsafeBitCast(Handlers.connection, to: Int.self), context),
+            option(.NOTIFY_COMPLETED, unsafeBitCast(Handlers.completed, to: Int.self), context),
+        ]
+        var flags =
+            MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue | MHD_USE_TURBO.rawValue
+        var texts: [UnsafeMutablePointer<CChar>?] = []
+        defer { texts.forEach { free($0) } }
+        if let certificate {
+            flags |= MHD_USE_TLS.rawValue
+            texts = [strdup(certificate.privateKeyPEM), strdup(certificate.certificatePEM)]
+            options.append(option(.HTTPS_MEM_KEY, 0, texts[0]))
+            options.append(option(.HTTPS_MEM_CERT, 0, texts[1]))
+        }
+        options.append(option(.END, 0))
+        return cmicrohttpd_start(flags, Handlers.request, context, options)
+    }
+
+    /// Ends all connections and both threads.
+    func stop() {
+        // Suspended connections must be resumed first, or libmicrohttpd aborts the process.
+        suspensions.stop()
+        let started = daemon.withLock { daemon in
+            defer { daemon = nil }
+            return daemon
+        }
+        if let started { MHD_stop_daemon(started) }
+    }
+}
+
+/// The ids of answers: the same 16 digits for one server, then a number.
+struct RequestIDs {
+    private let prefix = Self.hexadecimal(.random(in: 0...UInt64.max))
+    private var count: UInt64 = 0
+
+    mutating func next() -> String {
+        count += 1
+        return prefix + Self.hexadecimal(count)
+    }
+
+    private static func hexadecimal(_ number: UInt64) -> String {
+        String(unsafeUninitializedCapacity: 16) { buffer in
+            for index in 0..<16 {
+                let digit = UInt8(truncatingIfNeeded: number >> UInt64(60 - 4 * index)) & 15
+                buffer[index] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+            }
+            return 16
+        }
+    }
+}

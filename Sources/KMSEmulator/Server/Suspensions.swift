@@ -1,0 +1,145 @@
+import CMicrohttpd
+import Platform
+
+/// Connections that wait for a moment, or for ever, without holding up the server's thread.
+///
+/// A thread of its own resumes each when its time has come, or when its client goes away, which libmicrohttpd does not
+/// notice while a connection is suspended.
+final class Suspensions: Sendable {
+    /// Why a connection goes on.
+    enum Outcome: Sendable {
+        case elapsed
+        case clientWentAway
+        case stopped
+    }
+
+    /// A client that goes away within this time is noticed at the end of it: so the thread is not woken for every new
+    /// connection under load.
+    private static let watchDelay: Duration = .milliseconds(2)
+
+    private let state = Lock(State())
+    private let clock = SystemClock()
+    private let wakeReader: Int32
+    private let wakeWriter: Int32
+
+    private struct State {
+        var waiting: [Int: Entry] = [:]
+        var outcomes: [Int: Outcome] = [:]
+        var sleepsUntil = Instant.distantFuture
+        var isStopped = false
+    }
+
+    private struct Entry {
+        /// Valid while the connection is suspended, that is, while the entry is in `waiting`.
+        let connection: OpaquePointer
+        let socket: Int32
+        let deadline: Instant
+    }
+
+    init() throws(PlatformError) {
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { throw PlatformError("pipe") }
+        (wakeReader, wakeWriter) = (ends[0], ends[1])
+        for end in ends {
+            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+            _ = fcntl(end, F_SETFL, O_NONBLOCK)
+        }
+        // The thread holds the only strong reference that outlives `stop`, and so closes the pipe.
+        try Thread.start(name: "kms-emu-timer") { [self] in run() }
+    }
+
+    deinit {
+        close(wakeReader)
+        close(wakeWriter)
+    }
+
+    /// Suspends a connection; `outcome(of:)` says why its handler is called again.
+    ///
+    /// - Parameters:
+    ///   - number: of the connection.
+    ///   - duration: nil waits until the client goes away or the server stops.
+    /// - Returns: false, with nothing done, when the server is stopping.
+    func suspend(_ number: Int, _ connection: OpaquePointer, socket: Int32, for duration: Duration?) -> Bool {
+        let now = clock.now
+        let deadline = duration.map { now + $0 } ?? .distantFuture
+        let wakes: Bool? = state.withLock { state in
+            guard !state.isStopped else { return nil }
+            // Under the lock, so that nobody resumes it before. It takes no lock of ours.
+            MHD_suspend_connection(connection)
+            state.waiting[number] = Entry(connection: connection, socket: socket, deadline: deadline)
+            let wake = min(deadline, now + Self.watchDelay)
+            guard wake < state.sleepsUntil else { return false }
+            state.sleepsUntil = wake
+            return true
+        }
+        if wakes == true { wake() }
+        return wakes != nil
+    }
+
+    /// Why a connection was resumed; nil if it was not suspended.
+    func outcome(of number: Int) -> Outcome? {
+        state.withLock { $0.outcomes.removeValue(forKey: number) }
+    }
+
+    /// Resumes all and ends the thread. After that nothing is suspended any more.
+    func stop() {
+        state.withLock { state in
+            state.isStopped = true
+            for number in Array(state.waiting.keys) { Self.resume(number, .stopped, in: &state) }
+        }
+        wake()
+    }
+
+    private func wake() {
+        // A full pipe wakes as well.
+        _ = write(wakeWriter, "!", 1)
+    }
+
+    private func run() {
+        var descriptors: [pollfd] = []
+        var numbers: [Int] = []
+        while true {
+            let sleepsUntil: Instant? = state.withLock { state in
+                for (descriptor, number) in zip(descriptors.dropFirst(), numbers) where descriptor.revents != 0 {
+                    Self.resume(number, .clientWentAway, in: &state)
+                }
+                let now = clock.now
+                for (number, entry) in state.waiting where entry.deadline <= now {
+                    Self.resume(number, .elapsed, in: &state)
+                }
+                descriptors = [pollfd(fd: wakeReader, events: Int16(POLLIN), revents: 0)]
+                numbers = Array(state.waiting.keys)
+                for entry in state.waiting.values {
+                    descriptors.append(pollfd(fd: entry.socket, events: Self.hangUpEvents, revents: 0))
+                }
+                state.sleepsUntil = state.waiting.values.map(\.deadline).min() ?? .distantFuture
+                return state.isStopped ? nil : state.sleepsUntil
+            }
+            guard let sleepsUntil else { return }
+            poll(&descriptors, nfds_t(descriptors.count), pollTimeout(until: sleepsUntil))
+            var drain = [UInt8](repeating: 0, count: 64)
+            if descriptors[0].revents != 0 { _ = read(wakeReader, &drain, drain.count) }
+        }
+    }
+
+    #if os(Linux)
+    /// `POLLRDHUP` of <poll.h>, which the module of glibc hides: the peer closed its end.
+    private static let hangUpEvents: Int16 = 0x2000
+    #else
+    /// `POLLHUP` is reported without being asked for.
+    private static let hangUpEvents: Int16 = 0
+    #endif
+
+    private static func resume(_ number: Int, _ outcome: Outcome, in state: inout State) {
+        guard let entry = state.waiting.removeValue(forKey: number) else { return }
+        state.outcomes[number] = outcome
+        MHD_resume_connection(entry.connection)
+    }
+
+    /// Milliseconds for `poll`, rounded up; -1 for ever.
+    private func pollTimeout(until instant: Instant) -> Int32 {
+        guard instant != .distantFuture else { return -1 }
+        let nanoseconds = max(0, (instant - clock.now).nanoseconds)
+        return Int32(clamping: nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1))
+    }
+}

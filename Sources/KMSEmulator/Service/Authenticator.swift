@@ -1,0 +1,90 @@
+import Platform
+
+/// Decides who sent a request, as the gateway does (spec page 01, "Authentication").
+package struct Authenticator: Sendable {
+    /// "5 minutes or more away from the server's clock is invalid" (the API reference).
+    static let allowedSkewMilliseconds: Int64 = 5 * 60 * 1_000
+
+    private let accessKeys: [String: Seed.AccessKey]
+    private let tokens: [String: Seed.Token]
+
+    package init(accessKeys: [Seed.AccessKey], tokens: [Seed.Token]) {
+        self.accessKeys = Dictionary(accessKeys.map { ($0.id, $0) }) { first, _ in first }
+        self.tokens = Dictionary(tokens.map { ($0.token, $0) }) { first, _ in first }
+    }
+
+    /// Why a request is refused with 401 and 200.
+    package enum Failure: Error, Equatable {
+        case missingHeader(String)
+        case unreadableTimestamp
+        case clockTooFarAway
+        case unknownAccessKey
+        case wrongSignature
+        case unknownToken
+        case expiredToken
+
+        var details: String {
+            switch self {
+            case .missingHeader(let name): "The header \(name) is missing."
+            case .unreadableTimestamp: "The timestamp is no count of milliseconds."
+            case .clockTooFarAway: "The timestamp is 5 minutes or more away from the server's clock."
+            case .unknownAccessKey: "The access key is unknown."
+            case .wrongSignature: "The signature does not match."
+            case .unknownToken: "The token is unknown."
+            case .expiredToken: "The token has expired."
+            }
+        }
+    }
+
+    /// A caller, and what the caller may do.
+    package enum Caller: Equatable {
+        case account(Seed.AccessKey)
+        case token(Seed.Token)
+
+        package func mayGetPublicKey(of keyTag: String) -> Bool {
+            switch self {
+            case .account(let accessKey):
+                guard let permissions = accessKey.permissions else { return true }
+                return permissions.contains { $0.keyTag == nil || $0.keyTag == keyTag }
+            case .token(let token):
+                return token.keyTag == keyTag
+            }
+        }
+    }
+
+    /// The token header is looked at first: it is sent instead of the other three.
+    ///
+    /// - Parameter wallClockMilliseconds: the server's clock, milliseconds since 1970.
+    package func caller(of head: RequestHead, wallClockMilliseconds: Int64) throws(Failure) -> Caller {
+        if let value = head.token {
+            guard let token = tokens[value] else { throw .unknownToken }
+            if let expiry = token.expiresAtMilliseconds, expiry <= wallClockMilliseconds { throw .expiredToken }
+            return .token(token)
+        }
+        guard let timestamp = head.timestamp else { throw .missingHeader(HeaderName.timestamp) }
+        guard let accessKeyID = head.accessKey else { throw .missingHeader(HeaderName.accessKey) }
+        guard let signature = head.signature else { throw .missingHeader(HeaderName.signature) }
+
+        guard timestamp.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let milliseconds = Int64(timestamp) else {
+            throw .unreadableTimestamp
+        }
+        let (skew, overflow) = milliseconds.subtractingReportingOverflow(wallClockMilliseconds)
+        guard !overflow, skew.magnitude < UInt64(Self.allowedSkewMilliseconds) else { throw .clockTooFarAway }
+
+        guard let accessKey = accessKeys[accessKeyID] else { throw .unknownAccessKey }
+        let expected = RequestSignature.compute(
+            method: head.method, target: head.target, timestamp: timestamp, accessKey: accessKeyID,
+            secret: accessKey.secret)
+        guard RequestSignature.matches(signature, expected) else { throw .wrongSignature }
+        return .account(accessKey)
+    }
+}
+
+/// The headers of the API.
+enum HeaderName {
+    static let timestamp = "x-ncp-apigw-timestamp"
+    static let accessKey = "x-ncp-iam-access-key"
+    static let signature = "x-ncp-apigw-signature-v2"
+    static let token = "x-ncp-ocapi-token"
+    static let requestID = "x-ncp-apigw-request-id"
+}

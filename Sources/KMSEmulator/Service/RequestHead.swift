@@ -1,0 +1,78 @@
+/// What the service looks at in a request before its body.
+package struct RequestHead: Sendable, Equatable {
+    package var method: String
+    /// The request target as it came over the wire: path and query, nothing unescaped.
+    package var target: String
+    package var timestamp: String?
+    package var accessKey: String?
+    package var signature: String?
+    package var token: String?
+
+    package init(
+        method: String, target: String, timestamp: String? = nil, accessKey: String? = nil, signature: String? = nil,
+        token: String? = nil
+    ) {
+        self.method = method
+        self.target = target
+        self.timestamp = timestamp
+        self.accessKey = accessKey
+        self.signature = signature
+        self.token = token
+    }
+}
+
+/// Where a request target leads.
+enum Route: Equatable {
+    /// `/kms/v1/keys/{keyTag}/get-pub-key`, the tag unescaped.
+    case getPublicKey(keyTag: String)
+    /// `/_emulator/{name}`, for tests.
+    case control(name: String)
+    case unknown
+
+    private static let keysPath: StaticString = "/kms/v1/keys/"
+    private static let operation: StaticString = "/get-pub-key"
+    private static let controlPath: StaticString = "/_emulator/"
+
+    init(target: String) {
+        let path = target.utf8.prefix { $0 != UInt8(ascii: "?") }
+        if path.starts(with: Self.keysPath.bytes) {
+            let rest = path.dropFirst(Self.keysPath.utf8CodeUnitCount)
+            let tag = rest.prefix { $0 != UInt8(ascii: "/") }
+            if !tag.isEmpty, rest.dropFirst(tag.count).elementsEqual(Self.operation.bytes) {
+                self = .getPublicKey(keyTag: Self.unescaped(tag))
+                return
+            }
+        } else if path.starts(with: Self.controlPath.bytes) {
+            self = .control(name: String(path.dropFirst(Self.controlPath.utf8CodeUnitCount)) ?? "")
+            return
+        }
+        self = .unknown
+    }
+
+    /// Resolves `%XX` (RFC 3986, section 2.1); what is no such escape stays as it is.
+    private static func unescaped(_ segment: Substring.UTF8View) -> String {
+        guard segment.contains(UInt8(ascii: "%")) else { return String(Substring(segment)) }
+        let bytes = Array(segment)
+        var decoded: [UInt8] = []
+        var index = 0
+        while index < bytes.count {
+            if bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count,
+                let high = Character(Unicode.Scalar(bytes[index + 1])).hexDigitValue,
+                let low = Character(Unicode.Scalar(bytes[index + 2])).hexDigitValue
+            {
+                decoded.append(UInt8(high << 4 | low))
+                index += 3
+            } else {
+                decoded.append(bytes[index])
+                index += 1
+            }
+        }
+        return String(decoding: decoded, as: UTF8.self)
+    }
+}
+
+extension StaticString {
+    fileprivate var bytes: UnsafeBufferPointer<UInt8> {
+        UnsafeBufferPointer(start: utf8Start, count: utf8CodeUnitCount)
+    }
+}
