@@ -5,7 +5,7 @@ import NCloudKMS
 struct SettingReader {
     /// What the command line gave, by name; a flag without a value is "".
     let flags: [Setting.Name: String]
-    let environment: [String: String]
+    let environment: EnvironmentVariables
 
     /// A text and where it stood.
     struct Source {
@@ -20,11 +20,11 @@ struct SettingReader {
         }
     }
 
-    /// Flags beat the environment, and an empty variable is an unset one.
+    /// Flags beat the environment.
     func source(_ name: Setting.Name) -> Source? {
         if let text = flags[name] { return Source(text: text, origin: name.flag, isFlag: true) }
         for variable in Setting[name].variables {
-            guard let text = environment[variable], !text.isEmpty else { continue }
+            guard let text = environment[variable] else { continue }
             return Source(text: text, origin: variable, isFlag: false)
         }
         return nil

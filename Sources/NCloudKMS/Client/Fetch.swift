@@ -16,6 +16,8 @@ struct Fetch {
     var phase = Phase.credentials
     /// The calls that wait for it, in the order of their arrival.
     var waiters: [Int] = []
+    /// What its next attempt is signed with.
+    var credentials: Credentials?
     /// HTTP requests made.
     var attempts = 0
     /// When its first request was handed to the transport: what the age of its answer counts from.
@@ -49,8 +51,3 @@ struct WaitingCall {
 
 /// Told the outcome of a call, once.
 public typealias PublicKeyCompletion = @Sendable (Result<PublicKeyAnswer, KMSError>) -> Void
-
-/// What a fetch found.
-struct FetchedKey {
-    let answer: PublicKeyAnswer
-}

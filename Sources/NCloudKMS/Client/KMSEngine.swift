@@ -19,8 +19,8 @@ actor KMSEngine {
     let clock: any TimeSource
     let logger: Logger
     let multi: CurlMulti
-    let memo: PublicKeyMemo
-    var credentials: CredentialStore
+    let memo = PublicKeyMemo()
+    var signers: SignerStore
 
     var calls: [Int: WaitingCall] = [:]
     var fetches: [Int: Fetch] = [:]
@@ -28,7 +28,9 @@ actor KMSEngine {
     /// Fetches that wait for a connection, first come, first served.
     var connectionQueue: [Int] = []
     var timers = DeadlineHeap<Timer>()
-    var counters = UpstreamCounters()
+    var upstream = UpstreamStatus()
+    /// The question to the metadata service that is under way.
+    var metadataTransfer: TransferID?
     var nextFetch = 0
 
     /// What can be due.
@@ -40,16 +42,14 @@ actor KMSEngine {
     }
 
     init(
-        _ configuration: KMSClientConfiguration, multi: sending CurlMulti, memo: PublicKeyMemo,
-        clock: any TimeSource, logger: Logger
+        _ configuration: KMSClientConfiguration, multi: sending CurlMulti, clock: any TimeSource, logger: Logger
     ) {
         self.configuration = configuration
         self.clock = clock
         self.logger = logger
-        self.memo = memo
         thread = CurlThread(waker: multi.waker, clock: clock)
         self.multi = multi
-        credentials = CredentialStore(configuration.credentials)
+        signers = SignerStore(configuration.credentials)
     }
 
     /// Starts the thread. Once only.
@@ -123,11 +123,18 @@ actor KMSEngine {
     /// Takes a fetch to its next layer, as far as it goes without waiting.
     private func advance(_ number: Int) {
         guard fetches[number] != nil else { return }
-        do throws(KMSError) {
-            _ = try credentials.signer()
+        switch signers.chain.next(now: clock.now) {
+        case .ready(let credentials, let refresh):
+            if let refresh { ask(refresh) }
+            fetches[number]?.credentials = credentials
             fetches[number]?.phase = .connection
             connectionQueue.append(number)
-        } catch {
+        case .ask(let request):
+            fetches[number]?.phase = .credentials
+            ask(request)
+        case .wait:
+            fetches[number]?.phase = .credentials
+        case .unavailable(let error):
             fail(number, error)
         }
     }
@@ -146,10 +153,10 @@ actor KMSEngine {
     }
 
     private func startTransfer(_ number: Int) {
-        guard let fetch = fetches[number] else { return }
+        guard let fetch = fetches[number], let credentials = fetch.credentials else { return }
         let now = clock.now
         do throws(KMSError) {
-            let headers = try credentials.signer().headers(
+            let headers = try signers.signer(for: credentials).headers(
                 method: PublicKeyRequest.method, target: fetch.request.target,
                 timestampMilliseconds: clock.wallClockMilliseconds)
             let transfer: TransferID
@@ -162,7 +169,7 @@ actor KMSEngine {
             fetches[number]?.phase = .transfer(transfer)
             fetches[number]?.attempts += 1
             fetches[number]?.started = fetch.started ?? now
-            counters.attempts += 1
+            upstream.attempts += 1
         } catch {
             fail(number, error)
         }
@@ -187,13 +194,13 @@ actor KMSEngine {
     }
 
     private func finish(_ completion: CurlMulti.Completion) {
+        if completion.id == metadataTransfer { return metadataAnswered(completion.outcome) }
         guard let number = transfers.removeValue(forKey: completion.id), let fetch = fetches[number] else { return }
         switch completion.outcome {
         case .failure(let failure):
-            counters.failures += 1
+            upstream.failures += 1
             fail(number, KMSError(failure))
         case .success(let response):
-            counters.latency.record(microseconds: response.timing.total)
             switch ServiceAnswer(status: response.status, body: response.body) {
             case .publicKey(let pem):
                 do throws(PublicKeyError) {
@@ -202,7 +209,7 @@ actor KMSEngine {
                     fail(number, .invalidKey(error), response)
                 }
             case .failure(let failure):
-                counters.failures += 1
+                upstream.failures += 1
                 fail(number, failure.error, response)
             }
         }
@@ -237,5 +244,50 @@ actor KMSEngine {
             transfers[transfer] = nil
             multi.cancel(transfer)
         }
+    }
+
+    // MARK: The metadata service
+
+    private func ask(_ request: MetadataRequest) {
+        do {
+            metadataTransfer = try multi.start(
+                HTTPRequest(
+                    method: .get, baseURL: request.endpoint.description, target: request.target,
+                    attemptTimeout: MetadataRequest.timeout, connectTimeout: MetadataRequest.connectTimeout,
+                    isDirect: true, allowsPlainHTTP: true))
+        } catch {
+            metadataFailed(error)
+        }
+    }
+
+    private func metadataAnswered(_ outcome: Result<HTTPResponse, TransportFailure>) {
+        metadataTransfer = nil
+        switch outcome {
+        case .failure(let failure):
+            metadataFailed(failure)
+        case .success(let response):
+            let next = signers.chain.serverRole?.answered(
+                status: response.status, body: response.body, now: clock.now,
+                wallClockMilliseconds: clock.wallClockMilliseconds)
+            if let next { ask(next) } else { resumeCredentialWaiters() }
+        }
+    }
+
+    private func metadataFailed(_ failure: TransportFailure) {
+        signers.chain.serverRole?.failed(failure.message, now: clock.now)
+        resumeCredentialWaiters()
+    }
+
+    private func resumeCredentialWaiters() {
+        for (number, fetch) in fetches where fetch.phase == .credentials { advance(number) }
+    }
+
+    // MARK: Status
+
+    var status: ClientStatus {
+        let credentials = signers.chain.credentials(now: clock.now).map {
+            CredentialStatus(source: "\($0.source)", accessKeyID: $0.abbreviatedAccessKeyID)
+        }
+        return ClientStatus(credentials: credentials, clockSkew: .zero, upstream: upstream)
     }
 }

@@ -1,0 +1,89 @@
+import Logging
+import Platform
+import PublicKeys
+import Synchronization
+
+/// A client of the Key Management Service of NAVER Cloud, for its public keys.
+///
+/// ```swift
+/// let client = try KMSClient(KMSClientConfiguration(), logger: Logger(label: "kms"))
+/// let answer = try await client.publicKey(PublicKeyQuery(keyTag: KeyTag("…")))
+/// ```
+///
+/// The layers of a call, outermost first, are cache, coalescing, rate limiter, retry, signature, transport. All of its
+/// requests go through one thread and at most `maximumConnections` connections; every method may be called from any
+/// thread, and none waits.
+public final class KMSClient: Sendable {
+    /// Why a client can't be made.
+    public struct SetupError: Error, Equatable, CustomStringConvertible {
+        public let description: String
+    }
+
+    public var endpoint: Endpoint { engine.configuration.endpoint }
+
+    private let engine: KMSEngine
+    private let clock: any TimeSource
+    private let lastCall = Atomic<Int>(0)
+
+    /// - Throws: `SetupError` when libcurl will not do, or the system has no thread or descriptor left. Missing
+    ///   credentials or an unreachable service are errors of calls.
+    public init(
+        _ configuration: KMSClientConfiguration, clock: any TimeSource = SystemClock(), logger: Logger
+    ) throws(SetupError) {
+        self.clock = clock
+        do {
+            let multi = try CurlMulti(configuration.transport, environment: try CurlEnvironment.ready(), clock: clock)
+            engine = KMSEngine(configuration, multi: multi, clock: clock, logger: logger)
+            try engine.start()
+        } catch let error as TransportFailure {
+            throw SetupError(description: error.message)
+        } catch {
+            throw SetupError(description: "\(error)")
+        }
+    }
+
+    deinit {
+        engine.thread.stop()
+    }
+
+    /// Begins a call.
+    ///
+    /// - Parameters:
+    ///   - arrival: when the caller asked, if that was before now.
+    ///   - completion: told the outcome, once: at once on the calling thread, or later on the client's own, which it
+    ///     must not keep waiting.
+    @discardableResult
+    public func publicKey(
+        _ query: PublicKeyQuery, arrival: Instant? = nil, completion: @escaping PublicKeyCompletion
+    ) -> PublicKeyCall {
+        let number = lastCall.wrappingAdd(1, ordering: .relaxed).newValue
+        let arrival = arrival ?? clock.now
+        engine.thread.submit { [engine] in
+            engine.assumeIsolated { $0.begin(number, query, arrival: arrival, completion) }
+        }
+        return PublicKeyCall(number: number, engine: engine)
+    }
+
+    /// The key, or a `KMSError`. Cancelling the task cancels the call.
+    public func publicKey(_ query: PublicKeyQuery) async throws(KMSError) -> PublicKeyAnswer {
+        let call = Lock<PublicKeyCall?>(nil)
+        let outcome = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let begun = publicKey(query) { continuation.resume(returning: $0) }
+                call.withLock { $0 = begun }
+                // The handler may have run before there was anything to cancel.
+                if Task.isCancelled { begun.cancel() }
+            }
+        } onCancel: {
+            call.withLock { $0 }?.cancel()
+        }
+        return try outcome.get()
+    }
+
+    /// Gives the client's figures, on its own thread.
+    public func status(_ completion: @escaping @Sendable (ClientStatus) -> Void) {
+        engine.thread.submit { [engine] in
+            completion(engine.assumeIsolated { $0.status })
+        }
+    }
+}
