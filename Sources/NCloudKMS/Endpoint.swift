@@ -115,7 +115,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     }
 
     private static func number(_ digits: Substring, name: String) throws(InvalidValue) -> UInt16 {
-        guard digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+        guard digits.utf8.allSatisfy(\.isASCIIDigit),
             let port = UInt16(digits), port > 0
         else { throw InvalidValue(name, "must have a port from 1 to 65535") }
         return port
@@ -134,7 +134,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         }
         guard arePlain, let last = labels.last?.utf8 else { return false }
         let isNumber =
-            last.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } || last.starts(with: "0x".utf8)
+            last.allSatisfy(\.isASCIIDigit) || last.starts(with: "0x".utf8)
         return !isNumber || ipv4Address(host) != nil
     }
 

@@ -1,0 +1,189 @@
+import Platform
+
+/// The places of credentials, one after the other: token, environment, profile file, server role. The first that has
+/// all it needs wins; half a pair in one place is an error (03-client-behaviour.md, Credentials).
+///
+/// What was found is kept. A token file is read again when it changes, a profile file when it changed and the service
+/// refused what was in it. As long as nothing is found, every call looks again.
+package struct CredentialChain: Sendable {
+    package enum Step: Sendable {
+        /// Use these; if there is a request, send it beside, and bring the answer to `serverRole`.
+        case ready(Credentials, refresh: MetadataRequest?)
+        /// Send this, bring the answer to `serverRole`, and let the callers wait.
+        case ask(MetadataRequest)
+        /// A question is under way: wait for its answer.
+        case wait
+        case unavailable(KMSError)
+    }
+
+    private enum Place {
+        case tokenFile(String)
+        case tokenVariable
+        case keyPairVariables
+        case profileFile
+    }
+
+    private struct Loaded {
+        /// Nil when the application handed them over.
+        let place: Place?
+        var credentials: Credentials
+        /// The file that they came from, as it was then.
+        var file: (path: String, stamp: FileStamp)?
+    }
+
+    private let lookup: CredentialLookup
+    private var loaded: Loaded?
+
+    /// The last place; nil where the environment names a metadata service that can't be used.
+    package var serverRole: ServerRole?
+    private let serverRoleProblem: String
+
+    /// Why a token file that changed could not be read again, for the log; its old token still serves.
+    package private(set) var tokenFileProblem: String?
+
+    package init(_ lookup: CredentialLookup) {
+        self.lookup = lookup
+        do {
+            serverRole = try ServerRole(lookup.environment)
+            serverRoleProblem = ""
+        } catch {
+            serverRoleProblem = "server role (\(error))"
+        }
+    }
+
+    /// No chain at all: the application handed credentials over.
+    package init(_ credentials: Credentials) {
+        lookup = CredentialLookup(environment: EnvironmentVariables([:]))
+        loaded = Loaded(place: nil, credentials: credentials)
+        serverRoleProblem = ""
+    }
+
+    /// What is in use, or was last.
+    package func credentials(now: Instant) -> Credentials? {
+        loaded?.credentials ?? serverRole?.credentials(now: now)
+    }
+
+    /// What to do for a call that goes to the service.
+    package mutating func next(now: Instant) -> Step {
+        if loaded != nil {
+            readChangedTokenFile()
+        } else if serverRole?.credentials(now: now) == nil {
+            var looked: [String] = []
+            do {
+                try search(&looked)
+            } catch {
+                return .unavailable(error)
+            }
+            if loaded == nil { return askServerRole(now: now, looked: looked) }
+        }
+        if let loaded { return .ready(loaded.credentials, refresh: nil) }
+        return askServerRole(now: now, looked: [])
+    }
+
+    /// After the service refused credentials (1002): others to repeat the call with, once.
+    ///
+    /// - Parameter refused: which ones.
+    /// - Returns: nil when there are no others.
+    /// - Throws: `KMSError` when the file changed and can't be used any more; the old ones stay.
+    package mutating func replacement(
+        for refused: CredentialIdentity, now: Instant
+    ) throws(KMSError) -> Credentials? {
+        guard let current = credentials(now: now) else { return nil }
+        if current.identity != refused { return current }
+        guard let loaded, let place = loaded.place, let file = loaded.file,
+            FileStamp(ofFile: file.path) != file.stamp
+        else { return nil }
+        guard try load(place) == nil, let credentials = self.loaded?.credentials else { return nil }
+        return credentials.identity == refused ? nil : credentials
+    }
+
+    // MARK: The places
+
+    private mutating func search(_ looked: inout [String]) throws(KMSError) {
+        var places: [Place] = [.tokenVariable]
+        // A flag beats a variable.
+        if let file = lookup.namedTokenFile {
+            places.insert(.tokenFile(file), at: 0)
+        } else if let file = lookup.variableTokenFile {
+            places.append(.tokenFile(file))
+        }
+        places += [.keyPairVariables, .profileFile]
+        for place in places {
+            guard let absence = try load(place) else { return }
+            looked.append(absence)
+        }
+    }
+
+    /// Loads what a place has; else says where that is and what it lacks.
+    private mutating func load(_ place: Place) throws(KMSError) -> String? {
+        let finding: CredentialFinding
+        var file: (path: String, stamp: FileStamp)?
+        switch place {
+        case .tokenVariable: finding = try EnvironmentCredentials(lookup.environment).token()
+        case .keyPairVariables: finding = try EnvironmentCredentials(lookup.environment).keyPair()
+        case .tokenFile(let path): finding = try Self.token(inFile: path, &file)
+        case .profileFile: finding = try keyPairInProfile(&file)
+        }
+        switch finding {
+        case .absent(let text): return text
+        case .found(let credentials):
+            loaded = Loaded(place: place, credentials: credentials, file: file)
+            return nil
+        }
+    }
+
+    private static func token(
+        inFile path: String, _ file: inout (path: String, stamp: FileStamp)?
+    ) throws(KMSError) -> CredentialFinding {
+        let source = CredentialSource.tokenFile(path)
+        let read: SecretFile
+        do { read = try SecretFile(reading: path) } catch { return .absent("\(source) (\(error))") }
+        file = (path, read.stamp)
+        do {
+            return .found(
+                try Credentials(
+                    token: read.contents.withBytes { SecretBytes($0.trimmingWhitespace()) }, source: source))
+        } catch {
+            throw .credentialsUnusable("\(source): \(error)")
+        }
+    }
+
+    private func keyPairInProfile(
+        _ file: inout (path: String, stamp: FileStamp)?
+    ) throws(KMSError) -> CredentialFinding {
+        guard let path = lookup.configurationFile else { return .absent("~/.ncloud/configure (no home directory)") }
+        let source = CredentialSource.profile(name: lookup.profile, file: path)
+        let read: SecretFile
+        do { read = try SecretFile(reading: path) } catch { return .absent("\(source) (\(error))") }
+        file = (path, read.stamp)
+        let profile: ProfileFile
+        do { profile = try read.profile(lookup.profile) } catch { throw .credentialsUnusable("\(path), \(error)") }
+        if let credentials = try profile.credentials(source: source) { return .found(credentials) }
+        return .absent("\(source) (\(profile.hasProfile ? "no keys in it" : "no such profile"))")
+    }
+
+    private mutating func readChangedTokenFile() {
+        guard let loaded, let place = loaded.place, case .tokenFile = place, let file = loaded.file,
+            FileStamp(ofFile: file.path) != file.stamp
+        else { return }
+        // Between two tokens the file may be missing or half written: the old one serves until there is another.
+        do {
+            tokenFileProblem = try load(place)
+        } catch {
+            tokenFileProblem = error.message
+        }
+    }
+
+    private mutating func askServerRole(now: Instant, looked: [String]) -> Step {
+        guard let step = serverRole?.next(now: now), let endpoint = serverRole?.endpoint else {
+            return .unavailable(.credentialsUnavailable(looked: looked + [serverRoleProblem]))
+        }
+        switch step {
+        case .ready(let credentials, let refresh): return .ready(credentials, refresh: refresh)
+        case .ask(let request): return .ask(request)
+        case .wait: return .wait
+        case .unavailable(let reason, _):
+            return .unavailable(.credentialsUnavailable(looked: looked + ["server role at \(endpoint) (\(reason))"]))
+        }
+    }
+}

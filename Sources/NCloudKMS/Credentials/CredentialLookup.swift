@@ -1,0 +1,64 @@
+/// Where credentials are looked for (01-kms-api.md, Credentials; 02-wire-protocol.md, Configuration).
+///
+/// What is given here was named by a flag, or by the program that uses this library, and must be there: see
+/// `verifyNamedPlaces`. What is nil is taken from the environment, and then from the defaults; those may be missing.
+public struct CredentialLookup: Sendable {
+    public static let profileVariable = "NCLOUD_PROFILE"
+    public static let configurationFileVariable = "NCLOUD_CONFIG_FILE"
+    public static let tokenFileVariable = "NCLOUD_KMS_TOKEN_FILE"
+
+    public let environment: EnvironmentVariables
+    private let namedProfile: String?
+    private let namedConfigurationFile: String?
+    package let namedTokenFile: String?
+
+    public init(
+        environment: EnvironmentVariables = .process, profile: String? = nil, configurationFile: String? = nil,
+        tokenFile: String? = nil
+    ) {
+        self.environment = environment
+        namedProfile = profile
+        namedConfigurationFile = configurationFile
+        namedTokenFile = tokenFile
+    }
+
+    package var profile: String {
+        namedProfile ?? environment[Self.profileVariable] ?? ProfileFile.defaultProfile
+    }
+
+    /// Nil when nothing names it and there is no home directory.
+    package var configurationFile: String? {
+        namedConfigurationFile ?? environment[Self.configurationFileVariable]
+            ?? environment.homeDirectory.map { "\($0)/.ncloud/configure" }
+    }
+
+    package var variableTokenFile: String? { environment[Self.tokenFileVariable] }
+
+    /// Checks that the files and the profile that were named to `init` can be read.
+    ///
+    /// - Throws: `InvalidValue` named `token-file`, `config-file` or `profile`.
+    public func verifyNamedPlaces() throws(InvalidValue) {
+        if let file = namedTokenFile {
+            do { _ = try SecretFile(reading: file) } catch { throw InvalidValue("token-file", "\(file): \(error)") }
+        }
+        guard namedConfigurationFile != nil || namedProfile != nil else { return }
+        let name = namedConfigurationFile != nil ? "config-file" : "profile"
+        guard let file = configurationFile else {
+            throw InvalidValue(name, "\(profile) can't be looked up: there is no home directory")
+        }
+        let hasProfile: Bool
+        do {
+            hasProfile = try SecretFile(reading: file).profile(profile).hasProfile
+        } catch {
+            throw InvalidValue(name, "\(file): \(error)")
+        }
+        if namedProfile != nil, !hasProfile { throw InvalidValue("profile", "\(profile) is not in \(file)") }
+    }
+}
+
+extension SecretFile {
+    /// The contents, read as a profile file.
+    func profile(_ name: String) throws(ProfileFile.Problem) -> ProfileFile {
+        try contents.withBytes { bytes throws(ProfileFile.Problem) in try ProfileFile(bytes, profile: name) }
+    }
+}

@@ -1,0 +1,142 @@
+import Platform
+
+/// The key pair that a VPC server gets for its role: what to ask the metadata service next, and when
+/// (01-kms-api.md, Credentials, 3). It sends nothing itself: its owner does, and brings the answers.
+///
+/// At most one question is under way; the old keys serve while new ones are fetched.
+package struct ServerRole: Sendable {
+    package enum Step: Sendable {
+        /// Use these; if there is a request, send it beside.
+        case ready(Credentials, refresh: MetadataRequest?)
+        /// There are none yet: send this, and let the callers wait for the answer.
+        case ask(MetadataRequest)
+        /// Another caller's question is under way: wait for its answer.
+        case wait
+        /// The last try failed a short while ago: why, and when the next one may be made.
+        case unavailable(String, retryAfter: Duration)
+    }
+
+    /// The keys are replaced this long before they end.
+    package static let refreshMargin = Duration.seconds(15 * 60)
+    /// A machine without a metadata service must not look for it at every call.
+    package static let failureMemory = Duration.seconds(60)
+    /// Keys that are about to end are worth asking for more often.
+    package static let failedRefreshMemory = Duration.seconds(10)
+    /// Keys that come with less than the margin left are not asked for again at every call.
+    package static let minimumRefreshInterval = Duration.seconds(60)
+
+    package static let endpointVariable = "NCLOUD_METADATA_API_ENDPOINT"
+    private static let defaultEndpoint = "http://169.254.169.254"
+    private static let path = "/latest/meta-data/iam/security-credentials/"
+
+    private struct Held {
+        let credentials: Credentials
+        let refresh: Instant
+        let end: Instant
+    }
+
+    private enum Question {
+        case roleID
+        case keys(roleID: String)
+    }
+
+    package let endpoint: Endpoint
+    private var held: Held?
+    private var question: Question?
+    private var failure: (reason: String, end: Instant)?
+
+    /// - Throws: `InvalidValue` when the environment names a metadata service that is neither link-local, nor on this
+    ///   machine, nor reached over https: anybody could answer for it.
+    package init(_ environment: EnvironmentVariables) throws(InvalidValue) {
+        let name = Self.endpointVariable
+        let endpoint = try Endpoint(anySecurity: environment[name] ?? Self.defaultEndpoint, name: name)
+        guard endpoint.scheme == .https || endpoint.isLoopback || endpoint.isLinkLocal else {
+            throw InvalidValue(name, "must be a link-local or loopback address, or use https")
+        }
+        self.endpoint = endpoint
+    }
+
+    /// The keys that may be used now.
+    package func credentials(now: Instant) -> Credentials? {
+        held.flatMap { now < $0.end ? $0.credentials : nil }
+    }
+
+    /// What to do for a call that needs credentials.
+    package mutating func next(now: Instant) -> Step {
+        let mayAsk = question == nil && failure.map { now >= $0.end } ?? true
+        if let credentials = credentials(now: now) {
+            let isDue = held.map { now >= $0.refresh } ?? false
+            return .ready(credentials, refresh: isDue && mayAsk ? ask() : nil)
+        }
+        if question != nil { return .wait }
+        if let failure, now < failure.end {
+            return .unavailable(failure.reason, retryAfter: failure.end - now)
+        }
+        return .ask(ask())
+    }
+
+    /// Takes the answer to the request that is under way.
+    ///
+    /// - Parameters:
+    ///   - wallClockMilliseconds: the time now, since 1970-01-01T00:00:00Z, by the best clock there is.
+    /// - Returns: the request to send next; nil when this was the last, and callers that wait may ask again.
+    package mutating func answered(
+        status: Int, body: [UInt8], now: Instant, wallClockMilliseconds: Int64
+    ) -> MetadataRequest? {
+        guard let question else { return nil }
+        guard status == 200 else {
+            failed(status == 404 ? "it knows no role of this server" : "it answered with HTTP \(status)", now: now)
+            return nil
+        }
+        do {
+            switch question {
+            case .roleID:
+                let roleID = try ServerRoleDocument.roleID(in: body)
+                self.question = .keys(roleID: roleID)
+                return MetadataRequest(endpoint: endpoint, target: Self.path + roleID)
+            case .keys(let roleID):
+                let document = try ServerRoleDocument(body)
+                let lifetime = Duration.milliseconds(
+                    document.expiration.subtractingReportingOverflow(wallClockMilliseconds).partialValue)
+                try hold(document, roleID: roleID, lifetime: lifetime, now: now)
+            }
+        } catch {
+            failed(error.text, now: now)
+        }
+        return nil
+    }
+
+    /// The request that is under way brought no answer.
+    ///
+    /// - Parameter reason: the end of a sentence: "it did not answer within 3 s".
+    package mutating func failed(_ reason: String, now: Instant) {
+        question = nil
+        failure = (reason, now + (held == nil ? Self.failureMemory : Self.failedRefreshMemory))
+    }
+
+    private mutating func ask() -> MetadataRequest {
+        question = .roleID
+        return MetadataRequest(endpoint: endpoint, target: Self.path)
+    }
+
+    private mutating func hold(
+        _ document: ServerRoleDocument, roleID: String, lifetime: Duration, now: Instant
+    ) throws(ServerRoleDocument.Problem) {
+        guard lifetime > .zero else {
+            throw ServerRoleDocument.Problem("its keys have ended already; check this machine's clock")
+        }
+        let credentials: Credentials
+        do {
+            credentials = try Credentials(
+                accessKeyID: document.accessKeyID, secretAccessKey: document.secretAccessKey,
+                source: .serverRole(name: roleID))
+        } catch {
+            throw ServerRoleDocument.Problem("\(error)")
+        }
+        // On the monotonic clock from here on: the wall clock may jump before they end.
+        let refresh = max(lifetime - Self.refreshMargin, Self.minimumRefreshInterval)
+        held = Held(credentials: credentials, refresh: now + refresh, end: now + lifetime)
+        question = nil
+        failure = nil
+    }
+}
