@@ -1,0 +1,268 @@
+import Platform
+import Testing
+
+@testable import NCloudKMS
+
+@Suite struct CredentialChainTests {
+    private let now = Instant(nanoseconds: 0)
+    private let folder = TemporaryFolder()
+    static let keyVariables = ["NCLOUD_ACCESS_KEY_ID": "ENVKEY", "NCLOUD_SECRET_KEY": "ENVSECRET"]
+
+    private func profile(_ accessKey: String, _ secret: String = "FILESECRET") -> String {
+        "ncloud_access_key_id=\(accessKey)\nncloud_secret_access_key=\(secret)\n"
+    }
+
+    private func chain(
+        _ variables: [String: String] = [:], profile: String? = nil, configurationFile: String? = nil,
+        tokenFile: String? = nil
+    ) -> CredentialChain {
+        CredentialChain(
+            CredentialLookup(
+                environment: EnvironmentVariables(["HOME": folder.path].merging(variables) { $1 }), profile: profile,
+                configurationFile: configurationFile, tokenFile: tokenFile))
+    }
+
+    private func found(_ chain: inout CredentialChain) throws -> String {
+        switch chain.next(now: now) {
+        case .ready(let credentials, _): try EnvironmentCredentialsTests.contents(of: credentials)
+        case .ask: "ask"
+        case .wait: "wait"
+        case .unavailable(let error): throw error
+        }
+    }
+
+    @Test func `the places are searched in order and the first whole one wins`() throws {
+        try folder.write("HOMEKEY", profile: profile)
+        let token = try folder.write("TOKEN-1\n", to: "token")
+        let other = try folder.write("TOKEN-2\n", to: "token2")
+        let rows: [([String: String], String?, String)] = [
+            ([:], nil, "HOMEKEY:FILESECRET"),
+            (Self.keyVariables, nil, "ENVKEY:ENVSECRET"),
+            (Self.keyVariables.merging(["NCLOUD_KMS_TOKEN_FILE": token]) { $1 }, nil, "TOKEN-1"),
+            (["NCLOUD_KMS_TOKEN_FILE": token, "NCLOUD_KMS_TOKEN": "VARIABLE"], nil, "VARIABLE"),
+            (["NCLOUD_KMS_TOKEN_FILE": token, "NCLOUD_KMS_TOKEN": "VARIABLE"], other, "TOKEN-2"),
+            // A token beats half a key pair, too.
+            (["NCLOUD_ACCESS_KEY": "HALF", "NCLOUD_KMS_TOKEN": "VARIABLE"], nil, "VARIABLE"),
+        ]
+        for (variables, tokenFile, expected) in rows {
+            var chain = chain(variables, tokenFile: tokenFile)
+            #expect(try found(&chain) == expected)
+        }
+    }
+
+    @Test func `profile and file come from the flags, then from the variables`() throws {
+        try folder.write("HOMEKEY", profile: profile)
+        let file = try folder.write(profile("A") + "[dev]\n" + profile("B"), to: "other")
+        let rows: [([String: String], String?, String?, String)] = [
+            (["NCLOUD_CONFIG_FILE": file], nil, nil, "A:FILESECRET"),
+            (["NCLOUD_CONFIG_FILE": file, "NCLOUD_PROFILE": "dev"], nil, nil, "B:FILESECRET"),
+            (["NCLOUD_CONFIG_FILE": file, "NCLOUD_PROFILE": "none"], "dev", nil, "B:FILESECRET"),
+            (["NCLOUD_CONFIG_FILE": "/none"], "dev", file, "B:FILESECRET"),
+        ]
+        for (variables, profile, file, expected) in rows {
+            var chain = chain(variables, profile: profile, configurationFile: file)
+            #expect(try found(&chain) == expected)
+        }
+    }
+
+    @Test func `half a pair ends the search with an error`() throws {
+        try folder.write("HOMEKEY", profile: profile)
+        var chain = chain(["NCLOUD_ACCESS_KEY": "HALF"])
+        let error = try #require(throws: KMSError.self) { try found(&chain) }
+        #expect(error.code == .credentialsUnavailable)
+        #expect(error.message.contains("NCLOUD_ACCESS_KEY is set, but"))
+
+        try folder.write("not a line", to: ".ncloud/configure")
+        var second = self.chain()
+        let malformed = try #require(throws: KMSError.self) { try found(&second) }
+        #expect(malformed.message.contains("\(folder.path)/.ncloud/configure, line 1 is neither"))
+        #expect(!malformed.message.contains("not a line"))
+    }
+
+    @Test func `when nothing is found the server role is asked, and then the message lists every place`() throws {
+        var chain = chain(["NCLOUD_KMS_TOKEN_FILE": "/none/token", "NCLOUD_PROFILE": "dev"])
+        guard case .ask(let request) = chain.next(now: now) else {
+            Issue.record("the server role was not asked")
+            return
+        }
+        #expect(request.endpoint.description == "http://169.254.169.254")
+        #expect(try found(&chain) == "wait")
+        chain.serverRole?.failed("it did not answer", now: now)
+        let error = try #require(throws: KMSError.self) { try found(&chain) }
+        #expect(
+            error.message.hasPrefix(
+                "No credentials were found; looked in NCLOUD_KMS_TOKEN (not set); "
+                    + "token file /none/token (open: No such file or directory); "
+                    + "the environment (no NCLOUD_ACCESS_KEY_ID); "
+                    + "profile dev of \(folder.path)/.ncloud/configure (open: No such file or directory); "
+                    + "server role at http://169.254.169.254 (it did not answer). "))
+
+        // What is missing may be put there later.
+        try folder.write("[dev]\n" + profile("LATER"), to: ".ncloud/configure")
+        #expect(try found(&chain) == "LATER:FILESECRET")
+    }
+
+    @Test func `a metadata service that can't be used is named`() throws {
+        var chain = chain(["NCLOUD_METADATA_API_ENDPOINT": "http://elsewhere"])
+        let error = try #require(throws: KMSError.self) { try found(&chain) }
+        #expect(error.message.contains("server role (NCLOUD_METADATA_API_ENDPOINT must be a link-local"))
+    }
+
+    @Test func `the keys of the server role are used`() throws {
+        var chain = chain()
+        _ = chain.next(now: now)
+        _ = chain.serverRole?.answered(status: 200, body: Array("r".utf8), now: now, wallClockMilliseconds: 0)
+        let body = #"{"AccessKeyId":"RK","SecretAccessKey":"RS","Expiration":"1970-01-01T01:00:00Z"}"#
+        _ = chain.serverRole?.answered(status: 200, body: Array(body.utf8), now: now, wallClockMilliseconds: 0)
+        #expect(try found(&chain) == "RK:RS")
+        // Found once, they stay until they end.
+        try folder.write("HOMEKEY", profile: profile)
+        #expect(try found(&chain) == "RK:RS")
+        guard case .ready(_, let refresh) = chain.next(now: now + .seconds(50 * 60)) else {
+            Issue.record("no keys")
+            return
+        }
+        #expect(refresh != nil)
+    }
+
+    @Test func `a profile file is read again only when it changed and its keys were refused`() throws {
+        try folder.write("OLDKEY", profile: profile)
+        var chain = chain()
+        #expect(try found(&chain) == "OLDKEY:FILESECRET")
+        let old = try #require(chain.credentials(now: now)).identity
+        #expect(try chain.replacement(for: old, now: now) == nil)
+
+        try folder.write("NEWERKEY", profile: profile)
+        #expect(try found(&chain) == "OLDKEY:FILESECRET")
+        let new = try #require(try chain.replacement(for: old, now: now))
+        #expect(new.abbreviatedAccessKeyID == "NEWE…")
+        #expect(try found(&chain) == "NEWERKEY:FILESECRET")
+        // A call that was signed with the old ones, and comes back late, is given the new ones.
+        #expect(try chain.replacement(for: old, now: now)?.identity == new.identity)
+        #expect(try chain.replacement(for: new.identity, now: now) == nil)
+    }
+
+    @Test func `a file that changed for the worse keeps the old keys`() throws {
+        try folder.write("OLDKEY", profile: profile)
+        var chain = chain()
+        _ = try found(&chain)
+        let old = try #require(chain.credentials(now: now)).identity
+        try folder.write("ncloud_access_key_id=HALF\n", to: ".ncloud/configure")
+        #expect(throws: KMSError.self) { try chain.replacement(for: old, now: now) }
+        #expect(try found(&chain) == "OLDKEY:FILESECRET")
+        try folder.remove(".ncloud/configure")
+        #expect(try chain.replacement(for: old, now: now) == nil)
+        #expect(try found(&chain) == "OLDKEY:FILESECRET")
+    }
+
+    @Test func `a file that was only touched brings no replacement`() throws {
+        try folder.write("KEY", profile: profile)
+        var chain = chain()
+        _ = try found(&chain)
+        let identity = try #require(chain.credentials(now: now)).identity
+        try folder.remove(".ncloud/configure")
+        try folder.write("KEY", profile: profile)
+        #expect(try chain.replacement(for: identity, now: now) == nil)
+    }
+
+    @Test func `a token file is read again when it changes`() throws {
+        let file = try folder.write("one", to: "token")
+        var chain = chain(tokenFile: file)
+        #expect(try found(&chain) == "one")
+        try folder.write("second", to: "token")
+        #expect(try found(&chain) == "second")
+        try folder.write("", to: "token")
+        #expect(try found(&chain) == "second")
+        #expect(chain.tokenFileProblem?.contains("must not be empty") == true)
+        try folder.remove("token")
+        #expect(try found(&chain) == "second")
+        #expect(chain.tokenFileProblem?.contains("No such file") == true)
+        try folder.write("the third", to: "token")
+        #expect(try found(&chain) == "second")
+        try folder.write("third", to: "token")
+        #expect(try found(&chain) == "third")
+        #expect(chain.tokenFileProblem == nil)
+    }
+
+    @Test func `variables are not looked at again`() throws {
+        var chain = chain(Self.keyVariables)
+        _ = try found(&chain)
+        let identity = try #require(chain.credentials(now: now)).identity
+        #expect(try chain.replacement(for: identity, now: now) == nil)
+    }
+
+    @Test func `credentials of the application need no search`() throws {
+        var chain = CredentialChain(try Credentials(accessKeyID: "APP", secretAccessKey: SecretBytes("S".utf8)))
+        #expect(try found(&chain) == "APP:S")
+        let identity = try #require(chain.credentials(now: now)).identity
+        #expect(try chain.replacement(for: identity, now: now) == nil)
+    }
+
+    @Test func `what a flag names must be there`() throws {
+        let file = try folder.write("[dev]\n" + profile("A"), to: "f")
+        let bad = try folder.write("[dev\n", to: "bad")
+        func problem(profile: String? = nil, file: String? = nil, token: String? = nil) -> InvalidValue? {
+            let lookup = CredentialLookup(
+                environment: EnvironmentVariables(["HOME": folder.path, "NCLOUD_PROFILE": "none"]), profile: profile,
+                configurationFile: file, tokenFile: token)
+            do { try lookup.verifyNamedPlaces() } catch { return error }
+            return nil
+        }
+        #expect(problem() == nil)
+        #expect(problem(file: file) == nil)
+        #expect(problem(profile: "dev", file: file, token: file) == nil)
+        #expect(problem(profile: "x", file: file)?.description == "profile x is not in \(file)")
+        #expect(problem(profile: "x")?.name == "profile")
+        #expect(problem(file: "/none")?.description == "config-file /none: open: No such file or directory")
+        #expect(problem(file: bad)?.problem.contains("line 1 opens a profile name") == true)
+        #expect(problem(file: folder.path)?.problem.contains("directory") == true)
+        #expect(problem(token: "/none")?.name == "token-file")
+    }
+
+    @Test func `a file that is too large to hold credentials is refused`() throws {
+        let file = try folder.write(String(repeating: "#", count: SecretFile.maximumBytes + 1), to: "large")
+        let error = #expect(throws: PlatformError.self) { try SecretFile(reading: file) }
+        #expect(error?.errorNumber == EFBIG)
+        let full = try folder.write(String(repeating: "#", count: SecretFile.maximumBytes), to: "full")
+        #expect(try SecretFile(reading: full).contents.count == SecretFile.maximumBytes)
+    }
+}
+
+/// A folder of one test's own, which goes with it.
+private final class TemporaryFolder: Sendable {
+    let path: String
+
+    init() {
+        var template = Array("/tmp/ncloud-kms-test-XXXXXX".utf8CString)
+        path = mkdtemp(&template).map { String(cString: $0) } ?? "/nonexistent"
+        mkdir("\(path)/.ncloud", 0o700)
+    }
+
+    deinit {
+        for file in ["token", "token2", "other", "f", "bad", "large", "full", ".ncloud/configure"] {
+            unlink("\(path)/\(file)")
+        }
+        rmdir("\(path)/.ncloud")
+        rmdir(path)
+    }
+
+    @discardableResult
+    func write(_ text: String, to name: String) throws -> String {
+        let file = "\(path)/\(name)"
+        let descriptor = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        guard descriptor >= 0 else { throw PlatformError("open") }
+        defer { close(descriptor) }
+        guard text.isEmpty || Platform.write(descriptor, text, text.utf8.count) == text.utf8.count else {
+            throw PlatformError("write")
+        }
+        return file
+    }
+
+    func write(_ accessKey: String, profile: (String, String) -> String) throws {
+        try write(profile(accessKey, "FILESECRET"), to: ".ncloud/configure")
+    }
+
+    func remove(_ name: String) throws {
+        guard unlink("\(path)/\(name)") == 0 else { throw PlatformError("unlink") }
+    }
+}
