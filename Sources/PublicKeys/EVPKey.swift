@@ -20,7 +20,7 @@ final class EVPKey: @unchecked Sendable {
 
     /// The key of a DER SubjectPublicKeyInfo. Slow (0.2 ms), so only for what needs an `EVP_PKEY`.
     convenience init?(subjectPublicKeyInfo der: [UInt8]) {
-        let pointer = der.withUnsafeBufferPointer { bytes in
+        let pointer = der.withUnsafeBufferPointer { bytes -> OpaquePointer? in
             var next = bytes.baseAddress
             return d2i_PUBKEY(nil, &next, bytes.count)
         }

@@ -2,19 +2,13 @@ import Platform
 
 /// Remembers the keys that were read from PEM texts, so that the same text is read and checked once.
 public final class PublicKeyMemo: Sendable {
-    /// How often a key was found, and how often a text was read because it was not.
-    public struct Counters: Equatable, Sendable {
-        public var hits = 0
-        /// Failures included, which are not remembered.
-        public var parses = 0
-    }
-
     /// As many keys as the client's cache has entries (spec 03); about 2 KiB each.
     public static let defaultCapacity = 1_024
 
     private struct State {
         var keys: LRUCache<[UInt8], PublicKey>
-        var counters = Counters()
+        var hits = 0
+        var parses = 0
     }
 
     private let state: Lock<State>
@@ -28,7 +22,7 @@ public final class PublicKeyMemo: Sendable {
     public func key(forPEM pem: [UInt8]) throws(PublicKeyError) -> PublicKey {
         let known = state.withLock { state -> PublicKey? in
             let known = state.keys.value(forKey: pem)
-            if known != nil { state.counters.hits += 1 } else { state.counters.parses += 1 }
+            if known != nil { state.hits += 1 } else { state.parses += 1 }
             return known
         }
         if let known { return known }
@@ -43,7 +37,9 @@ public final class PublicKeyMemo: Sendable {
         }
     }
 
-    public var counters: Counters { state.withLock { $0.counters } }
-    public var hits: Int { counters.hits }
-    public var parses: Int { counters.parses }
+    /// How often a text was known.
+    public var hits: Int { state.withLock { $0.hits } }
+
+    /// How often a text was read because it was not known; failures included.
+    public var parses: Int { state.withLock { $0.parses } }
 }

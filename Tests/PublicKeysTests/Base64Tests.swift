@@ -1,0 +1,41 @@
+import PublicKeys
+import Testing
+
+@Suite struct Base64Tests {
+    // RFC 4648, section 10.
+    static let vectors = [
+        ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="),
+        ("foobar", "Zm9vYmFy"),
+    ]
+
+    @Test(arguments: vectors)
+    func `the vectors of RFC 4648 hold both ways`(plain: String, text: String) {
+        #expect(Base64.encode(Array(plain.utf8)) == text)
+        #expect(Base64.decode(text) == Array(plain.utf8))
+    }
+
+    @Test func `the URL's alphabet has no plus, slash or padding`() {
+        #expect(Base64.encode([0xFB, 0xFF, 0xFE, 0xFF]) == "+//+/w==")
+        #expect(Base64.encodeForURL([0xFB, 0xFF, 0xFE, 0xFF]) == "-__-_w")
+        #expect(Base64.encodeForURL([]) == "")
+    }
+
+    @Test func `every byte at every length comes back`() {
+        for count in 0..<100 {
+            let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 67 &+ count) }
+            #expect(Base64.decode(Base64.encode(bytes)) == bytes)
+        }
+        let large = [UInt8](repeating: 0xA7, count: 1_000_000)
+        #expect(Base64.decode(Base64.encode(large)) == large)
+    }
+
+    @Test(arguments: [
+        "Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "=", "==", "====", "Z===", "Zg==Zg==", "Zm=v", " Zm9v", "Zm9v\n",
+        "Zm9v ", "Zm9 v", "Zm\r\n", "Zm9v    ", "    ", "\n\n\n\n", "Zm9-", "Zm9_", "Zm9%", "Zm9\0", "Zm\u{E9}",
+        "Zm9v=",
+        "Zm9v====", "-g==", "A=B=",
+    ])
+    func `a text that is not canonical stands for nothing`(text: String) {
+        #expect(Base64.decode(text) == nil)
+    }
+}

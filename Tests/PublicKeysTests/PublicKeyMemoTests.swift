@@ -1,0 +1,74 @@
+import PublicKeys
+import Testing
+
+@Suite struct PublicKeyMemoTests {
+    private func newText() throws -> [UInt8] { try Array(pem("PUBLIC KEY", KeyPair.ec(.p256).spki).utf8) }
+
+    /// Hits, parses.
+    private func counts(_ memo: PublicKeyMemo) -> [Int] { [memo.hits, memo.parses] }
+
+    @Test func `a warm memo parses nothing`() throws {
+        let memo = PublicKeyMemo()
+        let text = try newText()
+        let key = try memo.key(forPEM: text)
+        #expect(counts(memo) == [0, 1])
+        for _ in 0..<100 { #expect(try memo.key(forPEM: text) === key) }
+        #expect(counts(memo) == [100, 1])
+    }
+
+    @Test func `another text of the same key is another entry`() throws {
+        let memo = PublicKeyMemo()
+        let text = try newText()
+        let first = try memo.key(forPEM: text)
+        let second = try memo.key(forPEM: text + [0x0A])
+        #expect(first !== second)
+        #expect(first.spki == second.spki)
+        #expect(second.pem == text + [0x0A])
+        #expect(memo.parses == 2)
+    }
+
+    @Test func `a failure is not remembered`() throws {
+        let memo = PublicKeyMemo()
+        for _ in 0..<3 {
+            #expect(throws: PublicKeyError.notPEM) { try memo.key(forPEM: []) }
+        }
+        #expect(counts(memo) == [0, 3])
+    }
+
+    @Test func `beyond its capacity the key used least recently is forgotten`() throws {
+        let memo = PublicKeyMemo(capacity: 2)
+        let (a, b, c) = (try newText(), try newText(), try newText())
+        for text in [a, b, a, c] { _ = try memo.key(forPEM: text) }
+        #expect(counts(memo) == [1, 3])
+        _ = try memo.key(forPEM: a)
+        #expect(counts(memo) == [2, 3])
+        _ = try memo.key(forPEM: b)
+        #expect(counts(memo) == [2, 4])
+    }
+
+    @Test func `1,024 keys are remembered`() throws {
+        let memo = PublicKeyMemo()
+        let text = try newText()
+        // White space makes a text of its own.
+        let texts = (0...1_024).map { text + [UInt8](repeating: 0x0A, count: $0) }
+        for text in texts.prefix(1_024) { _ = try memo.key(forPEM: text) }
+        for text in texts.prefix(1_024) { _ = try memo.key(forPEM: text) }
+        #expect(counts(memo) == [1_024, 1_024])
+        _ = try memo.key(forPEM: texts[1_024])
+        _ = try memo.key(forPEM: texts[0])
+        #expect(counts(memo) == [1_024, 1_026])
+    }
+
+    @Test func `threads that ask at once are given the same key`() async throws {
+        let memo = PublicKeyMemo()
+        let texts = try (0..<8).map { _ in try newText() }
+        let keys = try await withThrowingTaskGroup(of: [ObjectIdentifier].self) { group in
+            for _ in 0..<8 {
+                group.addTask { try texts.map { ObjectIdentifier(try memo.key(forPEM: $0)) } }
+            }
+            return try await group.reduce(into: Set<[ObjectIdentifier]>()) { $0.insert($1) }
+        }
+        #expect(keys.count == 1)
+        #expect(memo.hits + memo.parses == 64)
+    }
+}
