@@ -28,3 +28,12 @@ public struct UpstreamStatus: Sendable {
     public internal(set) var p50Milliseconds: Double?
     public internal(set) var p99Milliseconds: Double?
 }
+
+extension KMSEngine {
+    var status: ClientStatus {
+        let credentials = signers.chain.credentials(now: clock.now).map {
+            CredentialStatus(source: "\($0.source)", accessKeyID: $0.abbreviatedAccessKeyID)
+        }
+        return ClientStatus(credentials: credentials, clockSkew: skew.offset, upstream: upstream)
+    }
+}

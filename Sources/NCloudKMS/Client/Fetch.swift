@@ -5,7 +5,7 @@ struct Fetch {
     /// Where it stands; the order of the layers.
     enum Phase: Equatable {
         case credentials
-        case limiter
+        case limiter(RateLimiter.Ticket)
         case connection
         case transfer(TransferID)
         case backoff
@@ -16,16 +16,20 @@ struct Fetch {
     var phase = Phase.credentials
     /// The calls that wait for it, in the order of their arrival.
     var waiters: [Int] = []
-    /// What its next attempt is signed with.
-    var credentials: Credentials?
-    /// HTTP requests made.
-    var attempts = 0
+    /// Goes on when nobody waits: it refreshes a cached key.
+    var isBackground = false
+    var progress: RetryProgress
     /// When its first request was handed to the transport: what the age of its answer counts from.
     var started: Instant?
+    /// What its attempt is signed with.
+    var credentials: Credentials?
+    /// What the wall clock was corrected by for the signature of its attempt.
+    var signedOffset = Duration.zero
 
-    init(number: Int, request: PublicKeyRequest) {
+    init(number: Int, request: PublicKeyRequest, policy: RetryPolicy) {
         self.number = number
         self.request = request
+        progress = RetryProgress(policy)
     }
 
     /// What a call that waits for it is doing, in the words of an error.

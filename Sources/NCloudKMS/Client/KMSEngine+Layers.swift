@@ -1,0 +1,105 @@
+import Platform
+
+/// From a new fetch, or one that is to be repeated, to a running transfer.
+extension KMSEngine {
+    /// Takes a fetch from the top of the layers as far as it goes without waiting. Every attempt passes here.
+    func advance(_ number: Int) {
+        guard let fetch = fetches[number] else { return }
+        switch signers.chain.next(now: clock.now) {
+        case .ready(let credentials, let refresh):
+            fetches[number]?.credentials = credentials
+            if let refresh { ask(refresh) }
+            admit(fetch)
+        case .ask(let request):
+            fetches[number]?.phase = .credentials
+            ask(request)
+        case .wait:
+            fetches[number]?.phase = .credentials
+        case .unavailable(let error):
+            fail(number, error)
+        }
+    }
+
+    private func admit(_ fetch: Fetch) {
+        switch limiter.admit(fetch.request.keyTag, now: clock.now, deadline: deadline(of: fetch)) {
+        case .now:
+            queueForConnection(fetch.number)
+        case .waiting(let ticket):
+            fetches[fetch.number]?.phase = .limiter(ticket)
+            tickets[ticket] = fetch.number
+        case .refused(let retryAfter):
+            fail(fetch.number, .rateLimitedHere(retryAfter: retryAfter))
+        }
+    }
+
+    /// Lets those pass whose turn at the limiter has come.
+    func admitDue(now: Instant) {
+        guard limiter.waiting > 0 else { return }
+        for ticket in limiter.admitDue(now: now) {
+            if let number = tickets.removeValue(forKey: ticket) { queueForConnection(number) }
+        }
+    }
+
+    private func queueForConnection(_ number: Int) {
+        fetches[number]?.phase = .connection
+        connectionQueue.append(number)
+    }
+
+    /// Gives free connections to those who wait for one; true if any was given.
+    @discardableResult
+    func startTransfers() -> Bool {
+        var given = 0
+        var hasStarted = false
+        while multi.freeConnections > 0, given < connectionQueue.count {
+            let number = connectionQueue[given]
+            given += 1
+            guard let fetch = fetches[number], fetch.phase == .connection else { continue }
+            startTransfer(fetch)
+            hasStarted = true
+        }
+        connectionQueue.removeFirst(given)
+        return hasStarted
+    }
+
+    private func startTransfer(_ fetch: Fetch) {
+        guard let credentials = fetch.credentials else { return }
+        let now = clock.now
+        do throws(KMSError) {
+            let headers = try signers.signer(for: credentials).headers(
+                method: PublicKeyRequest.method, target: fetch.request.target,
+                timestampMilliseconds: skew.corrected(clock.wallClockMilliseconds))
+            let transfer = try start(httpRequest(fetch, headers, remaining: deadline(of: fetch) - now))
+            transfers[transfer] = fetch.number
+            var fetch = fetch
+            fetch.phase = .transfer(transfer)
+            fetch.progress.attemptStarted()
+            fetch.signedOffset = skew.offset
+            fetch.started = fetch.started ?? now
+            fetches[fetch.number] = fetch
+            upstream.attempts += 1
+        } catch {
+            fail(fetch.number, error)
+        }
+    }
+
+    private func start(_ request: HTTPRequest) throws(KMSError) -> TransferID {
+        do {
+            return try multi.start(request)
+        } catch {
+            throw KMSError(error)
+        }
+    }
+
+    private func httpRequest(
+        _ fetch: Fetch, _ headers: [(name: String, value: String)], remaining: Duration
+    ) -> HTTPRequest {
+        let endpoint = configuration.endpoint
+        return HTTPRequest(
+            method: .post, baseURL: endpoint.description, target: fetch.request.target,
+            headerLines: ["Content-Type: application/json"] + headers.map { "\($0.name): \($0.value)" },
+            body: fetch.request.body,
+            // A little more than remains, so that the end of a call's time is always told by its own timer.
+            attemptTimeout: min(HTTPRequest.longestAttempt, remaining + .milliseconds(100)),
+            isDirect: endpoint.isLoopback, allowsPlainHTTP: endpoint.isLoopback)
+    }
+}

@@ -1,0 +1,36 @@
+/// The questions to the metadata service of a server, for the credentials of its role.
+extension KMSEngine {
+    func ask(_ request: MetadataRequest) {
+        do {
+            metadataTransfer = try multi.start(
+                HTTPRequest(
+                    method: .get, baseURL: request.endpoint.description, target: request.target,
+                    attemptTimeout: MetadataRequest.timeout, connectTimeout: MetadataRequest.connectTimeout,
+                    isDirect: true, allowsPlainHTTP: true))
+        } catch {
+            metadataFailed(error)
+        }
+    }
+
+    func metadataAnswered(_ outcome: Result<HTTPResponse, TransportFailure>) {
+        metadataTransfer = nil
+        switch outcome {
+        case .failure(let failure):
+            metadataFailed(failure)
+        case .success(let response):
+            let next = signers.chain.serverRole?.answered(
+                status: response.status, body: response.body, now: clock.now,
+                wallClockMilliseconds: clock.wallClockMilliseconds)
+            if let next { ask(next) } else { resumeThoseWithoutCredentials() }
+        }
+    }
+
+    private func metadataFailed(_ failure: TransportFailure) {
+        signers.chain.serverRole?.failed(failure.message, now: clock.now)
+        resumeThoseWithoutCredentials()
+    }
+
+    private func resumeThoseWithoutCredentials() {
+        for number in fetches.keys.sorted() where fetches[number]?.phase == .credentials { advance(number) }
+    }
+}

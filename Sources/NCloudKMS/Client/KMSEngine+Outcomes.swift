@@ -1,0 +1,161 @@
+import Platform
+import PublicKeys
+
+/// From the end of a transfer to the end of its calls, or to another attempt.
+extension KMSEngine {
+    func finish(_ completion: CurlMulti.Completion) {
+        if completion.id == metadataTransfer { return metadataAnswered(completion.outcome) }
+        guard let number = transfers.removeValue(forKey: completion.id), let fetch = fetches[number] else { return }
+        switch completion.outcome {
+        case .failure(let failure):
+            attemptFailed(fetch, KMSError(failure), failure.repetition.repetition)
+        case .success(let response):
+            finish(fetch, response)
+        }
+    }
+
+    private func finish(_ fetch: Fetch, _ response: HTTPResponse) {
+        switch ServiceAnswer(status: response.status, body: response.body) {
+        case .publicKey(let pem):
+            do throws(PublicKeyError) {
+                let key = try memo.key(forPEM: Array(pem.utf8))
+                observeClock(response, of: fetch, isRefusal: false)
+                succeed(fetch, key, response)
+            } catch {
+                attemptFailed(fetch, .invalidKey(error), .once, response)
+            }
+        case .failure(let failure):
+            attemptFailed(fetch, failure.error, failure.repetition, response)
+        }
+    }
+
+    private func succeed(_ fetch: Fetch, _ key: PublicKey, _ response: HTTPResponse) {
+        fetch.progress.succeeded(now: clock.now, quota: &retryQuota)
+        fetches[fetch.number] = nil
+        for waiter in fetch.waiters {
+            guard let call = calls[waiter] else { continue }
+            let age = call.arrival - (fetch.started ?? call.arrival)
+            let answer = PublicKeyAnswer(
+                keyTag: fetch.request.keyTag, version: fetch.request.version, key: key, source: .kms,
+                age: max(age, .zero), attempts: fetch.progress.attempts, requestID: response.headers.requestID)
+            end(waiter, .success(answer))
+        }
+    }
+
+    // MARK: Failures
+
+    private func attemptFailed(
+        _ fetch: Fetch, _ error: KMSError, _ repetition: Repetition, _ response: HTTPResponse? = nil
+    ) {
+        let now = clock.now
+        upstream.failures += 1
+        var fetch = fetch
+        var error = error
+        error.httpStatus = error.httpStatus ?? response?.status
+        error.requestID = response?.headers.requestID
+
+        if repetition == .afterThrottling {
+            upstream.throttled += 1
+            limiter.throttled(fetch.request.keyTag, now: now)
+        }
+        if let response {
+            let isRefusal = repetition == .afterReauthentication
+            let outcome = observeClock(response, of: fetch, isRefusal: isRefusal)
+            if isRefusal, repeatsAfterReauthentication(&fetch, outcome) {
+                upstream.retries += 1
+                fetches[fetch.number] = fetch
+                return advance(fetch.number)
+            }
+        }
+
+        let hint = response.flatMap { retryAfter($0) }
+        let decision = fetch.progress.decide(
+            after: repetition, hint: hint, now: now, deadline: deadline(of: fetch), random: random(),
+            quota: &retryQuota)
+        switch decision {
+        case .retry(let delay):
+            upstream.retries += 1
+            fetch.phase = .backoff
+            fetches[fetch.number] = fetch
+            timers.insert(.backoff(fetch: fetch.number), due: now + delay)
+            logger.warning(
+                "an attempt failed and will be repeated",
+                metadata: [
+                    "keyTag": "\(fetch.request.keyTag)", "attempt": "\(fetch.progress.attempts)",
+                    "delayMs": "\(delay.milliseconds)", "error": "\(error.message)",
+                ])
+        case .stop(let reason, let retryAfter):
+            if reason != .notRetryable { error.reason = error.reason ?? reason.rawValue }
+            error.retryAfter = error.retryable ? retryAfter : nil
+            fail(fetch.number, error)
+        }
+    }
+
+    /// Whether a refused attempt is to be repeated at once, with another clock or other credentials.
+    private func repeatsAfterReauthentication(_ fetch: inout Fetch, _ outcome: ClockSkew.Outcome) -> Bool {
+        if case .corrected = outcome, fetch.progress.repeatsOnce(for: .clockSkew) { return true }
+        guard let refused = fetch.credentials?.identity else { return false }
+        do {
+            guard try signers.chain.replacement(for: refused, now: clock.now) != nil else { return false }
+        } catch {
+            logger.warning("credentials could not be read again", metadata: ["error": "\(error.message)"])
+            return false
+        }
+        return fetch.progress.repeatsOnce(for: .newCredentials)
+    }
+
+    func fail(_ number: Int, _ error: KMSError) {
+        guard let fetch = fetches.removeValue(forKey: number) else { return }
+        var error = error
+        if fetch.progress.attempts > 0 { error.attempts = fetch.progress.attempts }
+        for waiter in fetch.waiters { end(waiter, .failure(error)) }
+    }
+
+    // MARK: The service's clock
+
+    @discardableResult
+    private func observeClock(_ response: HTTPResponse, of fetch: Fetch, isRefusal: Bool) -> ClockSkew.Outcome {
+        // The date need not be read as long as the clocks agree.
+        guard isRefusal || skew.offset != .zero else { return .unchanged }
+        let received = response.received
+        let outcome = skew.observe(
+            ClockSkew.Sample(
+                serverDate: serverDate(response), hasAge: response.headers.age != nil,
+                receivedMilliseconds: received.wallClockMilliseconds,
+                roundTrip: received.instant - response.sent.instant, signedWith: fetch.signedOffset,
+                isRefusal: isRefusal))
+        switch outcome {
+        case .corrected(isNews: true):
+            logger.warning(
+                "this machine's clock is wrong; signing with the service's time",
+                metadata: ["clockSkewMs": "\(skew.offset.milliseconds)"])
+        case .cleared: logger.notice("this machine's clock is right again")
+        case .corrected, .unchanged: break
+        }
+        return outcome
+    }
+
+    private func serverDate(_ response: HTTPResponse) -> Int64? {
+        response.headers.date.flatMap {
+            HTTPDate.milliseconds(of: $0, now: response.received.wallClockMilliseconds)
+        }
+    }
+
+    /// What `Retry-After` asks for; a date in it is measured by the clock of the server that wrote it.
+    private func retryAfter(_ response: HTTPResponse) -> Duration? {
+        response.headers.retryAfter.flatMap {
+            RetryAfter.delay(of: $0, now: serverDate(response) ?? response.received.wallClockMilliseconds)
+        }
+    }
+}
+
+extension TransportFailure.Repetition {
+    /// In the terms of the retry policy.
+    fileprivate var repetition: Repetition {
+        switch self {
+        case .allowed: .afterBackoff
+        case .once: .once
+        case .never: .never
+        }
+    }
+}
