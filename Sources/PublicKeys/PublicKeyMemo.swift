@@ -5,8 +5,17 @@ public final class PublicKeyMemo: Sendable {
     /// As many keys as the client's cache has entries (spec 03); about 2 KiB each.
     public static let defaultCapacity = 1_024
 
+    /// A text, hashed in one piece: an array would feed the hasher byte by byte, which takes as long as the parsing.
+    private struct Text: Hashable {
+        let bytes: [UInt8]
+
+        func hash(into hasher: inout Hasher) {
+            bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+        }
+    }
+
     private struct State {
-        var keys: LRUCache<[UInt8], PublicKey>
+        var keys: LRUCache<Text, PublicKey>
         var hits = 0
         var parses = 0
     }
@@ -20,8 +29,9 @@ public final class PublicKeyMemo: Sendable {
 
     /// The key of a PEM text: the same object for the same bytes, for as long as it is remembered.
     public func key(forPEM pem: [UInt8]) throws(PublicKeyError) -> PublicKey {
+        let text = Text(bytes: pem)
         let known = state.withLock { state -> PublicKey? in
-            let known = state.keys.value(forKey: pem)
+            let known = state.keys.value(forKey: text)
             if known != nil { state.hits += 1 } else { state.parses += 1 }
             return known
         }
@@ -31,8 +41,8 @@ public final class PublicKeyMemo: Sendable {
         let key = try PublicKey(pem: pem)
         return state.withLock { state in
             // Another thread may have read the same text meanwhile; its key was handed out first.
-            if let first = state.keys.value(forKey: pem) { return first }
-            state.keys.insert(key, forKey: key.pem)
+            if let first = state.keys.value(forKey: text) { return first }
+            state.keys.insert(key, forKey: text)
             return key
         }
     }

@@ -127,8 +127,8 @@ private let ecAlgorithms = SignatureAlgorithm.allCases.filter { !$0.isRSA }
     /// RFC 7520, section 4.3.
     @Test func `the ECDSA signature of RFC 7520 is valid`() throws {
         let signature = """
-            AE_R_YZCChjn4791jSQCrdPZCNYqHXCTZH0-JZGYNlaAjP2kqaluUIIUnC9qvbu9Plon7KRTzoNEuT4Va2cmL1eJAQy3mtPBu_u_sDDyYjnA\
-            MDxXPn7XrT0lw-kvAD890jl8e2puQens_IEKBpHABlsbEPX6sFY8OcGDqoRuBomu9xQ2
+            AE_R_YZCChjn4791jSQCrdPZCNYqHXCTZH0-JZGYNlaAjP2kqaluUIIUnC9qvbu9Plon7KRTzoNEuT4Va2cmL1eJAQy3mtPBu_u_\
+            sDDyYjnAMDxXPn7XrT0lw-kvAD890jl8e2puQens_IEKBpHABlsbEPX6sFY8OcGDqoRuBomu9xQ2
             """
         let key = try RFCKeys.key(p521: RFCKeys.bilboP521)
         let (bytes, input) = (try decodeBase64URL(signature), RFCKeys.signingInput(.es512))

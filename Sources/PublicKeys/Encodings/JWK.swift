@@ -3,8 +3,8 @@ import JSON
 extension PublicKey {
     /// Writes the key as a JSON Web Key (RFC 7517): `kty`, `kid`, then `n` and `e`, or `crv`, `x` and `y`.
     ///
-    /// `kid` is `jwkThumbprint`. There is no `alg` and no `use`: what a key may be used for is the service's to say, and
-    /// it does not say it with the key.
+    /// `kid` is `jwkThumbprint`. There is no `alg` and no `use`: what a key may be used for is the service's to say,
+    /// and it does not say it with the key.
     public func writeJWK(to json: inout JSONWriter) {
         json.object { object in
             object.member("kty", keyType.rawValue)

@@ -51,8 +51,9 @@ enum RFCKeys {
     static func signingInput(_ algorithm: SignatureAlgorithm) -> [UInt8] {
         let header = #"{"alg":"\#(algorithm.rawValue)","kid":"bilbo.baggins@hobbiton.example"}"#
         let payload = """
-            It\u{2019}s a dangerous business, Frodo, going out your door. You step onto the road, and if you don't keep your \
-            feet, there\u{2019}s no knowing where you might be swept off to.
+            It\u{2019}s a dangerous business, Frodo, going out your door. You step onto the \
+            road, and if you don't keep \
+            your feet, there\u{2019}s no knowing where you might be swept off to.
             """
         return Array("\(Base64.encodeForURL(Array(header.utf8))).\(Base64.encodeForURL(Array(payload.utf8)))".utf8)
     }
