@@ -80,6 +80,7 @@ package struct RateLimiter: Sendable {
     package mutating func admit(_ key: KeyTag, now: Instant, deadline: Instant) -> Admission {
         guard ratePerKey != nil || totalRate != nil else { return .now }
         dropIdleKeys(now: now)
+        let newState = newState
         let state = keys[key] ?? newState
         let turn = turn(behind: state, now: now)
         if turn <= now, state.queue.isEmpty, !isAnybodyDue(now: now) {
@@ -128,6 +129,7 @@ package struct RateLimiter: Sendable {
     /// The service throttled a request of this key (429 with 410 or 420).
     package mutating func throttled(_ key: KeyTag, now: Instant) {
         guard ratePerKey != nil else { return }
+        let newState = newState
         keys[key, default: newState].rate?.throttled(now: now)
     }
 
