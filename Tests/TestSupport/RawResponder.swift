@@ -50,9 +50,8 @@ package final class RawResponder: Sendable {
     package init(answer: @escaping @Sendable (RawConnection) throws -> Void) throws {
         let listener = try Self.listen()
         port = try Self.port(of: listener)
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { throw PlatformError("pipe") }
-        let server = Server(listener: listener, stopReader: ends[0], stopWriter: ends[1], answer: answer)
+        let (stopReader, stopWriter) = try PrivateDescriptors.pipe()
+        let server = Server(listener: listener, stopReader: stopReader, stopWriter: stopWriter, answer: answer)
         self.server = server
         try Thread.start(name: "raw-responder") { server.acceptLoop() }
     }
@@ -153,7 +152,7 @@ package final class RawResponder: Sendable {
                 guard poll(&waits, 2, -1) >= 0 || errno == EINTR else { break }
                 if waits[1].revents != 0 { break }
                 guard waits[0].revents != 0 else { continue }
-                let descriptor = accept(listener, nil, nil)
+                let descriptor = PrivateDescriptors.accept(listener)
                 if descriptor >= 0 { serve(descriptor) }
             }
             _ = close(listener)

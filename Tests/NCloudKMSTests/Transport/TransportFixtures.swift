@@ -5,7 +5,9 @@ import Testing
 @testable import NCloudKMS
 
 extension TransportConfiguration {
-    static func forTests(connections: Int = 32, caFile: String? = nil, proxy: Proxy? = nil) -> TransportConfiguration {
+    static func forTests(connections: Int = 32, caFile: String? = nil, proxy: ProxyConfiguration? = nil)
+        -> TransportConfiguration
+    {
         TransportConfiguration(
             maximumConnections: connections, caFile: caFile, proxy: proxy, userAgent: "ncloud-kms-rpc/test")
     }
@@ -62,3 +64,5 @@ struct Transfers {
         }
     }
 }
+
+func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 }
