@@ -132,7 +132,7 @@ final class CurlEasy {
                 isDirect: request.isDirect, allowsPlainHTTP: request.allowsPlainHTTP,
                 connectTimeout: request.connectTimeout))
         try set(CURLOPT_URL, request.baseURL + request.target)
-        try set(CURLOPT_TIMEOUT_MS, Self.milliseconds(min(request.attemptTimeout, HTTPRequest.longestAttempt)))
+        try set(CURLOPT_TIMEOUT_MS, Self.milliseconds(request.attemptTimeout))
         // The bare name switches off `Expect: 100-continue`, which libcurl may add by itself.
         memory.load(headerLines: request.headerLines + ["Expect:"], body: request.body)
         try check(clibcurl_easy_set_list(handle, CURLOPT_HTTPHEADER, memory.headerList), CURLOPT_HTTPHEADER)
@@ -180,7 +180,7 @@ final class CurlEasy {
 
     /// At least 1, as 0 means no time-out (or libcurl's own).
     private static func milliseconds(_ duration: Duration) -> Int {
-        max(1, Int((duration + .nanoseconds(999_999)).milliseconds))
+        max(1, Int(min(duration, HTTPRequest.longestAttempt).millisecondsRoundedUp))
     }
 
     // MARK: What libcurl knows afterwards

@@ -7,8 +7,6 @@ import Testing
 
 /// The map from what libcurl says to our kinds of failure, row by row.
 @Suite struct TransferEvidenceTests {
-    private typealias Kind = TransportFailure.Kind
-
     /// How far a transfer came.
     enum Progress: CaseIterable {
         case none, resolved, connected, sent, answered

@@ -1,3 +1,4 @@
+import CLibcurl
 import Platform
 import TestSupport
 import Testing
@@ -186,6 +187,22 @@ import Testing
         #expect(receiving.reach == .answered)
     }
 
+    @Test func `a connection that nobody accepts ends by the connect time-out`() throws {
+        let port = try UnansweringPort()
+        var request = HTTPRequest.forTests("http://127.0.0.1:\(port.number)")
+        request.connectTimeout = .milliseconds(40)
+        let failure = try Transfers().failure(of: request)
+        #expect(failure.kind == .timedOut(.connecting))
+        #expect(failure.reach == .notSent)
+    }
+
+    @Test func `an address without a way to it is unreachable`() throws {
+        // No TCP connection can be made to the address of everybody.
+        let failure = try Transfers().failure(of: .forTests("https://255.255.255.255"))
+        #expect(failure.kind == .unreachable)
+        #expect(failure.repetition == .allowed)
+    }
+
     @Test func `a TLS handshake that nobody answers ends by the connect time-out`() throws {
         let silent = try RawResponder([.waitUntilPeerCloses])
         var request = HTTPRequest.forTests("https://127.0.0.1:\(silent.port)")
@@ -212,6 +229,15 @@ import Testing
         transfers.multi.waker.wake()
         // Without the wake-up this would last for ever.
         try transfers.multi.poll(timeoutMilliseconds: nil)
+    }
+
+    @Test func `an idle connection sets no timer`() throws {
+        let responder = try RawResponder([.readRequest, .send(Self.ok), .again])
+        let transfers = try Transfers()
+        _ = try transfers.response(to: .forTests(responder.baseURL))
+        var milliseconds = 0
+        #expect(curl_multi_timeout(transfers.multi.waker.handle, &milliseconds) == CURLM_OK)
+        #expect(milliseconds == -1)
     }
 
     @Test func `a waker outlives its multi handle`() throws {
