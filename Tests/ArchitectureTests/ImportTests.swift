@@ -14,8 +14,10 @@ private let allowedImports: [String: Set<String>] = [
     "JSONRPC": ["JSON", "Platform"],
     "NCloudKMS": ["JSON", "PublicKeys", "Platform", "CLibcurl", "COpenSSL", "Logging"],
     "KMSService": ["JSON", "JSONRPC", "NCloudKMS", "PublicKeys", "Platform", "Logging"],
+    // "All of the above, ArgumentParser".
     "ncloud-kms-rpc": [
-        "JSON", "JSONRPC", "NCloudKMS", "KMSService", "PublicKeys", "Platform", "Logging", "ArgumentParser",
+        "CLibcurl", "COpenSSL", "CLinux", "JSON", "JSONRPC", "NCloudKMS", "KMSService", "PublicKeys", "Platform",
+        "Logging", "ArgumentParser",
     ],
     "KMSEmulator": ["JSON", "Platform", "COpenSSL", "CMicrohttpd"],
     "ncloud-kms-emulator": ["KMSEmulator", "JSON", "Platform", "ArgumentParser"],
