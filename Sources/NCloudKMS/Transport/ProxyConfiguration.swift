@@ -1,7 +1,7 @@
 import CLibcurl
 
 /// The proxy in front of the service. It prints as `<redacted>`, as its URL may hold a password.
-struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// What libcurl can speak to a proxy and we let it: all of these carry TLS to the service untouched.
     static let schemes = ["http", "https", "socks5", "socks5h"]
 
@@ -10,6 +10,9 @@ struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebugStringC
     /// Hosts and domains to reach directly, separated by commas, as `NO_PROXY` lists them; `*` is every host.
     let exceptions: String
 
+    /// Whether the URL holds a user name or a password.
+    public let hasUserInfo: Bool
+
     private let host: String
     private let port: String?
 
@@ -17,11 +20,10 @@ struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebugStringC
     ///   - url: `[scheme://][user:password@]host[:port]`; without a scheme it is `http`, and without a port 1080, or
     ///     443 for `https`.
     ///   - exceptions: as `NO_PROXY` has them.
-    /// - Throws: `setup`, with a message that repeats nothing of the URL.
-    init(url: String, exceptions: String = "") throws(TransportFailure) {
-        let invalid = TransportFailure(
-            .setup,
-            message: "The proxy must be scheme://host:port, with a scheme of \(Self.schemes.joined(separator: ", ")).")
+    /// - Throws: `InvalidValue` named `proxy`, which repeats nothing of the URL.
+    public init(url: String, exceptions: String = "") throws(InvalidValue) {
+        let invalid = InvalidValue(
+            "proxy", "must be scheme://host:port, with a scheme of \(Self.schemes.joined(separator: ", "))")
         guard let parts = curl_url() else { throw invalid }
         defer { curl_url_cleanup(parts) }
         let absolute = url.contains("://") ? url : "http://" + url
@@ -35,11 +37,12 @@ struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebugStringC
         self.exceptions = exceptions
         self.host = host
         port = Self.part(CURLUPART_PORT, of: parts)
+        hasUserInfo = Self.part(CURLUPART_USER, of: parts) != nil || Self.part(CURLUPART_PASSWORD, of: parts) != nil
     }
 
-    var description: String { "<redacted>" }
-    var debugDescription: String { description }
-    var customMirror: Mirror { Mirror(self, children: []) }
+    public var description: String { "<redacted>" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: []) }
 
     /// Whether one of libcurl's texts says that it is the proxy to which there was no connection.
     func isNamed(in text: String) -> Bool {

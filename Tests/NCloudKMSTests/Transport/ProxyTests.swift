@@ -83,9 +83,9 @@ import Testing
         "http://user:hunter2@host:port",
     ])
     func `a proxy that can't be one is refused without repeating it`(url: String) throws {
-        let failure = try #require(throws: TransportFailure.self) { try ProxyConfiguration(url: url) }
-        #expect(failure.kind == .setup)
-        #expect(!failure.message.contains("hunter2"))
+        let failure = try #require(throws: InvalidValue.self) { try ProxyConfiguration(url: url) }
+        #expect(failure.name == "proxy")
+        #expect(!"\(failure)".contains("hunter2"))
     }
 
     @Test(arguments: [
