@@ -62,7 +62,6 @@ final class CurlEasy {
             clibcurl_easy_set_write_callback(handle, CURLOPT_WRITEFUNCTION, curlReceivedBody), CURLOPT_WRITEFUNCTION)
         try set(CURLOPT_PREREQDATA, collector)
         try check(clibcurl_easy_set_prereq_callback(handle, curlIsAboutToSend), CURLOPT_PREREQFUNCTION)
-        try set(CURLOPT_PRIVATE, Unmanaged.passUnretained(self).toOpaque())
         try set(CURLOPT_ERRORBUFFER, UnsafeMutableRawPointer(errorText))
     }
 

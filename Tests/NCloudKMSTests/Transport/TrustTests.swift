@@ -6,7 +6,11 @@ import Testing
 
 /// Servers that must not be trusted, and one that may (spec page 03, the list of faults).
 @Suite struct TrustTests {
-    private static let authority = Result { try TestAuthority() }
+    private let authority: TestAuthority
+
+    init() throws {
+        authority = try TestAuthority()
+    }
 
     struct Server: Sendable, CustomTestStringConvertible {
         var name: String
@@ -36,7 +40,6 @@ import Testing
             name: "no-cipher", options: ["-tls1_2", "-cipher", "NULL-SHA256:@SECLEVEL=0"], fault: .protocolVersion),
     ])
     func `a server is trusted or refused by its certificate and its protocol`(server: Server) throws {
-        let authority = try Self.authority.get()
         let identity = try authority.makeIdentity(
             server.name, subjects: server.subjects, days: server.days, isSelfSigned: server.isSelfSigned)
         let (process, port) = try TestAuthority.startServer(identity, options: server.options)
@@ -56,7 +59,6 @@ import Testing
 
     @Test func `an authority that is not in the file is not trusted, nor are the system's when a file is given`() throws
     {
-        let authority = try Self.authority.get()
         let other = try TestAuthority()
         let (process, port) = try TestAuthority.startServer(authority.makeIdentity("unknown"))
         try withExtendedLifetime(process) {
@@ -72,7 +74,6 @@ import Testing
     }
 
     @Test func `a file of authorities that is missing is told, and not repeated`() throws {
-        let authority = try Self.authority.get()
         let (process, port) = try TestAuthority.startServer(authority.makeIdentity("missing"))
         try withExtendedLifetime(process) {
             guard case .failure(let failure) = try get(port, caFile: "/nonexistent/ca.pem") else {
