@@ -29,7 +29,8 @@ struct Program: ParsableCommand {
     /// ArgumentParser's own way out prints the usage below a mistake, which takes more lines than a host shows.
     private static func exit(after error: any Error) -> Never {
         let code = exitCode(for: error)
-        if code != .validationFailure { exit(withError: error) }
+        // What is an exit status already has been reported.
+        if code != .validationFailure || error is ExitCode { exit(withError: error) }
         LogWriter(2).write(line: "ncloud-kms-rpc: \(message(for: error)) (--help lists the options)".utf8)
         exit(withError: code)
     }
