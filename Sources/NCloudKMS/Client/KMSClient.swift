@@ -32,6 +32,7 @@ public final class KMSClient: Sendable {
     ) throws(SetupError) {
         self.clock = clock
         do {
+            try configuration.verify()
             let multi = try CurlMulti(configuration.transport, environment: try CurlEnvironment.ready(), clock: clock)
             engine = KMSEngine(configuration, multi: multi, clock: clock, logger: logger)
             try engine.start()
