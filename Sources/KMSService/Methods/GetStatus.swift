@@ -20,7 +20,7 @@ struct GetStatus: Method {
     }
 
     func start(_ call: Call) throws(RPCError) {
-        _ = try Parameters(call.params, names: [])
+        _ = try Parameters(call.params, names: Self.parameterNames)
         client.status { status in
             let counters = call.connectionCounters
             let uptime = clock.now - start
