@@ -16,18 +16,18 @@ package enum ServiceAnswer: Equatable, Sendable {
         } else if status != 200 {
             self = .failure(document.failure(Self.verdict(ofStatus: status), status: status))
         } else if let code = document.code, code != ServiceDocument.success || document.isGatewayError {
-            let verdict = (KMSError.Code.invalidServiceResponse, ServiceFailure.Repetition.never)
+            let verdict = (KMSError.Code.invalidServiceResponse, Repetition.never)
             self = .failure(document.failure(verdict, status: status, detail: "its code is unknown"))
         } else if document.code != nil, let pem = document.publicKey {
             self = .publicKey(pem: pem)
         } else {
-            let verdict = (KMSError.Code.invalidServiceResponse, ServiceFailure.Repetition.once)
+            let verdict = (KMSError.Code.invalidServiceResponse, Repetition.once)
             let detail = document.isJSON ? "it holds no public key" : "it is no JSON"
             self = .failure(document.failure(verdict, status: status, detail: detail))
         }
     }
 
-    typealias Verdict = (code: KMSError.Code, repetition: ServiceFailure.Repetition)
+    typealias Verdict = (code: KMSError.Code, repetition: Repetition)
 
     // MARK: The table
 

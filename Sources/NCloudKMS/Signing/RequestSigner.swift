@@ -1,4 +1,4 @@
-import COpenSSL
+import PublicKeys
 
 /// Makes the headers that authenticate one attempt of a request (01-kms-api.md, Authentication): the three of a signed
 /// request, or the one of a token. One signer serves one set of credentials.
@@ -50,18 +50,11 @@ package final class RequestSigner {
             message.append(contentsOf: timestamp.utf8)
             message.append(UInt8(ascii: "\n"))
             message.append(contentsOf: accessKeyID.utf8)
-            let signature = Self.base64(try authenticator.authenticate(message))
+            let signature = Base64.encode(try authenticator.authenticate(message))
             return [
                 (Self.timestampHeader, timestamp), (Self.accessKeyHeader, accessKeyID),
                 (Self.signatureHeader, signature),
             ]
         }
-    }
-
-    private static func base64(_ bytes: [UInt8]) -> String {
-        // Four characters for three bytes begun, and the NUL that OpenSSL adds.
-        var text = [UInt8](repeating: 0, count: (bytes.count + 2) / 3 * 4 + 1)
-        let count = EVP_EncodeBlock(&text, bytes, CInt(bytes.count))
-        return String(decoding: text[..<Int(count)], as: UTF8.self)
     }
 }

@@ -21,8 +21,8 @@ import Testing
     }
 
     /// The gateway's table in 01-kms-api.md, each row with the code as text and as a number.
-    static let gatewayRows: [(Int, String, KMSError.Code, ServiceFailure.Repetition)] = [
-        (400, "100", KMSError.Code.requestRejected, ServiceFailure.Repetition.never),
+    static let gatewayRows: [(Int, String, KMSError.Code, Repetition)] = [
+        (400, "100", KMSError.Code.requestRejected, Repetition.never),
         (401, "200", .authenticationFailed, .afterReauthentication),
         (401, "210", .permissionDenied, .never), (403, "230", .permissionDenied, .never),
         (404, "300", .keyNotFound, .never), (429, "400", .quotaExceeded, .never),
@@ -33,7 +33,7 @@ import Testing
 
     @Test(arguments: gatewayRows)
     func `the gateway's codes mean what the table says`(
-        status: Int, code: String, expected: KMSError.Code, repetition: ServiceFailure.Repetition
+        status: Int, code: String, expected: KMSError.Code, repetition: Repetition
     ) throws {
         for written in ["\"\(code)\"", code, "\(code).0"] {
             let body = #"{"error":{"errorCode":\#(written),"message":"Some Words","details":"d"}}"#
@@ -52,8 +52,8 @@ import Testing
         }
     }
 
-    static let kmsRows: [(String, KMSError.Code, ServiceFailure.Repetition)] = [
-        ("FORBIDDEN", KMSError.Code.permissionDenied, ServiceFailure.Repetition.never),
+    static let kmsRows: [(String, KMSError.Code, Repetition)] = [
+        ("FORBIDDEN", KMSError.Code.permissionDenied, Repetition.never),
         ("UNAUTHORIZED", .authenticationFailed, .afterReauthentication),
         ("UNPROCESSABLE_ENTITY", .keyUnusable, .never), ("INVALID_REQUEST", .keyUnusable, .never),
         ("INTERNAL_SERVER_ERROR", .serviceUnavailable, .afterBackoff),
@@ -61,7 +61,7 @@ import Testing
 
     @Test(arguments: kmsRows)
     func `the codes of KMS decide at any status`(
-        code: String, expected: KMSError.Code, repetition: ServiceFailure.Repetition
+        code: String, expected: KMSError.Code, repetition: Repetition
     ) throws {
         for status in [200, 204, 302, 400, 404, 422, 429, 500, 501] {
             for member in ["msg", "message"] {
@@ -74,8 +74,8 @@ import Testing
         }
     }
 
-    static let statusRows: [(Int, KMSError.Code, ServiceFailure.Repetition)] = [
-        (100, KMSError.Code.invalidServiceResponse, ServiceFailure.Repetition.never),
+    static let statusRows: [(Int, KMSError.Code, Repetition)] = [
+        (100, KMSError.Code.invalidServiceResponse, Repetition.never),
         (201, .invalidServiceResponse, .never), (204, .invalidServiceResponse, .never),
         (301, .invalidServiceResponse, .never), (304, .invalidServiceResponse, .never),
         (400, .requestRejected, .never), (401, .authenticationFailed, .afterReauthentication),
@@ -90,7 +90,7 @@ import Testing
 
     @Test(arguments: statusRows)
     func `without a known code the status decides, whatever the body is`(
-        status: Int, expected: KMSError.Code, repetition: ServiceFailure.Repetition
+        status: Int, expected: KMSError.Code, repetition: Repetition
     ) throws {
         let bodies = [
             "", "Bad Gateway", "<html><body>503</body></html>", "{", "[]", "null", "{}", #"{"code":"SUCCESS"}"#,
@@ -105,8 +105,8 @@ import Testing
         #expect(ServiceAnswer(status: status, body: [0xFF, 0xFE]) == .failure(try failure(status, "")))
     }
 
-    static let damagedRows: [(String, ServiceFailure.Repetition)] = [
-        ("", ServiceFailure.Repetition.once), ("{", .once), ("<html>", .once), ("null", .once), ("[]", .once),
+    static let damagedRows: [(String, Repetition)] = [
+        ("", Repetition.once), ("{", .once), ("<html>", .once), ("null", .once), ("[]", .once),
         ("{}", .once), (#"{"code":null}"#, .once), (#"{"data":{"publicKey":"key"}}"#, .once),
         (#"{"code":"SUCCESS"}"#, .once), (#"{"code":"SUCCESS","data":{}}"#, .once),
         (#"{"code":"SUCCESS","data":{"publicKey":null}}"#, .once), (#"{"code":"SUCCESS","data":null}"#, .once),
@@ -118,7 +118,7 @@ import Testing
 
     @Test(arguments: damagedRows)
     func `a 200 that brings no key is repeated once if it is damaged`(
-        body: String, repetition: ServiceFailure.Repetition
+        body: String, repetition: Repetition
     ) throws {
         let failure = try failure(200, body)
         #expect(failure.code == .invalidServiceResponse)

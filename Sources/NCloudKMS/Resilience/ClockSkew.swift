@@ -1,0 +1,95 @@
+import Platform
+
+/// How far the service's clock is ahead of this machine's, as far as signatures need to know: they are good for five
+/// minutes (03-client-behaviour.md, section Clock skew).
+package struct ClockSkew: Sendable {
+    /// A minute less than what the service tolerates.
+    package static let tolerance = Duration.seconds(4 * 60)
+    /// An answer that was this long on its way says nothing about the time now.
+    package static let maximumRoundTrip = Duration.seconds(15 * 60)
+    /// A clock that is further off than this is one that nobody set, and it may be the service's.
+    package static let maximumSkew = Duration.seconds(24 * 60 * 60)
+
+    /// What an answer told about the clock.
+    package struct Sample: Sendable {
+        /// Its `Date`, in milliseconds since 1970-01-01T00:00:00Z; nil when it had none that can be read.
+        package var serverDate: Int64?
+        /// Whether it had an `Age`: then a cache sent it, and its date is of the past.
+        package var hasAge: Bool
+        /// When it arrived, by this machine's wall clock, uncorrected.
+        package var receivedMilliseconds: Int64
+        package var roundTrip: Duration
+        /// The offset that this very request was signed with.
+        package var signedWith: Duration
+        /// Whether it was a 401 that may be due to the clock (`Repetition.afterReauthentication`).
+        package var isRefusal: Bool
+
+        package init(
+            serverDate: Int64?, hasAge: Bool, receivedMilliseconds: Int64, roundTrip: Duration, signedWith: Duration,
+            isRefusal: Bool
+        ) {
+            self.serverDate = serverDate
+            self.hasAge = hasAge
+            self.receivedMilliseconds = receivedMilliseconds
+            self.roundTrip = roundTrip
+            self.signedWith = signedWith
+            self.isRefusal = isRefusal
+        }
+    }
+
+    package enum Outcome: Equatable, Sendable {
+        case unchanged
+        /// Sign again with `offset` and repeat.
+        ///
+        /// - Parameter isNews: whether it is the first time that this skew was seen, so that it is logged once.
+        case corrected(isNews: Bool)
+        /// The clock is right again.
+        case cleared
+    }
+
+    private let isEnabled: Bool
+
+    /// To be added to the wall clock before signing; zero until a skew was found.
+    package private(set) var offset = Duration.zero
+
+    /// - Parameter isEnabled: false for `--no-clock-correction`.
+    package init(isEnabled: Bool = true) {
+        self.isEnabled = isEnabled
+    }
+
+    /// Takes what an answer says, whatever its status.
+    package mutating func observe(_ sample: Sample) -> Outcome {
+        guard isEnabled, let candidate = Self.candidate(sample) else { return .unchanged }
+        if sample.isRefusal, (candidate - sample.signedWith).magnitude > Self.tolerance {
+            // Another call may have found the same skew since this request was signed.
+            guard (candidate - offset).magnitude > Self.tolerance else { return .corrected(isNews: false) }
+            offset = candidate.magnitude < Self.tolerance ? .zero : candidate
+            return .corrected(isNews: offset != .zero)
+        }
+        if offset != .zero, candidate.magnitude < Self.tolerance {
+            offset = .zero
+            return .cleared
+        }
+        return .unchanged
+    }
+
+    /// The time to sign with, in milliseconds since 1970-01-01T00:00:00Z.
+    package func corrected(_ wallClockMilliseconds: Int64) -> Int64 {
+        wallClockMilliseconds + offset.milliseconds
+    }
+
+    /// The server's date against the middle of the round trip.
+    private static func candidate(_ sample: Sample) -> Duration? {
+        guard let date = sample.serverDate, !sample.hasAge,
+            (Duration.zero...maximumRoundTrip).contains(sample.roundTrip)
+        else { return nil }
+        let middle = sample.receivedMilliseconds - sample.roundTrip.milliseconds / 2
+        let candidate = Duration.milliseconds(date - middle)
+        return candidate.magnitude > maximumSkew ? nil : candidate
+    }
+}
+
+extension Duration {
+    /// Without its sign.
+    fileprivate var magnitude: Duration { self < .zero ? .zero - self : self }
+}

@@ -1,0 +1,193 @@
+import Platform
+
+/// Who may send a request now, who has to wait, and until when: a limit for each key, one for the process, and a queue
+/// for each key (03-client-behaviour.md, Rate limiter).
+///
+/// Waiting callers of one key are served first come, first served; under the process's limit the one that came first
+/// goes first among those whose own key lets them. It starts no timer: its owner calls `admitDue` at `nextAdmission`.
+///
+/// - Important: the work of one call grows with the number of keys that have waiting callers, which the number of calls
+///   in flight bounds.
+package struct RateLimiter: Sendable {
+    package static let defaultRatePerKey = 300
+
+    /// A caller in a queue.
+    package struct Ticket: Hashable, Sendable {
+        fileprivate let key: KeyTag
+        /// Grows with each caller, so that it tells who came first.
+        fileprivate let number: UInt64
+    }
+
+    package enum Admission: Equatable, Sendable {
+        /// Send now.
+        case now
+        /// Wait until `admitDue` returns the ticket.
+        case waiting(Ticket)
+        /// The turn would come at or after the deadline.
+        ///
+        /// - Parameter retryAfter: the time until then.
+        case refused(retryAfter: Duration)
+    }
+
+    private struct KeyState {
+        var cell = RateCell()
+        /// Nil if there is no limit for keys.
+        var rate: AdaptiveRate?
+        /// The tickets' numbers, in order.
+        var queue: [UInt64] = []
+
+        /// When the caller at a place of the queue may go, as far as the key alone decides.
+        func admission(atPlace place: Int, now: Instant) -> Instant {
+            guard let rate else { return now }
+            return cell.admission(after: place, at: rate.current(now: now), now: now)
+        }
+
+        mutating func take(now: Instant) {
+            if let rate { cell.take(at: rate.current(now: now), now: now) }
+        }
+
+        /// Whether a new one would behave the same.
+        func isIdle(now: Instant) -> Bool {
+            queue.isEmpty && cell.isInPast(now: now) && rate?.isRecovered(now: now) ?? true
+        }
+    }
+
+    /// Keys without waiting callers whose state is in the past are dropped when there are this many, or twice as many
+    /// as the last drop left.
+    private static let minimumSweep = 1_024
+
+    private let ratePerKey: Rate?
+    private let totalRate: Rate?
+    private var total = RateCell()
+    private var keys: [KeyTag: KeyState] = [:]
+    /// Those with waiting callers.
+    private var waitingKeys: Set<KeyTag> = []
+    private var sweepAt = minimumSweep
+    private var lastNumber: UInt64 = 0
+
+    /// How many callers wait.
+    package private(set) var waiting = 0
+
+    /// - Parameters:
+    ///   - ratePerKey: requests a second for each key; 0 for no limit.
+    ///   - totalRate: requests a second for all keys together; 0 for no limit.
+    package init(ratePerKey: Int = defaultRatePerKey, totalRate: Int = 0) {
+        self.ratePerKey = ratePerKey > 0 ? Rate(perSecond: ratePerKey) : nil
+        self.totalRate = totalRate > 0 ? Rate(perSecond: totalRate) : nil
+    }
+
+    /// Asks for the slot of one request.
+    package mutating func admit(_ key: KeyTag, now: Instant, deadline: Instant) -> Admission {
+        guard ratePerKey != nil || totalRate != nil else { return .now }
+        dropIdleKeys(now: now)
+        let newState = newState
+        let state = keys[key] ?? newState
+        let turn = turn(behind: state, now: now)
+        if turn <= now, state.queue.isEmpty, !isAnybodyDue(now: now) {
+            keys[key, default: newState].take(now: now)
+            takeFromTotal(now: now)
+            return .now
+        }
+        guard turn < deadline else { return .refused(retryAfter: turn - now) }
+
+        lastNumber += 1
+        keys[key, default: newState].queue.append(lastNumber)
+        waitingKeys.insert(key)
+        waiting += 1
+        return .waiting(Ticket(key: key, number: lastNumber))
+    }
+
+    /// The callers whose turn it is, in the order in which they may send.
+    package mutating func admitDue(now: Instant) -> [Ticket] {
+        var due: [Ticket] = []
+        while let ticket = firstDue(now: now), cancel(ticket) {
+            keys[ticket.key]?.take(now: now)
+            takeFromTotal(now: now)
+            due.append(ticket)
+        }
+        return due
+    }
+
+    /// When to call `admitDue`; nil while nobody waits. Not before `now`.
+    package func nextAdmission(now: Instant) -> Instant? {
+        guard let first = waitingKeys.lazy.compactMap({ keys[$0]?.admission(atPlace: 0, now: now) }).min() else {
+            return nil
+        }
+        return max(first, totalAdmission(after: 0, now: now))
+    }
+
+    /// Gives up a place in a queue: everybody behind moves up. False if the ticket was admitted or given up before.
+    @discardableResult
+    package mutating func cancel(_ ticket: Ticket) -> Bool {
+        guard let place = keys[ticket.key]?.queue.firstIndex(of: ticket.number) else { return false }
+        keys[ticket.key]?.queue.remove(at: place)
+        waiting -= 1
+        if keys[ticket.key]?.queue.isEmpty ?? true { waitingKeys.remove(ticket.key) }
+        return true
+    }
+
+    /// The service throttled a request of this key (429 with 410 or 420).
+    package mutating func throttled(_ key: KeyTag, now: Instant) {
+        guard ratePerKey != nil else { return }
+        let newState = newState
+        keys[key, default: newState].rate?.throttled(now: now)
+    }
+
+    /// How many keys it remembers.
+    var rememberedKeys: Int { keys.count }
+
+    /// The rate of a key, in requests per thousand seconds.
+    func currentRate(of key: KeyTag, now: Instant) -> Int64? {
+        ratePerKey.map { (keys[key]?.rate?.current(now: now) ?? $0).perThousandSeconds }
+    }
+
+    // MARK: The turns
+
+    /// When the process's limit lets a caller go after `count` others.
+    private func totalAdmission(after count: Int, now: Instant) -> Instant {
+        totalRate.map { total.admission(after: count, at: $0, now: now) } ?? now
+    }
+
+    /// When a new caller's turn comes, at the earliest: after its key's queue, and under the process's limit after all
+    /// who wait already and whose keys let them go no later.
+    private func turn(behind state: KeyState, now: Instant) -> Instant {
+        let turn = state.admission(atPlace: state.queue.count, now: now)
+        guard totalRate != nil else { return turn }
+        var ahead = 0
+        for key in waitingKeys {
+            guard let state = keys[key] else { continue }
+            ahead += state.queue.indices.prefix { state.admission(atPlace: $0, now: now) <= turn }.count
+        }
+        return max(turn, totalAdmission(after: ahead, now: now))
+    }
+
+    private func isAnybodyDue(now: Instant) -> Bool {
+        totalRate != nil && firstDue(now: now) != nil
+    }
+
+    private func firstDue(now: Instant) -> Ticket? {
+        guard totalAdmission(after: 0, now: now) <= now else { return nil }
+        return waitingKeys.lazy
+            .compactMap { key -> Ticket? in
+                guard let state = keys[key], let number = state.queue.first,
+                    state.admission(atPlace: 0, now: now) <= now
+                else { return nil }
+                return Ticket(key: key, number: number)
+            }
+            .min { $0.number < $1.number }
+    }
+
+    private mutating func takeFromTotal(now: Instant) {
+        if let totalRate { total.take(at: totalRate, now: now) }
+    }
+
+    // MARK: The memory
+
+    private var newState: KeyState { KeyState(rate: ratePerKey.map(AdaptiveRate.init)) }
+
+    private mutating func dropIdleKeys(now: Instant) {
+        guard keys.count >= sweepAt else { return }
+        keys = keys.filter { !$0.value.isIdle(now: now) }
+        sweepAt = max(keys.count * 2, Self.minimumSweep)
+    }
+}
