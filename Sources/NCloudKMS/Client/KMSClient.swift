@@ -33,7 +33,6 @@ public final class KMSClient: Sendable {
     ) throws(SetupError) {
         self.clock = clock
         do {
-            try configuration.verify()
             let multi = try CurlMulti(configuration.transport, environment: try CurlEnvironment.ready(), clock: clock)
             cache = KeyCache(configuration)
             engine = KMSEngine(configuration, multi: multi, cache: cache, clock: clock, logger: logger)
