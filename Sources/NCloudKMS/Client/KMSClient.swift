@@ -1,7 +1,6 @@
 import Logging
 import Platform
 import PublicKeys
-import Synchronization
 
 /// A client of the Key Management Service of NAVER Cloud, for its public keys.
 ///
