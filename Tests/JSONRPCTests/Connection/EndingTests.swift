@@ -76,6 +76,45 @@ import Testing
                 == [failure("1", -32800), failure("3", -32602), result("2", "null")].sorted())
     }
 
+    /// The symptom: a cancel took its list of calls first and answered them later. An `onCancellation` in between was
+    /// lost, and a call that another thread answered in between was aborted.
+    @Test func `work is aborted if and only if its call was cancelled, whoever comes first`() throws {
+        final class Racing: Method {
+            let name = "race"
+            let runs = Lock<[String: Int]>([:])
+            let finished = Signal()
+
+            func start(_ call: Call) throws(RPCError) {
+                let id = call.id.map { String(decoding: $0, as: UTF8.self) } ?? ""
+                do {
+                    try Thread.start(name: "racing") { [self] in
+                        call.onCancellation { [self] in runs.withLock { $0[id, default: 0] += 1 } }
+                        call.succeed { $0.null() }
+                        finished.fire()
+                    }
+                } catch {
+                    throw .internalError("\(error)")
+                }
+            }
+        }
+        let racing = Racing()
+        let session = try Session(methods: [racing])
+        try session.serve()
+        let count = 500
+        var cancelled: Set<String> = []
+        for id in 0..<count {
+            try session.send(lines: request("\(id)", "race"), cancel("\(id)"))
+            let answer = try summary(session.receive() ?? "")
+            if answer == failure("\(id)", -32800) { cancelled.insert("\(id)") }
+        }
+        try racing.finished.wait(count: count)
+        session.endInput()
+        try session.ended.wait()
+        let runs = racing.runs.withLock { $0 }
+        #expect(Set(runs.keys) == cancelled)
+        #expect(runs.values.allSatisfy { $0 == 1 })
+    }
+
     // MARK: shutdown and exit
 
     @Test func `shutdown is answered with null, refuses new requests and finishes what is in flight`() throws {
