@@ -35,6 +35,9 @@ struct Lifecycle: Sendable {
     private var end: Instant?
     private var isShutDown = false
 
+    /// The end is near, and nothing brings it nearer: a stop descriptor need not be watched any more.
+    var isEnding: Bool { end != nil }
+
     /// The stream of requests is at its end: finish everything, wait for a slow reader, exit.
     mutating func inputEnded() {
         inputHasEnded = true

@@ -164,6 +164,30 @@ import Testing
 
     // MARK: Stop descriptors
 
+    @Test func `a stop gives what is in flight a grace, then refuses it`() throws {
+        let clock = ManualClock(now: Instant(nanoseconds: 3_600_000_000_000))
+        let session = try Session(stops: true) { $0.clock = clock }
+        try session.serve()
+        try session.send(
+            lines: request("1", "held"), notification("held"), request("3", "held"),
+            "[\(request("4", "held")),\(request("5", "echo"))]")
+        try session.held.started.wait(count: 4)
+        session.stop.fire()
+        try session.stopping.wait()
+        session.held.release(0)
+        #expect(try session.receive() == result("1", "\"released\""))
+        clock.advance(by: .seconds(1))
+        // This wakes the connection, which finds the grace over.
+        session.held.release(1)
+        #expect(
+            try session.receive(count: 2).map(summary).sorted()
+                == [failure("3", 1012), "[\(failure("4", 1012)),\(result("5", "null"))]"].sorted())
+        try session.ended.wait()
+        try session.held.aborted.wait(count: 2)
+        #expect(session.held.abortedIDs.filter { $0 != "none" } == ["3", "4"])
+        #expect(session.events.withLock { $0 } == [.stopping], "one event, however long the descriptor stays readable")
+    }
+
     @Test func `a stop without work ends at once, though the input stays open`() throws {
         let session = try Session(stops: true) { $0.clock = ManualClock() }
         try session.serve()
@@ -185,6 +209,23 @@ import Testing
         #expect(try summary(session.receive() ?? "") == failure("3", 1012))
         session.held.release(0)
         #expect(try summary(session.receive() ?? "") == "[\(result("1", "\"released\"")),\(failure("2", 1012))]")
+        try session.ended.wait()
+    }
+
+    /// The symptom: the descriptors were not watched any more once requests were refused and the input had ended, so a
+    /// SIGTERM after `shutdown` and the end of the input waited for the slowest call.
+    @Test func `a stop is seen after shutdown and the end of the input`() throws {
+        let clock = ManualClock(now: Instant(nanoseconds: 3_600_000_000_000))
+        let session = try Session(stops: true) { $0.clock = clock }
+        try session.serve()
+        // A line without its end is answered when the end of the input was seen.
+        try session.send(request("1", "held") + "\n" + request("2", "shutdown"))
+        session.endInput()
+        #expect(try session.receive() == result("2", "null"))
+        session.stop.fire()
+        try session.stopping.wait()
+        session.held.release(0)
+        #expect(try session.receive() == result("1", "\"released\""))
         try session.ended.wait()
     }
 

@@ -99,4 +99,16 @@ import Testing
         lifecycle.inputEnded()
         #expect(lifecycle.verdict(now: last, work(lastAnswer: last)) == .exit)
     }
+
+    @Test func `shutdown, then a signal: the grace counts`() {
+        var lifecycle = Lifecycle()
+        lifecycle.shutDown()
+        #expect(!lifecycle.isEnding)
+        lifecycle.inputEnded()
+        #expect(!lifecycle.isEnding, "the stop descriptors are still to be watched")
+        lifecycle.terminate(now: start + .seconds(5))
+        #expect(lifecycle.isEnding)
+        #expect(lifecycle.verdict(now: start + .seconds(5), work(inFlight: 1)) == .run(until: start + .seconds(6)))
+        #expect(lifecycle.verdict(now: start + .seconds(6), work(inFlight: 1)) == .refuseInFlight)
+    }
 }
