@@ -91,8 +91,7 @@ public final class Connection: Sendable {
         let (ended, mustWake) = state.withLock { state -> (InFlightCall?, Bool) in
             guard let ended = state.inFlight.removeValue(forKey: call.number) else { return (nil, false) }
             if let id = call.id {
-                state.answer(id: id, at: call.place, error, json.bytes)
-                state.lastAnswer = configuration.clock.now
+                state.answer(id: id, at: call.place, error, json.bytes, now: configuration.clock.now)
             }
             // The loop itself writes when it has dealt with all of its input.
             if state.loopThread.map({ pthread_equal($0, pthread_self()) != 0 }) ?? false { return (ended, false) }
@@ -165,8 +164,9 @@ extension Connection {
         var wakesOnFinish = false
 
         /// Queues an answer, or puts it into its batch.
-        mutating func answer(id: [UInt8], at place: AnswerPlace, _ error: RPCError?, _ body: [UInt8]) {
+        mutating func answer(id: [UInt8], at place: AnswerPlace, _ error: RPCError?, _ body: [UInt8], now: Instant) {
             counters.countAnswer(error)
+            lastAnswer = now
             switch place {
             case .single:
                 output.append(style: style) { Answer.append(to: &$0, id: id, isError: error != nil, body: body) }

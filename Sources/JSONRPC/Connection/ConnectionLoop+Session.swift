@@ -18,7 +18,7 @@ extension ConnectionLoop {
         } else if request.method.isString("shutdown", in: bytes) {
             guard !lifecycle.refusesRequests else { throw .shuttingDown }
             _ = try Parameters(params, names: [])
-            lifecycle.shutDown()
+            lifecycle.shutDown(now: connection.configuration.clock.now)
         } else if request.method.isString("exit", in: bytes) {
             lifecycle.exit(now: connection.configuration.clock.now)
         } else {

@@ -162,6 +162,30 @@ import Testing
         #expect(answers.contains(result("1", "null")) == (method == "echo"))
     }
 
+    /// The symptom: answers to a batch did not count as the last answer, so a `shutdown` in a batch ended at once.
+    @Test(arguments: ["[\(request("1", "shutdown"))]", notification("shutdown"), request("1", "shutdown")])
+    func `after shutdown the client has two seconds, however it was sent`(line: String) throws {
+        let clock = ManualClock(now: Instant(nanoseconds: 3_600_000_000_000))
+        let session = try Session { $0.clock = clock }
+        try session.serve()
+        try session.send(lines: line)
+        if line.contains("id") { _ = try session.receive() }
+        // Were it gone, this would not be answered.
+        try session.send(lines: request("2", "echo"))
+        #expect(try summary(session.receive() ?? "") == failure("2", 1012))
+        clock.advance(by: .milliseconds(1_999))
+        try session.send(lines: "[\(request("3", "echo"))]")
+        #expect(try summary(session.receive() ?? "") == "[\(failure("3", 1012))]")
+        // That answer began the two seconds anew.
+        clock.advance(by: .milliseconds(1_999))
+        try session.send(lines: request("4", "echo"))
+        #expect(try summary(session.receive() ?? "") == failure("4", 1012))
+        clock.advance(by: .seconds(2))
+        // Whatever wakes it, it finds the time over, if it has not found that by itself and is gone.
+        try? session.send(lines: " ")
+        try session.ended.wait()
+    }
+
     // MARK: Stop descriptors
 
     @Test func `a stop gives what is in flight a grace, then refuses it`() throws {

@@ -85,7 +85,7 @@ import Testing
 
     @Test func `after shutdown it lingers two seconds behind the last answer`() {
         var lifecycle = Lifecycle()
-        lifecycle.shutDown()
+        lifecycle.shutDown(now: start)
         #expect(!lifecycle.inputHasEnded)
         #expect(lifecycle.refusesRequests)
         for work in everyWork.dropFirst() { #expect(lifecycle.verdict(now: .distantFuture, work) == .run(until: nil)) }
@@ -100,9 +100,18 @@ import Testing
         #expect(lifecycle.verdict(now: last, work(lastAnswer: last)) == .exit)
     }
 
+    /// The symptom: a `shutdown` that is a notification, or one whose batch is not answered yet, ended the process at
+    /// once when the last answer was long ago.
+    @Test func `it lingers behind the shutdown itself if no answer came after it`() {
+        var lifecycle = Lifecycle()
+        lifecycle.shutDown(now: start)
+        #expect(lifecycle.verdict(now: start, work()) == .run(until: start + .seconds(2)))
+        #expect(lifecycle.verdict(now: start + .seconds(2), work()) == .exit)
+    }
+
     @Test func `shutdown, then a signal: the grace counts`() {
         var lifecycle = Lifecycle()
-        lifecycle.shutDown()
+        lifecycle.shutDown(now: start)
         #expect(!lifecycle.isEnding)
         lifecycle.inputEnded()
         #expect(!lifecycle.isEnding, "the stop descriptors are still to be watched")
