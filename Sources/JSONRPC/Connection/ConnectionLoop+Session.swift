@@ -19,7 +19,7 @@ extension ConnectionLoop {
         case .shutdown:
             guard !lifecycle.refusesRequests else { throw .shuttingDown }
             _ = try Parameters(params, names: method.parameterNames)
-            lifecycle.shutDown()
+            lifecycle.shutDown(now: connection.configuration.clock.now)
         case .exit:
             lifecycle.exit(now: connection.configuration.clock.now)
         }

@@ -45,7 +45,7 @@ public final class Call: Sendable {
     public var connectionCounters: ConnectionCounters { connection.counters }
 
     /// Has `abort` run once if the call ends before it was answered: cancelled, or refused at a shutdown. At once if
-    /// it has ended so already.
+    /// the call has ended already, however it did.
     public func onCancellation(_ abort: @escaping @Sendable () -> Void) {
         connection.onCancellation(of: self, abort)
     }
