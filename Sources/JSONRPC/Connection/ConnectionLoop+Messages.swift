@@ -124,6 +124,7 @@ extension ConnectionLoop {
             try method.start(call)
         } catch {
             call.fail(error)
+            if call.id == nil { connection.configuration.report(.notificationDropped(error)) }
         }
     }
 
