@@ -79,8 +79,11 @@ public final class Connection: Sendable {
 
     // MARK: Calls, from any thread
 
-    func register(_ call: Call) {
-        state.withLock { $0.inFlight[call.number] = InFlightCall(call: call) }
+    func register(_ call: Call, adding counters: ConnectionCounters) {
+        state.withLock { state in
+            state.inFlight[call.number] = InFlightCall(call: call)
+            state.counters.add(counters)
+        }
     }
 
     /// Ends a call with its answer, and gives what was in flight; nil if it had ended before.
