@@ -162,6 +162,23 @@ import Testing
         #expect(answers.contains(result("1", "null")) == (method == "echo"))
     }
 
+    /// The symptom: calls that were in flight at the end wrote their answers to a descriptor that was the caller's again.
+    @Test func `after the end nothing is written any more, and what was in flight is aborted`() throws {
+        let session = try Session { $0.clock = ManualClock() }
+        try session.serve()
+        try session.send(lines: request("1", "held"), notification("exit"))
+        try session.ended.wait()
+        try session.held.aborted.wait()
+        let reused = makePipe()
+        defer { close(reused.read); close(reused.write) }
+        // The number that the output had, now a descriptor of somebody else.
+        #expect(dup2(reused.write, session.output) == session.output)
+        defer { close(session.output) }
+        session.held.release(0)
+        #expect(!isReadable(reused.read, milliseconds: 0))
+        #expect(session.connection.counters.inFlight == 0)
+    }
+
     /// The symptom: answers to a batch did not count as the last answer, so a `shutdown` in a batch ended at once.
     @Test(arguments: ["[\(request("1", "shutdown"))]", notification("shutdown"), request("1", "shutdown")])
     func `after shutdown the client has two seconds, however it was sent`(line: String) throws {
