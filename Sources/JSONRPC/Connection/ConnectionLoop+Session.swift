@@ -7,9 +7,8 @@ extension ConnectionLoop {
     mutating func handleSession(
         _ request: Message.Request, in bytes: UnsafeBufferPointer<UInt8>, batch: Int?
     ) throws(RPCError) -> Bool {
-        let params = request.params.map { JSONValue(copying: $0, from: bytes) }
         if request.method.isString("$/cancelRequest", in: bytes) {
-            let parameters = try Parameters(params, names: ["id"])
+            let parameters = try parameters(of: request, in: bytes, names: ["id"])
             let id = try parameters.required("id")
             guard [.string, .number, .null].contains(id.kind) else {
                 throw .invalidParams("id", "must be the id of a request: a string, a number or null")
@@ -17,7 +16,7 @@ extension ConnectionLoop {
             connection.end(.requestCancelled) { $0.hasID(id) }
         } else if request.method.isString("shutdown", in: bytes) {
             guard !lifecycle.refusesRequests else { throw .shuttingDown }
-            _ = try Parameters(params, names: [])
+            _ = try parameters(of: request, in: bytes, names: [])
             lifecycle.shutDown(now: connection.configuration.clock.now)
         } else if request.method.isString("exit", in: bytes) {
             lifecycle.exit(now: connection.configuration.clock.now)
@@ -26,6 +25,12 @@ extension ConnectionLoop {
         }
         if let id = request.id { answer(Array(bytes[id.range]), batch: batch, nil) { $0.null() } }
         return true
+    }
+
+    private func parameters(
+        of request: Message.Request, in bytes: UnsafeBufferPointer<UInt8>, names: [String]
+    ) throws(RPCError) -> Parameters {
+        try Parameters(request.params.map { JSONValue(copying: $0, from: bytes) }, names: names)
     }
 }
 
