@@ -149,6 +149,8 @@ struct ConnectionLoop: ~Copyable {
     }
 
     private mutating func closeOutput(_ error: CInt) {
+        // Both `poll` and a write tell it.
+        guard !lifecycle.isOutputClosed else { return }
         configuration.report(.outputClosed(error))
         lifecycle.outputClosed()
     }

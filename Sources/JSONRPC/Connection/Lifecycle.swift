@@ -29,7 +29,7 @@ struct Lifecycle: Sendable {
     private(set) var inputHasEnded = false
     /// New requests are answered with `RPCError.shuttingDown`.
     private(set) var refusesRequests = false
-    private var isOutputClosed = false
+    private(set) var isOutputClosed = false
     private var mustExit = false
     /// The end of the grace, once there is one.
     private var end: Instant?

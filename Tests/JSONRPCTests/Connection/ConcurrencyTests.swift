@@ -187,6 +187,17 @@ import Testing
         try session.ended.wait()
     }
 
+    @Test func `a client that goes away while it does not read ends the connection`() throws {
+        let session = try Session()
+        try session.serve()
+        try session.send((0..<100).map { request("\($0)", "large", "[262144]") + "\n" }.joined())
+        try waitUntilReadable(session.fromServer)
+        session.closeOutput()
+        try session.ended.wait()
+        let closed = session.events.withLock { $0 }.filter { if case .outputClosed = $0 { true } else { false } }
+        #expect(closed == [.outputClosed(EPIPE)], "one line in the log, not a storm")
+    }
+
     @Test func `an idle client that goes away ends the connection, though its requests stay open`() throws {
         let session = try Session()
         try session.serve()

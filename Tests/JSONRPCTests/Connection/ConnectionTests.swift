@@ -83,6 +83,18 @@ import Testing
                 ].sorted())
     }
 
+    @Test func `a notification is never answered, valid or not, and leaves a line in the log`() throws {
+        let session = try Session()
+        let lines = [
+            notification("echo", "[1]"), notification("none"), notification("fail"), notification("fast", "[]"),
+        ]
+        #expect(try session.answers(to: lines.joined(separator: "\n")).isEmpty)
+        let dropped = session.events.withLock { $0 }.compactMap { event in
+            if case .notificationDropped(let error) = event { error.code } else { nil }
+        }
+        #expect(dropped == [-32601, -32602])
+    }
+
     @Test func `a response is dropped with a line in the log`() throws {
         let session = try Session()
         #expect(try session.answers(to: #"{"jsonrpc":"2.0","id":1,"result":1}"#).isEmpty)

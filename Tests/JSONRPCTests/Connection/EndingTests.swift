@@ -162,6 +162,23 @@ import Testing
         #expect(answers.contains(result("1", "null")) == (method == "echo"))
     }
 
+    /// The symptom: calls that were in flight at the end wrote their answers to a descriptor that was the caller's again.
+    @Test func `after the end nothing is written any more, and what was in flight is aborted`() throws {
+        let session = try Session { $0.clock = ManualClock() }
+        try session.serve()
+        try session.send(lines: request("1", "held"), notification("exit"))
+        try session.ended.wait()
+        try session.held.aborted.wait()
+        let reused = makePipe()
+        defer { close(reused.read); close(reused.write) }
+        // The number that the output had, now a descriptor of somebody else.
+        #expect(dup2(reused.write, session.output) == session.output)
+        defer { close(session.output) }
+        session.held.release(0)
+        #expect(!isReadable(reused.read, milliseconds: 0))
+        #expect(session.connection.counters.inFlight == 0)
+    }
+
     /// The symptom: answers to a batch did not count as the last answer, so a `shutdown` in a batch ended at once.
     @Test(arguments: ["[\(request("1", "shutdown"))]", notification("shutdown"), request("1", "shutdown")])
     func `after shutdown the client has two seconds, however it was sent`(line: String) throws {
@@ -309,5 +326,33 @@ import Testing
             configuration.stopDescriptors = [stop.descriptor]
             try Connection(configuration, methods: []).run()
         }
+    }
+
+    @Test func `counters that a call reads count the call itself and what came before it`() throws {
+        final class Counting: Method {
+            let name = "count"
+            let connection = Lock<Connection?>(nil)
+
+            func start(_ call: Call) throws(RPCError) {
+                guard let counters = connection.withLock({ $0 })?.counters else {
+                    throw .internalError("no connection")
+                }
+                call.succeed { json in
+                    json.array { json in
+                        json.value(counters.received)
+                        json.value(counters.answered)
+                        json.value(counters.inFlight)
+                    }
+                }
+            }
+        }
+        let counting = Counting()
+        let session = try Session(methods: [counting])
+        counting.connection.withLock { $0 = session.connection }
+        defer { counting.connection.withLock { $0 = nil } }
+        let lines = [request("1", "fast", "[]"), request("2", "none"), request("3", "count"), request("4", "count")]
+        let answers = try session.answers(to: lines.joined(separator: "\n"))
+        #expect(answers.contains(result("3", "[3,2,1]")))
+        #expect(answers.contains(result("4", "[4,3,1]")))
     }
 }
