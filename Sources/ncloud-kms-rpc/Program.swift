@@ -17,6 +17,24 @@ struct Program: ParsableCommand {
 
     @OptionGroup var options: ServiceOptions
 
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            exit(after: error)
+        }
+    }
+
+    /// ArgumentParser's own way out prints the usage below a mistake, which takes more lines than a host shows.
+    private static func exit(after error: any Error) -> Never {
+        let code = exitCode(for: error)
+        // What is an exit status already has been reported.
+        if code != .validationFailure || error is ExitCode { exit(withError: error) }
+        LogWriter(2).write(line: "ncloud-kms-rpc: \(message(for: error)) (--help lists the options)".utf8)
+        exit(withError: code)
+    }
+
     func run() throws {
         try Serve.serve(flags: options.flags)
     }

@@ -161,9 +161,10 @@ extension ConnectionLoop {
         var json = JSONWriter()
         body(&json)
         guard batch == nil else {
+            let now = connection.configuration.clock.now
             connection.state.withLock { state in
                 guard let place = state.reserve(in: batch) else { return }
-                state.answer(id: id, at: place, error, json.bytes)
+                state.answer(id: id, at: place, error, json.bytes, now: now)
             }
             return
         }
