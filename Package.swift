@@ -88,7 +88,10 @@ let package = Package(
             dependencies: ["KMSEmulator", "ncloud-kms-emulator", "JSON", "Platform", "TestSupport", subprocess],
             swiftSettings: settings),
         .testTarget(
-            name: "ProcessTests", dependencies: ["ncloud-kms-rpc", "ncloud-kms-emulator", "KMSService", "TestSupport"],
+            name: "ProcessTests",
+            dependencies: [
+                "ncloud-kms-rpc", "ncloud-kms-emulator", "KMSEmulator", "KMSService", "JSON", "Platform", "TestSupport",
+            ],
             swiftSettings: settings),
     ]
 )
