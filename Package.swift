@@ -81,13 +81,20 @@ let package = Package(
         .testTarget(name: "JSONRPCTests", dependencies: ["JSONRPC", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "NCloudKMSTests", dependencies: ["NCloudKMS", "KMSEmulator", "TestSupport"], swiftSettings: settings),
-        .testTarget(name: "KMSServiceTests", dependencies: ["KMSService", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "KMSServiceTests",
+            dependencies: ["KMSService", "JSON", "JSONRPC", "NCloudKMS", "PublicKeys", "Platform", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "KMSEmulatorTests",
             dependencies: ["KMSEmulator", "ncloud-kms-emulator", "JSON", "Platform", "TestSupport", subprocess],
             swiftSettings: settings),
         .testTarget(
-            name: "ProcessTests", dependencies: ["ncloud-kms-rpc", "ncloud-kms-emulator", "KMSService", "TestSupport"],
+            name: "ProcessTests",
+            dependencies: [
+                "ncloud-kms-rpc", "ncloud-kms-emulator", "JSON", "KMSEmulator", "KMSService", "Platform", "PublicKeys",
+                "TestSupport", subprocess,
+            ],
             swiftSettings: settings),
     ]
 )

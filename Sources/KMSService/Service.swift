@@ -26,7 +26,10 @@ public struct Service: Sendable {
                     maximumBatchCount: configuration.maximumBatchCount,
                     maximumInFlight: configuration.maximumInFlight, stopDescriptors: stopDescriptors,
                     report: { logger.report($0) }),
-                methods: [GetPublicKey(client: client), GetStatus(zone: configuration.zone, client: client)])
+                methods: [
+                    GetPublicKey(client: client), VerifySignature(verifier: SignatureVerifier(client)),
+                    GetStatus(zone: configuration.zone, client: client),
+                ])
         } catch let error as KMSClient.SetupError {
             throw ConfigurationError(error.description, isUsage: false)
         } catch {
