@@ -49,7 +49,8 @@ let package = Package(
         // Floor 3: the methods, which join the two.
         .target(
             name: "KMSService", dependencies: ["JSON", "JSONRPC", "NCloudKMS", "PublicKeys", "Platform", logging],
-            swiftSettings: settings),
+            // A symbolic link to protocol/openrpc.json, which `rpc.discover` answers.
+            resources: [.embedInCode("openrpc.json")], swiftSettings: settings),
 
         // Floor 4: the program.
         .executableTarget(
@@ -93,7 +94,7 @@ let package = Package(
             name: "ProcessTests",
             dependencies: [
                 "ncloud-kms-rpc", "ncloud-kms-emulator", "JSON", "KMSEmulator", "KMSService", "Platform", "PublicKeys",
-                "TestSupport", subprocess,
+                "TestSupport",
             ],
             swiftSettings: settings),
     ]

@@ -45,11 +45,6 @@ static inline CURLcode clibcurl_easy_get_offset(CURL *handle, CURLINFO info, cur
     return (curl_easy_getinfo)(handle, info, value);
 }
 
-/// For `CURLINFO_PRIVATE`, which libcurl declares as `char **`.
-static inline CURLcode clibcurl_easy_get_pointer(CURL *handle, CURLINFO info, void **value) {
-    return (curl_easy_getinfo)(handle, info, (char **)value);
-}
-
 static inline CURLMcode clibcurl_multi_set_long(CURLM *handle, CURLMoption option, long value) {
     return (curl_multi_setopt)(handle, option, value);
 }

@@ -33,9 +33,10 @@ enum JSONNumber {
                 pendingZeros = 0
             }
         }
+        guard !overflow else { return nil }
         guard magnitude != 0 else { return 0 }
         exponent += pendingZeros
-        guard !overflow, exponent >= 0, shift(&magnitude, by: exponent) else { return nil }
+        guard exponent >= 0, shift(&magnitude, by: exponent) else { return nil }
         return isNegative ? Int(exactly: -Int128(magnitude)) : Int(exactly: magnitude)
     }
 

@@ -26,15 +26,20 @@ public struct Service: Sendable {
                     maximumBatchCount: configuration.maximumBatchCount,
                     maximumInFlight: configuration.maximumInFlight, stopDescriptors: stopDescriptors,
                     report: { logger.report($0) }),
-                methods: [
-                    GetPublicKey(client: client), VerifySignature(verifier: SignatureVerifier(client)),
-                    GetStatus(zone: configuration.zone, client: client),
-                ])
+                methods: Self.methods(zone: configuration.zone, client: client))
         } catch let error as KMSClient.SetupError {
             throw ConfigurationError(error.description, isUsage: false)
         } catch {
             throw ConfigurationError("the system is out of resources: \(error)", isUsage: false)
         }
+    }
+
+    /// What requests can name, beside the `SessionMethod`s.
+    package static func methods(zone: Zone, client: KMSClient) -> [any Method] {
+        [
+            GetPublicKey(client: client), VerifySignature(verifier: SignatureVerifier(client)),
+            GetStatus(zone: zone, client: client), Discover(),
+        ]
     }
 
     /// Serves until the input ends, the output is closed or a stop descriptor fires.

@@ -10,12 +10,13 @@ import Testing
 
     private static let kms = Task {
         let keys = try await TestKeys.shared.value
-        return try EmulatedKMS(keys: [
-            // The latest version of "rsa" is the second.
-            Seed.Key("rsa", .rsa2048, [keys.otherRSA.publicKey, keys.rsa.publicKey]),
-            Seed.Key("p256", .ecdsa, [keys.p256.publicKey]), Seed.Key("p384", .ecdsa, [keys.p384.publicKey]),
-            Seed.Key("p521", .ecdsa, [keys.p521.publicKey]), Seed.Key("k1", .ecdsa, [keys.secp256k1.publicKey]),
-        ])
+        return try EmulatedKMS(
+            seed: Seed(keys: [
+                // The latest version of "rsa" is the second.
+                Seed.Key("rsa", .rsa2048, [keys.otherRSA.publicKey, keys.rsa.publicKey]),
+                Seed.Key("p256", .ecdsa, [keys.p256.publicKey]), Seed.Key("p384", .ecdsa, [keys.p384.publicKey]),
+                Seed.Key("p521", .ecdsa, [keys.p521.publicKey]), Seed.Key("k1", .ecdsa, [keys.secp256k1.publicKey]),
+            ]))
     }
 
     /// An algorithm, the key that it fits, and the bytes of one of its numbers on the curve.
@@ -200,6 +201,37 @@ import Testing
         #expect(answers.map(\.errorCode) == [-32602, -32602, -32602, -32602, 1004, 1005])
         #expect(answers.map(\.errorParameter) == [nil, "data", "data", "signature", nil, nil])
         #expect(answers[4]["error"]?["data"]?["keyTag"]?.string == "none")
+    }
+
+    @Test func `after a rotation a new signature is valid, and wrong ones take no further requests`() async throws {
+        let keys = try await TestKeys.shared.value
+        func seed(_ pair: OpenSSLKeyPair) -> Seed { Seed(keys: [Seed.Key("rotated", .rsa2048, [pair.publicKey])]) }
+        func call(_ id: Int, _ signature: [UInt8]) -> String {
+            #"{"jsonrpc":"2.0","id":\#(id),"method":"verifySignature","params":{"keyTag":"rotated","#
+                + #""algorithm":"RS256","data":"\#(Base64.encode(Self.message))","#
+                + #""signature":"\#(Base64.encode(signature))"}}"#
+        }
+        let old = try await keys.rsa.sign(Self.message, algorithm: "RS256")
+        let new = try await keys.otherRSA.sign(Self.message, algorithm: "RS256")
+        let kms = try EmulatedKMS(seed: seed(keys.rsa))
+        let outcome = try await ServiceProcess.run(environment: kms.environment) { process in
+            var results: [String?] = []
+            func verify(_ signature: [UInt8]) async throws {
+                try process.send(call(results.count, signature))
+                let answer = try JSONValue(parsing: await process.nextLine() ?? "")
+                let result = answer["result"]
+                results.append("\(result?["valid"]?.bool ?? false) \(result?["source"]?.string ?? answer.text)")
+            }
+            try await verify(old)
+            try await verify(old)
+            kms.emulator.setSeed(seed(keys.otherRSA))
+            try await verify(new)
+            for _ in 0..<3 { try await verify(old) }
+            return results
+        }
+        #expect(
+            outcome.result == ["true kms", "true cache", "true kms", "false cache", "false cache", "false cache"])
+        #expect(kms.emulator.state.perKey["rotated"] == 2)
     }
 
     @Test func `a call is cancelled and one that waits too long ends`() async throws {

@@ -33,9 +33,9 @@ package struct OpenSSLKeyPair: Sendable {
     package func sign(
         _ message: [UInt8], algorithm: String, saltLength: String = "digest"
     ) async throws -> [UInt8] {
-        let folder = try TemporaryFolder()
-        let key = try folder.write(privateKey, to: "key.pem")
-        var options = ["dgst", "-sha\(algorithm.suffix(3))", "-sign", key]
+        let directory = try TemporaryDirectory()
+        try directory.write(privateKey, to: "key.pem")
+        var options = ["dgst", "-sha\(algorithm.suffix(3))", "-sign", directory.path("key.pem")]
         if algorithm.hasPrefix("PS") {
             options += ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:\(saltLength)"]
         }

@@ -99,7 +99,9 @@ package final class RawConnection: Sendable {
         }
     }
 
-    private func readSome() throws -> [UInt8] {
+    /// Reads some bytes, at least one, that are no part of a request.
+    @discardableResult
+    package func readSome() throws -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: 4_096)
         let count = recv(descriptor, &buffer, buffer.count, 0)
         guard count > 0 else { throw Ended() }

@@ -48,11 +48,10 @@ package final class RawResponder: Sendable {
 
     /// Answers each connection with a closure. The connection is closed when it returns or throws.
     package init(answer: @escaping @Sendable (RawConnection) throws -> Void) throws {
-        let listener = try Self.listen()
-        port = try Self.port(of: listener)
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { throw PlatformError("pipe") }
-        let server = Server(listener: listener, stopReader: ends[0], stopWriter: ends[1], answer: answer)
+        let listener: Int32
+        (listener, port) = try PrivateDescriptors.listen(backlog: 128)
+        let (stopReader, stopWriter) = try PrivateDescriptors.pipe()
+        let server = Server(listener: listener, stopReader: stopReader, stopWriter: stopWriter, answer: answer)
         self.server = server
         try Thread.start(name: "raw-responder") { server.acceptLoop() }
     }
@@ -83,40 +82,6 @@ package final class RawResponder: Sendable {
             }
             index += 1
         }
-    }
-
-    private static func listen() throws -> Int32 {
-        #if canImport(Darwin)
-        let stream = SOCK_STREAM
-        #else
-        let stream = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-        #endif
-        let listener = socket(AF_INET, stream, 0)
-        guard listener >= 0 else { throw PlatformError("socket") }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
-        let status = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard status == 0, Platform.listen(listener, 128) == 0 else {
-            let error = PlatformError("bind or listen")
-            _ = Platform.close(listener)
-            throw error
-        }
-        return listener
-    }
-
-    private static func port(of listener: Int32) throws -> UInt16 {
-        var address = sockaddr_in()
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let status = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(listener, $0, &length) }
-        }
-        guard status == 0 else { throw PlatformError("getsockname") }
-        return UInt16(bigEndian: address.sin_port)
     }
 
     /// What the threads share. It outlives the responder until they are done.
@@ -153,7 +118,7 @@ package final class RawResponder: Sendable {
                 guard poll(&waits, 2, -1) >= 0 || errno == EINTR else { break }
                 if waits[1].revents != 0 { break }
                 guard waits[0].revents != 0 else { continue }
-                let descriptor = accept(listener, nil, nil)
+                let descriptor = PrivateDescriptors.accept(listener)
                 if descriptor >= 0 { serve(descriptor) }
             }
             _ = close(listener)

@@ -3,26 +3,25 @@ import Platform
 
 /// The requests that are about the connection itself.
 extension ConnectionLoop {
-    /// Obeys `$/cancelRequest`, `shutdown` and `exit`; false for anything else.
+    /// Obeys a `SessionMethod`; false for anything else.
     mutating func handleSession(
         _ request: Message.Request, in bytes: UnsafeBufferPointer<UInt8>, batch: Int?
     ) throws(RPCError) -> Bool {
+        guard let method = SessionMethod(request.method, in: bytes) else { return false }
         let params = request.params.map { JSONValue(copying: $0, from: bytes) }
-        if request.method.isString("$/cancelRequest", in: bytes) {
-            let parameters = try Parameters(params, names: ["id"])
-            let id = try parameters.required("id")
+        switch method {
+        case .cancelRequest:
+            let id = try Parameters(params, names: method.parameterNames).required("id")
             guard [.string, .number, .null].contains(id.kind) else {
                 throw .invalidParams("id", "must be the id of a request: a string, a number or null")
             }
             connection.end(.requestCancelled) { $0.hasID(id) }
-        } else if request.method.isString("shutdown", in: bytes) {
+        case .shutdown:
             guard !lifecycle.refusesRequests else { throw .shuttingDown }
-            _ = try Parameters(params, names: [])
+            _ = try Parameters(params, names: method.parameterNames)
             lifecycle.shutDown()
-        } else if request.method.isString("exit", in: bytes) {
+        case .exit:
             lifecycle.exit(now: connection.configuration.clock.now)
-        } else {
-            return false
         }
         if let id = request.id { answer(Array(bytes[id.range]), batch: batch, nil) { $0.null() } }
         return true

@@ -39,32 +39,60 @@ public struct RPCError: Error, Sendable, Equatable {
 }
 
 extension RPCError {
+    /// The errors that the wire itself has; methods add their own.
+    package enum Code: Int, CaseIterable, Sendable {
+        case parseError = -32700
+        case invalidRequest = -32600
+        case methodNotFound = -32601
+        case invalidParams = -32602
+        case internalError = -32603
+        /// As the Language Server Protocol numbers it.
+        case requestCancelled = -32800
+        case shuttingDown = 1012
+
+        /// The name that `error.data.type` carries.
+        package var typeName: String {
+            switch self {
+            case .parseError: "ParseError"
+            case .invalidRequest: "InvalidRequest"
+            case .methodNotFound: "MethodNotFound"
+            case .invalidParams: "InvalidParams"
+            case .internalError: "InternalError"
+            case .requestCancelled: "RequestCancelled"
+            case .shuttingDown: "ShuttingDown"
+            }
+        }
+    }
+
+    private init(_ code: Code, _ message: String, isRetryable: Bool = false, details: [Member] = []) {
+        self.init(
+            code: code.rawValue, type: code.typeName, message: message, isRetryable: isRetryable, details: details)
+    }
+
     /// The text is not JSON (JSON-RPC 2.0, section 5.1).
     public static func parseError(_ error: JSONError) -> RPCError {
         RPCError(
-            code: -32700, type: "ParseError", message: "This is not JSON: \(error). Send one JSON text a line.",
+            .parseError, "This is not JSON: \(error). Send one JSON text a line.",
             details: [Member("reason", .string("\(error)"))])
     }
 
     /// The frame around the text can't be read, so nothing behind it can.
     public static func badFrame(_ reason: String) -> RPCError {
         RPCError(
-            code: -32700, type: "ParseError",
-            message: "The header block can't be read: \(reason). The stream ends here, since it is out of step.",
+            .parseError, "The header block can't be read: \(reason). The stream ends here, since it is out of step.",
             details: [Member("reason", .string(reason))])
     }
 
     /// JSON, but not a request.
     public static func invalidRequest(_ reason: String) -> RPCError {
         RPCError(
-            code: -32600, type: "InvalidRequest", message: "This is not a JSON-RPC 2.0 request: \(reason).",
+            .invalidRequest, "This is not a JSON-RPC 2.0 request: \(reason).",
             details: [Member("reason", .string(reason))])
     }
 
     public static func methodNotFound(_ method: String) -> RPCError {
         RPCError(
-            code: -32601, type: "MethodNotFound",
-            message: "There is no method of that name; rpc.discover lists the ones that there are.",
+            .methodNotFound, "There is no method of that name; rpc.discover lists the ones that there are.",
             details: [Member("reason", .string(method))])
     }
 
@@ -76,23 +104,22 @@ extension RPCError {
         if let parameter { details.append(Member("parameter", .string(parameter))) }
         details.append(Member("reason", .string(reason)))
         return RPCError(
-            code: -32602, type: "InvalidParams", message: "\(parameter ?? "params") \(reason).", details: details)
+            .invalidParams, "\(parameter ?? "params") \(reason).", details: details)
     }
 
     /// A fault of ours.
     public static func internalError(_ reason: String) -> RPCError {
         RPCError(
-            code: -32603, type: "InternalError",
-            message: "Something that should not happen happened; please report it: \(reason).",
+            .internalError, "Something that should not happen happened; please report it: \(reason).",
             details: [Member("reason", .string(reason))])
     }
 
     /// Cancelled by the client, as the Language Server Protocol numbers it.
     public static let requestCancelled = RPCError(
-        code: -32800, type: "RequestCancelled", message: "The request was cancelled by $/cancelRequest.")
+        .requestCancelled, "The request was cancelled by $/cancelRequest.")
 
     public static let shuttingDown = RPCError(
-        code: 1012, type: "ShuttingDown", message: "The process is shutting down; ask a new one.", isRetryable: true)
+        .shuttingDown, "The process is shutting down; ask a new one.", isRetryable: true)
 }
 
 extension RPCError: JSONWritable {

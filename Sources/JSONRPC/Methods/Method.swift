@@ -4,6 +4,9 @@ import JSON
 public protocol Method: Sendable {
     var name: String { get }
 
+    /// The parameters that there are, in the order of their positions.
+    static var parameterNames: [String] { get }
+
     /// Answers a request at once if that takes neither waiting nor long work: appends the result's JSON to `json` and
     /// returns true. Else it appends nothing and returns false, and `start` follows. For the hot path: it is called on
     /// the connection's thread, and nothing was copied or allocated for it.
@@ -20,6 +23,8 @@ public protocol Method: Sendable {
 }
 
 extension Method {
+    public static var parameterNames: [String] { [] }
+
     public func answerAtOnce(_ params: RawParameters?, into json: inout [UInt8]) -> Bool { false }
 }
 

@@ -1,14 +1,76 @@
 import NCloudKMS
+import Platform
 
 extension SettingReader {
+    private static let userAgent = "ncloud-kms-rpc/\(ProgramVersion.text)"
+
     /// What the client is made with.
     func clientConfiguration(zone: Zone) throws(ConfigurationError) -> KMSClientConfiguration {
-        var client = KMSClientConfiguration()
-        client.endpoint = try value(.endpoint) { text throws(InvalidValue) in try Endpoint(text) } ?? zone.endpoint
-        client.caFile = try text(.caFile)?.text
-        client.credentials = CredentialLookup(
+        typealias Client = KMSClientConfiguration
+        let endpoint = try value(.endpoint) { text throws(InvalidValue) in try Endpoint(text) }
+        let timeToLive = try seconds(.cacheTTL, in: Client.cacheTimeToLiveRange)
+        let staleIfError = try seconds(.staleIfError, in: Client.staleIfErrorRange)
+        let ratePerKey = try integer(.ratePerKey, in: Client.rateRange)
+        let totalRate = try integer(.rateTotal, in: Client.rateRange)
+        let connections = try integer(.maxConnections, in: Client.connectionsRange)
+        let attempts = try integer(.maxAttempts, in: Client.attemptsRange)
+        let authentication = Client.Authentication.lookup(try credentialLookup())
+        let caFile = try readableFile(.caFile)
+        let proxy = try proxy()
+        do {
+            return try Client(
+                endpoint: endpoint ?? zone.endpoint, authentication: authentication,
+                cacheTimeToLive: timeToLive ?? Client.defaultCacheTimeToLive, staleIfError: staleIfError ?? .zero,
+                ratePerKey: ratePerKey ?? Client.defaultRatePerKey, totalRate: totalRate ?? 0,
+                maximumConnections: connections ?? Client.defaultMaximumConnections,
+                maximumAttempts: attempts ?? Client.defaultMaximumAttempts, caFile: caFile, proxy: proxy,
+                correctsClock: !isSet(.noClockCorrection), userAgent: Self.userAgent)
+        } catch {
+            throw ConfigurationError("\(error)", isUsage: false)
+        }
+    }
+
+    private func seconds(
+        _ name: Setting.Name, in range: ClosedRange<Duration>
+    ) throws(ConfigurationError) -> Duration? {
+        let seconds = Int(range.lowerBound.components.seconds)...Int(range.upperBound.components.seconds)
+        return try integer(name, in: seconds).map { .seconds($0) }
+    }
+
+    /// Places that a flag names must be there; those that a variable names may turn up later.
+    private func credentialLookup() throws(ConfigurationError) -> CredentialLookup {
+        for name in [Setting.Name.profile, .configFile, .tokenFile] { _ = try text(name) }
+        let lookup = CredentialLookup(
             environment: environment, profile: flags[.profile], configurationFile: flags[.configFile],
             tokenFile: flags[.tokenFile])
-        return client
+        do {
+            try lookup.verifyNamedPlaces()
+        } catch {
+            throw ConfigurationError("--\(error)", isUsage: false)
+        }
+        return lookup
+    }
+
+    /// A file that a flag names must be readable; one that a variable names is tried when it is needed.
+    private func readableFile(_ name: Setting.Name) throws(ConfigurationError) -> String? {
+        guard let source = try text(name) else { return nil }
+        if source.isFlag, access(source.text, R_OK) != 0 {
+            let problem = PlatformError.text(of: errno)
+            throw ConfigurationError("\(source.origin) \(source.text): \(problem)", isUsage: false)
+        }
+        return source.text
+    }
+
+    private func proxy() throws(ConfigurationError) -> ProxyConfiguration? {
+        // An empty flag means none, whatever the environment says.
+        guard let source = source(.proxy), !source.text.isEmpty else { return nil }
+        let exceptions = environment["NO_PROXY"] ?? environment["no_proxy"] ?? ""
+        let proxy = try value(.proxy) { text throws(InvalidValue) in
+            try ProxyConfiguration(url: text, exceptions: exceptions)
+        }
+        if source.isFlag, proxy?.hasUserInfo ?? false {
+            throw source.error("must not hold a password, which other users could read: use NCLOUD_KMS_PROXY")
+        }
+        return proxy
     }
 }

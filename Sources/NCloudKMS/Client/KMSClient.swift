@@ -1,7 +1,6 @@
 import Logging
 import Platform
 import PublicKeys
-import Synchronization
 
 /// A client of the Key Management Service of NAVER Cloud, for its public keys.
 ///
@@ -22,6 +21,7 @@ public final class KMSClient: Sendable {
     public var endpoint: Endpoint { engine.configuration.endpoint }
 
     private let engine: KMSEngine
+    private let cache: KeyCache
     private let clock: any TimeSource
     private let lastCall = Atomic<Int>(0)
 
@@ -33,7 +33,8 @@ public final class KMSClient: Sendable {
         self.clock = clock
         do {
             let multi = try CurlMulti(configuration.transport, environment: try CurlEnvironment.ready(), clock: clock)
-            engine = KMSEngine(configuration, multi: multi, clock: clock, logger: logger)
+            cache = KeyCache(configuration)
+            engine = KMSEngine(configuration, multi: multi, cache: cache, clock: clock, logger: logger)
             try engine.start()
         } catch let error as TransportFailure {
             throw SetupError(description: error.message)
@@ -50,16 +51,25 @@ public final class KMSClient: Sendable {
     ///
     /// - Parameters:
     ///   - arrival: when the caller asked, if that was before now.
+    ///   - label: what the caller calls the call, for the log.
     ///   - completion: told the outcome, once: at once on the calling thread, or later on the client's own, which it
     ///     must not keep waiting.
     @discardableResult
     public func publicKey(
-        _ query: PublicKeyQuery, arrival: Instant? = nil, completion: @escaping PublicKeyCompletion
+        _ query: PublicKeyQuery, arrival: Instant? = nil, label: String? = nil,
+        completion: @escaping PublicKeyCompletion
     ) -> PublicKeyCall {
-        let number = lastCall.wrappingAdd(1, ordering: .relaxed).newValue
         let arrival = arrival ?? clock.now
+        if let (answer, isRefreshDue) = cache.answer(to: query, arrival: arrival, isFirstLook: true) {
+            if isRefreshDue {
+                engine.thread.submit { [engine] in engine.assumeIsolated { $0.refresh(query) } }
+            }
+            completion(.success(answer))
+            return PublicKeyCall(number: 0, engine: nil)
+        }
+        let number = lastCall.wrappingAdd(1, ordering: .relaxed).newValue
         engine.thread.submit { [engine] in
-            engine.assumeIsolated { $0.begin(number, query, arrival: arrival, completion) }
+            engine.assumeIsolated { $0.begin(number, query, arrival: arrival, label: label, completion) }
         }
         return PublicKeyCall(number: number, engine: engine)
     }
@@ -83,7 +93,7 @@ public final class KMSClient: Sendable {
     /// Gives the client's figures, on its own thread.
     public func status(_ completion: @escaping @Sendable (ClientStatus) -> Void) {
         engine.thread.submit { [engine] in
-            completion(engine.assumeIsolated { $0.status })
+            completion(engine.assumeIsolated { $0.status() })
         }
     }
 }

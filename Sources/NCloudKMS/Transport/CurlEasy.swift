@@ -12,7 +12,6 @@ final class CurlEasy {
     let handle: UnsafeMutableRawPointer
     private let collector: ResponseCollector
     private let configuration: TransportConfiguration
-    private let proxyHost: String?
     private var memory = RequestMemory()
     /// libcurl writes its text of the last error here.
     private let errorText: UnsafeMutablePointer<CChar>
@@ -34,7 +33,6 @@ final class CurlEasy {
         }
         self.handle = handle
         self.configuration = configuration
-        proxyHost = configuration.proxy.flatMap { Self.host(of: $0.url) }
         collector = ResponseCollector(clock: clock)
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
@@ -64,7 +62,6 @@ final class CurlEasy {
             clibcurl_easy_set_write_callback(handle, CURLOPT_WRITEFUNCTION, curlReceivedBody), CURLOPT_WRITEFUNCTION)
         try set(CURLOPT_PREREQDATA, collector)
         try check(clibcurl_easy_set_prereq_callback(handle, curlIsAboutToSend), CURLOPT_PREREQFUNCTION)
-        try set(CURLOPT_PRIVATE, Unmanaged.passUnretained(self).toOpaque())
         try set(CURLOPT_ERRORBUFFER, UnsafeMutableRawPointer(errorText))
     }
 
@@ -117,25 +114,15 @@ final class CurlEasy {
     private func configureProxy() throws(TransportFailure) {
         try set(CURLOPT_PROXY, configuration.proxy?.url ?? "")
         try set(CURLOPT_NOPROXY, configuration.proxy?.exceptions ?? "")
-    }
-
-    /// The host in a proxy's URL, to tell its failures from the service's.
-    private static func host(of url: String) -> String? {
-        guard let parts = curl_url() else { return nil }
-        defer { curl_url_cleanup(parts) }
-        let flags = UInt32(CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME)
-        guard curl_url_set(parts, CURLUPART_URL, url, flags) == CURLUE_OK else { return nil }
-        var text: UnsafeMutablePointer<CChar>?
-        guard curl_url_get(parts, CURLUPART_HOST, &text, 0) == CURLUE_OK, let text else { return nil }
-        defer { curl_free(text) }
-        return String(cString: text)
+        // Else the proxy's answer to CONNECT would look like the service's.
+        try set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
     }
 
     // MARK: For each transfer
 
     /// Makes the handle ready to be added to a multi handle.
     func prepare(_ request: HTTPRequest) throws(TransportFailure) {
-        try Self.validate(request)
+        try request.validate()
         collector.reset()
         errorText[0] = 0
         service = request.baseURL
@@ -144,7 +131,7 @@ final class CurlEasy {
                 isDirect: request.isDirect, allowsPlainHTTP: request.allowsPlainHTTP,
                 connectTimeout: request.connectTimeout))
         try set(CURLOPT_URL, request.baseURL + request.target)
-        try set(CURLOPT_TIMEOUT_MS, Self.milliseconds(min(request.attemptTimeout, HTTPRequest.longestAttempt)))
+        try set(CURLOPT_TIMEOUT_MS, Self.milliseconds(request.attemptTimeout))
         // The bare name switches off `Expect: 100-continue`, which libcurl may add by itself.
         memory.load(headerLines: request.headerLines + ["Expect:"], body: request.body)
         try check(clibcurl_easy_set_list(handle, CURLOPT_HTTPHEADER, memory.headerList), CURLOPT_HTTPHEADER)
@@ -192,28 +179,7 @@ final class CurlEasy {
 
     /// At least 1, as 0 means no time-out (or libcurl's own).
     private static func milliseconds(_ duration: Duration) -> Int {
-        max(1, Int((duration + .nanoseconds(999_999)).milliseconds))
-    }
-
-    private static func validate(_ request: HTTPRequest) throws(TransportFailure) {
-        let isTLS = request.baseURL.hasPrefix("https://")
-        guard isTLS || (request.allowsPlainHTTP && request.baseURL.hasPrefix("http://")) else {
-            throw TransportFailure(.setup, message: "The service's address must begin with https://.")
-        }
-        let printable: ClosedRange<UInt8> = 0x21...0x7E
-        guard request.target.utf8.first == UInt8(ascii: "/"),
-            request.target.utf8.allSatisfy({ printable.contains($0) && $0 != UInt8(ascii: "#") }),
-            request.baseURL.utf8.allSatisfy({ printable.contains($0) })
-        else {
-            throw TransportFailure(.setup, message: "The request's address has characters that an address can't have.")
-        }
-        for line in request.headerLines {
-            guard line.utf8.contains(UInt8(ascii: ":")),
-                line.utf8.allSatisfy({ ($0 >= 0x20 && $0 != 0x7F) || $0 == UInt8(ascii: "\t") })
-            else {
-                throw TransportFailure(.setup, message: "A header line of the request has control characters in it.")
-            }
-        }
+        max(1, Int(min(duration, HTTPRequest.longestAttempt).millisecondsRoundedUp))
     }
 
     // MARK: What libcurl knows afterwards
@@ -225,9 +191,10 @@ final class CurlEasy {
         evidence.certificateError = long(CURLINFO_SSL_VERIFYRESULT)
         evidence.tlsReason = TransferEvidence.tlsReason(in: text)
         evidence.proxyStatus = long(CURLINFO_HTTP_CONNECTCODE)
-        evidence.namesProxy = proxyHost.map { text.contains($0) } ?? false
+        evidence.namesProxy = configuration.proxy?.isNamed(in: text) ?? false
         evidence.nameWasResolved = offset(CURLINFO_NAMELOOKUP_TIME_T) > 0
-        evidence.wasConnected = offset(CURLINFO_CONNECT_TIME_T) > 0
+        // The time of the connection is set only when TLS stands, too.
+        evidence.wasConnected = long(CURLINFO_LOCAL_PORT) > 0
         evidence.requestWasSent = collector.sent != nil
         evidence.answerHasBegun = collector.received != nil
         evidence.isTooLarge = collector.isTooLarge

@@ -1,5 +1,4 @@
 import Platform
-import Synchronization
 
 /// The thread on which all transfers run, as the executor of the actor that owns them.
 ///
@@ -184,9 +183,7 @@ final class CurlThread: SerialExecutor {
 
     /// Rounded up, so that the thread does not wake just before the instant and find nothing to do.
     static func milliseconds(from now: Instant, to instant: Instant) -> Int32 {
-        guard instant > now else { return 0 }
-        let wait = (instant - now).nanoseconds
-        return Int32(clamping: wait / 1_000_000 + (wait % 1_000_000 == 0 ? 0 : 1))
+        instant > now ? Int32(clamping: (instant - now).millisecondsRoundedUp) : 0
     }
 
     /// Signals of the process are for other threads. SIGPIPE, which a write of OpenSSL's to a closed connection raises

@@ -37,4 +37,27 @@ struct HTTPRequest: Sendable {
     /// Whether `http` is acceptable as the scheme: only the caller knows that the host is loopback or the metadata
     /// service. Any other request must be `https`, else `CurlMulti.start` refuses it.
     var allowsPlainHTTP = false
+
+    /// - Throws: `setup`, if the request is not what it says: control characters would smuggle lines into it, and plain
+    ///   HTTP would show them to everybody.
+    func validate() throws(TransportFailure) {
+        guard baseURL.hasPrefix("https://") || (allowsPlainHTTP && baseURL.hasPrefix("http://")) else {
+            throw TransportFailure(.setup, message: "The service's address must begin with https://.")
+        }
+        let printable: ClosedRange<UInt8> = 0x21...0x7E
+        guard target.utf8.first == UInt8(ascii: "/"),
+            target.utf8.allSatisfy({ printable.contains($0) && $0 != UInt8(ascii: "#") }),
+            baseURL.utf8.allSatisfy({ printable.contains($0) })
+        else {
+            throw TransportFailure(.setup, message: "The request's address has characters that an address can't have.")
+        }
+        for line in headerLines {
+            guard line.utf8.contains(UInt8(ascii: ":")),
+                line.utf8.allSatisfy({ ($0 >= 0x20 && $0 != 0x7F) || $0 == UInt8(ascii: "\t") })
+            else {
+                throw TransportFailure(
+                    .setup, message: "A header line of the request has no name or control characters in it.")
+            }
+        }
+    }
 }

@@ -66,7 +66,7 @@ final class ResponseCollector {
             isTooLarge = true
             return false
         }
-        if line.starts(with: "HTTP/".utf8) {
+        if position == .statusLine, line.starts(with: "HTTP/".utf8) {
             startHeader()
             status = Self.status(in: line)
             received = HTTPResponse.Moment(of: clock)

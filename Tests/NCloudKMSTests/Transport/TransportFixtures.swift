@@ -5,7 +5,9 @@ import Testing
 @testable import NCloudKMS
 
 extension TransportConfiguration {
-    static func forTests(connections: Int = 32, caFile: String? = nil, proxy: Proxy? = nil) -> TransportConfiguration {
+    static func forTests(connections: Int = 32, caFile: String? = nil, proxy: ProxyConfiguration? = nil)
+        -> TransportConfiguration
+    {
         TransportConfiguration(
             maximumConnections: connections, caFile: caFile, proxy: proxy, userAgent: "ncloud-kms-rpc/test")
     }
@@ -27,6 +29,8 @@ struct Transfers {
     let multi: CurlMulti
 
     init(_ configuration: TransportConfiguration = .forTests()) throws {
+        // As the program does, and `CurlThread` for its own thread: OpenSSL writes to connections that are closed.
+        signal(SIGPIPE, SIG_IGN)
         multi = try CurlMulti(configuration, environment: CurlEnvironment.ready())
     }
 
@@ -62,3 +66,5 @@ struct Transfers {
         }
     }
 }
+
+func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 }

@@ -1,0 +1,121 @@
+import Foundation
+import Testing
+
+/// What each module of `Sources/` may import: the table of `design/architecture.md`.
+private let allowedImports: [String: Set<String>] = [
+    "CLibcurl": [],
+    "COpenSSL": [],
+    "CMicrohttpd": [],
+    "CLinux": [],
+    // The C library and the parts of the standard library that are modules of their own come through `Platform` alone.
+    "Platform": ["CLinux", "Glibc", "Musl", "Darwin", "Synchronization"],
+    "JSON": [],
+    "PublicKeys": ["COpenSSL", "JSON", "Platform"],
+    "JSONRPC": ["JSON", "Platform"],
+    "NCloudKMS": ["JSON", "PublicKeys", "Platform", "CLibcurl", "COpenSSL", "Logging"],
+    "KMSService": ["JSON", "JSONRPC", "NCloudKMS", "PublicKeys", "Platform", "Logging"],
+    // "All of the above, ArgumentParser".
+    "ncloud-kms-rpc": [
+        "CLibcurl", "COpenSSL", "CLinux", "JSON", "JSONRPC", "NCloudKMS", "KMSService", "PublicKeys", "Platform",
+        "Logging", "ArgumentParser",
+    ],
+    "KMSEmulator": ["JSON", "Platform", "COpenSSL", "CMicrohttpd"],
+    "ncloud-kms-emulator": ["KMSEmulator", "JSON", "Platform", "ArgumentParser"],
+]
+
+/// The longest that a file may be before it is more than one concept.
+private let maximumLines = 400
+
+@Suite struct ImportTests {
+    @Test func `every import is an arrow of the table`() throws {
+        let files = try SourceFile.all()
+        #expect(files.count >= 20, "only \(files.count) Swift files found under \(SourceFile.sources.path)")
+        for file in files {
+            let allowed = try #require(allowedImports[file.module], "no module of the table: \(file.path)")
+            for name in file.imports where !allowed.contains(name) {
+                Issue.record("\(file.module) must not import \(name): \(file.path)")
+            }
+        }
+    }
+
+    @Test func `every module of the table has a folder, and every folder is in the table`() throws {
+        let folders = try FileManager.default.contentsOfDirectory(atPath: SourceFile.sources.path)
+            .filter { !$0.hasPrefix(".") }
+        #expect(Set(folders) == Set(allowedImports.keys))
+    }
+
+    @Test func `no arrow of the table points up, nor from the wire to the client or back`() {
+        let floors = [
+            "CLibcurl": 0, "COpenSSL": 0, "CMicrohttpd": 0, "CLinux": 0, "Platform": 1, "JSON": 1, "PublicKeys": 1,
+            "JSONRPC": 2, "NCloudKMS": 2, "KMSService": 3, "ncloud-kms-rpc": 4, "KMSEmulator": 2,
+            "ncloud-kms-emulator": 4,
+        ]
+        for (module, imports) in allowedImports {
+            for name in imports {
+                guard let from = floors[module], let to = floors[name] else { continue }
+                #expect(from >= to, "\(module) → \(name)")
+            }
+        }
+        #expect(allowedImports["JSONRPC"]?.contains("NCloudKMS") == false)
+        #expect(allowedImports["NCloudKMS"]?.contains("JSONRPC") == false)
+        for module in ["KMSEmulator", "ncloud-kms-emulator"] {
+            #expect(allowedImports[module]?.isDisjoint(with: ["NCloudKMS", "KMSService", "JSONRPC"]) == true)
+        }
+    }
+
+    @Test func `no source file is longer than 400 lines`() throws {
+        let files = try SourceFile.all()
+        #expect(!files.isEmpty)
+        for file in files {
+            let lines = file.text.split(separator: "\n", omittingEmptySubsequences: false).count - 1
+            #expect(lines <= maximumLines, "\(file.path)")
+        }
+    }
+
+    @Test(arguments: [
+        ("import JSON", ["JSON"]), ("  import  JSON // why", ["JSON"]), ("@_exported import Glibc", ["Glibc"]),
+        ("@testable import JSONRPC\nimport Testing", ["JSONRPC", "Testing"]),
+        ("@preconcurrency public import Foundation", ["Foundation"]), ("import struct Foundation.Data", ["Foundation"]),
+        ("import func Glibc.poll", ["Glibc"]), ("import Foundation.NSData", ["Foundation"]),
+        ("package import JSON; import Platform", ["JSON", "Platform"]), ("@_spi(Inner) import JSON", ["JSON"]),
+        ("// import JSON", []), ("let importance = 1", []), ("/// import JSON", []), ("important()", []),
+        ("#if canImport(Glibc)", []),
+    ])
+    func `an import is found in every spelling`(text: String, modules: [String]) {
+        #expect(SourceFile.imports(in: text) == modules)
+    }
+}
+
+private struct SourceFile {
+    static let sources = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("Sources", isDirectory: true)
+
+    /// From `Sources/` on.
+    let path: String
+    let text: String
+
+    /// The folder below `Sources/`.
+    var module: String { String(path.prefix { $0 != "/" }) }
+    var imports: [String] { Self.imports(in: text) }
+
+    static func all() throws -> [SourceFile] {
+        let paths = try FileManager.default.subpathsOfDirectory(atPath: sources.path)
+        return try paths.filter { $0.hasSuffix(".swift") }.sorted().map { path in
+            SourceFile(path: path, text: try String(contentsOf: sources.appendingPathComponent(path), encoding: .utf8))
+        }
+    }
+
+    /// The modules that a text imports, in order.
+    static func imports(in text: String) -> [String] {
+        let kinds: Set<Substring> = ["struct", "class", "enum", "protocol", "func", "var", "let", "typealias"]
+        let modifiers: Set<Substring> = ["public", "package", "internal", "fileprivate", "private"]
+        return text.split(whereSeparator: { $0 == "\n" || $0 == ";" }).compactMap { line in
+            var words = line.split(separator: " ")[...]
+            while let word = words.first, word.hasPrefix("@") || modifiers.contains(word) { words.removeFirst() }
+            guard words.popFirst() == "import" else { return nil }
+            if let word = words.first, kinds.contains(word) { words.removeFirst() }
+            return words.first?.split(separator: ".").first.map(String.init)
+        }
+    }
+}

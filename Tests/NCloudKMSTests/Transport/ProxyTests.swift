@@ -1,0 +1,103 @@
+import Platform
+import TestSupport
+import Testing
+
+@testable import NCloudKMS
+
+@Suite struct ProxyTests {
+    private static func proxy(_ responder: RawResponder, exceptions: String = "") throws -> ProxyConfiguration {
+        try ProxyConfiguration(url: "http://user:s%40cret@127.0.0.1:\(responder.port)", exceptions: exceptions)
+    }
+
+    private static let https = HTTPRequest(method: .get, baseURL: "https://kms.example.com", target: "/")
+
+    @Test func `a request goes through the proxy with its user and password`() throws {
+        let responder = try RawResponder([.readRequest, .send("HTTP/1.1 200 OK\r\n\r\n"), .waitUntilPeerCloses])
+        let transfers = try Transfers(.forTests(proxy: try Self.proxy(responder)))
+        let id = try transfers.multi.start(Self.https)
+        try transfers.run { _ in responder.requests.count == 1 }
+        transfers.multi.cancel(id)
+        let head = try #require(responder.requests.first?.head)
+        #expect(head.hasPrefix("CONNECT kms.example.com:443 HTTP/1.1\r\n"))
+        #expect(head.contains("Proxy-Authorization: Basic dXNlcjpzQGNyZXQ=\r\n"))
+    }
+
+    @Test(arguments: [
+        (407, TransportFailure.Repetition.never), (403, .never), (502, .allowed), (503, .allowed), (504, .allowed),
+    ])
+    func `a proxy that refuses is told by its status`(status: Int, repetition: TransportFailure.Repetition) throws {
+        let answer = RawResponder.answer("\(status) No", headers: ["Date: x"], body: "no")
+        let responder = try RawResponder([.readRequest, .send(answer)])
+        let failure = try Transfers(.forTests(proxy: try Self.proxy(responder))).failure(of: Self.https)
+        #expect(failure.kind == .proxy(.refused(status: status)))
+        #expect(failure.repetition == repetition)
+        #expect(failure.reach == .notSent)
+        #expect(!failure.message.contains("cret"))
+    }
+
+    @Test func `a proxy that is not there is told from a service that is not there`() throws {
+        let responder = try RawResponder([])
+        let proxy = try Self.proxy(responder)
+        responder.stop()
+        let transfers = try Transfers(.forTests(proxy: proxy))
+        // The port closes a moment after the stop.
+        var kind = try transfers.failure(of: Self.https).kind
+        while kind != .proxy(.unreachable) {
+            guard case .connectionLost = kind else { break }
+            kind = try transfers.failure(of: Self.https).kind
+        }
+        #expect(kind == .proxy(.unreachable))
+    }
+
+    @Test func `a request that is direct, or whose host is excepted, does not see the proxy`() throws {
+        let proxyServer = try RawResponder([.readRequest, .send(RawResponder.answer("502 Proxy"))])
+        let server = try RawResponder([.readRequest, .send(RawResponder.answer("200 OK")), .again])
+        var direct = HTTPRequest.forTests(server.baseURL)
+        direct.isDirect = true
+        let transfers = try Transfers(.forTests(proxy: try Self.proxy(proxyServer)))
+        #expect(try transfers.response(to: direct).status == 200)
+        #expect(try transfers.response(to: .forTests(server.baseURL)).status == 502)
+        #expect(try transfers.response(to: direct).status == 200)
+        let excepting = try Transfers(
+            .forTests(proxy: try Self.proxy(proxyServer, exceptions: "example.com,127.0.0.1")))
+        #expect(try excepting.response(to: .forTests(server.baseURL)).status == 200)
+    }
+
+    @Test func `the variables that libcurl reads by itself are not looked at`() async {
+        await #expect(processExitsWith: .success) {
+            for name in ["http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+                setenv(name, "http://127.0.0.1:1", 1)
+            }
+            setenv("NO_PROXY", "*", 1)
+            let server = try RawResponder([.readRequest, .send(RawResponder.answer("200 OK")), .again])
+            let direct = try Transfers().response(to: .forTests(server.baseURL)).status
+            try #require(direct == 200)
+            let proxy = try RawResponder([.readRequest, .send(RawResponder.answer("502 Proxy"))])
+            let proxied = try Transfers(.forTests(proxy: ProxyConfiguration(url: proxy.baseURL)))
+            try #require(try proxied.response(to: .forTests(server.baseURL)).status == 502)
+        }
+    }
+
+    @Test(arguments: [
+        "http://127.0.0.1:99999", "foo://host:1", "http://", "", "http://host:1/path", "http://host:1/?q", "a b",
+        "http://user:hunter2@host:port",
+    ])
+    func `a proxy that can't be one is refused without repeating it`(url: String) throws {
+        let failure = try #require(throws: InvalidValue.self) { try ProxyConfiguration(url: url) }
+        #expect(failure.name == "proxy")
+        #expect(!"\(failure)".contains("hunter2"))
+    }
+
+    @Test(arguments: [
+        "proxy.example.com:8080", "http://u:p@h:1", "https://h", "socks5h://127.0.0.1:9050/", "http://[::1]:3128",
+    ])
+    func `a proxy is read, and never printed`(url: String) throws {
+        let proxy = try ProxyConfiguration(url: url)
+        #expect(proxy.url.hasSuffix(url))
+        var dumped = ""
+        dump(proxy, to: &dumped)
+        for text in ["\(proxy)", String(reflecting: proxy), dumped, "\([proxy])"] {
+            #expect(!text.contains("://"))
+        }
+    }
+}

@@ -1,0 +1,187 @@
+import TestSupport
+import Testing
+
+@testable import NCloudKMS
+
+/// What a server can do to a plain connection, byte by byte (spec page 03, the list of faults).
+@Suite struct RawFaultTests {
+    private static let head = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n"
+
+    struct Fault: Sendable, CustomTestStringConvertible {
+        var name: String
+        var script: [RawResponder.Step]
+        var kind: TransportFailure.Kind
+        var reach: TransportFailure.Reach
+
+        var testDescription: String { name }
+
+        init(
+            _ name: String, _ script: [RawResponder.Step], _ kind: TransportFailure.Kind,
+            _ reach: TransportFailure.Reach
+        ) {
+            (self.name, self.script, self.kind, self.reach) = (name, script, kind, reach)
+        }
+    }
+
+    @Test(arguments: [
+        Fault("reset before the header", [.readRequest, .reset], .connectionLost(.reset), .maybeReceived),
+        Fault(
+            "reset in the status line", [.readRequest, .send("HTTP/1.1 20"), .reset], .connectionLost(.reset),
+            .maybeReceived),
+        Fault(
+            "reset in the header", [.readRequest, .send("HTTP/1.1 200 OK\r\nDate: x"), .reset],
+            .connectionLost(.reset), .answered),
+        Fault("closed without an answer", [.readRequest], .connectionLost(.empty), .maybeReceived),
+        Fault("closed in the header", [.readRequest, .send(head)], .connectionLost(.cut), .answered),
+        Fault("cut body", [.readRequest, .send(head + "\r\n{}")], .connectionLost(.cut), .answered),
+        Fault(
+            "cut chunk", [.readRequest, .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{}")],
+            .connectionLost(.cut), .answered),
+        Fault(
+            "cut between chunks",
+            [.readRequest, .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n")],
+            .connectionLost(.cut), .answered),
+        Fault(
+            "garbage", [.readRequest, .send("\u{1}\u{2}\u{3} not HTTP at all\r\n\r\n")], .badResponse, .maybeReceived),
+        Fault("HTTP/0.9", [.readRequest, .send("<html>hello</html>")], .badResponse, .maybeReceived),
+        Fault(
+            "64 KiB + 1, announced",
+            [
+                .readRequest,
+                .send(RawResponder.answer("200 OK", body: String(repeating: "x", count: (64 << 10) + 1))),
+            ], .tooLarge, .answered),
+        Fault(
+            "64 KiB + 1, until the end",
+            [
+                .readRequest,
+                .send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + String(repeating: "x", count: (64 << 10) + 1)),
+            ], .tooLarge, .answered),
+        Fault(
+            "endless header",
+            [.readRequest, .send("HTTP/1.1 200 OK\r\n" + String(repeating: "X-Filler: 0123456789\r\n", count: 4_000))],
+            .tooLarge, .answered),
+        Fault(
+            "header line of 200 KB",
+            [.readRequest, .send("HTTP/1.1 200 OK\r\nX-Long: " + String(repeating: "x", count: 200_000) + "\r\n\r\n")],
+            .tooLarge, .answered),
+    ])
+    func `a fault is told by its kind`(fault: Fault) throws {
+        let responder = try RawResponder(fault.script)
+        let failure = try Transfers().failure(of: .forTests(responder.baseURL))
+        #expect(failure.kind == fault.kind)
+        #expect(failure.reach == fault.reach)
+        #expect(failure.message.contains(responder.baseURL))
+    }
+
+    @Test func `a reset in the body is told even though bytes came`() throws {
+        let responder = try RawResponder([.readRequest, .send(Self.head + "\r\n{}"), .reset])
+        let failure = try Transfers().failure(of: .forTests(responder.baseURL))
+        #expect(failure.reach == .answered)
+        guard case .connectionLost = failure.kind else { return #expect(Bool(false), "\(failure)") }
+    }
+
+    @Test func `a refused connection is told as such`() throws {
+        let responder = try RawResponder([])
+        let address = responder.baseURL
+        let transfers = try Transfers()
+        // The port of a server that is gone.
+        responder.stop()
+        let failure = try transfers.run(untilRefusedBy: address)
+        #expect(failure.reach == .notSent)
+        #expect(failure.repetition == .allowed)
+    }
+
+    @Test(arguments: [204, 301, 302, 304, 307, 401, 404, 429, 500, 503])
+    func `an answer is an answer whatever its status`(status: Int) throws {
+        let bodyless = status == 204 || status == 304
+        let text =
+            bodyless
+            ? "HTTP/1.1 \(status) Text\r\nLocation: http://127.0.0.1:1/\r\n\r\n"
+            : RawResponder.answer(
+                "\(status) Text", headers: ["Location: http://127.0.0.1:1/", "WWW-Authenticate: Basic"], body: "text")
+        let responder = try RawResponder([.readRequest, .send(text), .again])
+        let response = try Transfers().response(to: .forTests(responder.baseURL))
+        #expect(response.status == status)
+        #expect(response.body == Array((bodyless ? "" : "text").utf8))
+        #expect(responder.requests.count == 1)
+    }
+
+    @Test func `an empty body and one of exactly 64 KiB are accepted`() throws {
+        let largest = String(repeating: "y", count: 64 << 10)
+        let responder = try RawResponder(scripts: [
+            [
+                .readRequest, .send(RawResponder.answer("200 OK")), .readRequest,
+                .send(RawResponder.answer("200 OK", body: largest)),
+            ]
+        ])
+        let transfers = try Transfers()
+        #expect(try transfers.response(to: .forTests(responder.baseURL)).body.isEmpty)
+        #expect(try transfers.response(to: .forTests(responder.baseURL)).body == Array(largest.utf8))
+    }
+
+    @Test func `a body that trickles in chunks comes whole, and its trailers don't count`() throws {
+        let pieces = "2\r\n{\"\r\n|1;ext=1\r\na\r\n|4\r\n\":1}\r\n|0\r\n|Retry-After: 9\r\nAge: 1\r\n\r\n".split(
+            separator: "|")
+        let responder = try RawResponder(
+            [.readRequest, .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Age\r\n\r\n")]
+                + pieces.map { .send(String($0)) } + [.waitUntilPeerCloses])
+        let response = try Transfers().response(to: .forTests(responder.baseURL))
+        #expect(String(decoding: response.body, as: UTF8.self) == #"{"a":1}"#)
+        #expect(response.headers == HTTPResponse.Headers())
+    }
+
+    @Test(arguments: [
+        "HTTP/1.1 100 Continue\r\n\r\n",
+        "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nRetry-After: 7\r\nx-ncp-trace-id: early\r\n\r\n",
+        "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nAge: 4\r\n\r\n",
+    ])
+    func `the final answer counts, not the informational ones before it`(before: String) throws {
+        let final = RawResponder.answer("200 OK", headers: ["x-ncp-request-id: final"], body: "{}")
+        let responder = try RawResponder([.readRequest, .send(before), .send(final), .waitUntilPeerCloses])
+        let response = try Transfers().response(to: .forTests(responder.baseURL))
+        #expect(response.status == 200)
+        #expect(response.headers == HTTPResponse.Headers(requestID: "final"))
+        #expect(String(decoding: response.body, as: UTF8.self) == "{}")
+    }
+
+    @Test func `a field that looks like a status line is none`() throws {
+        let text = "HTTP/1.1 404 Not Found\r\nHTTP/1.1 200 OK: x\r\nContent-Length: 0\r\n\r\n"
+        let responder = try RawResponder([.readRequest, .send(text)])
+        #expect(try Transfers().response(to: .forTests(responder.baseURL)).status == 404)
+    }
+
+    @Test func `a switch of protocols is an answer without a body`() throws {
+        let responder = try RawResponder([
+            .readRequest, .send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nxyz"),
+            .waitUntilPeerCloses,
+        ])
+        let response = try Transfers().response(to: .forTests(responder.baseURL))
+        #expect(response.status == 101)
+        #expect(response.body.isEmpty)
+    }
+
+    @Test func `an encoded body is handed over as it is`() throws {
+        let bytes: [UInt8] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 0xAB, 0xAE, 5, 0, 0x43, 0xBF, 0xA6, 0xA3, 2, 0, 0, 0]
+        let responder = try RawResponder([
+            .readRequest,
+            .send("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: \(bytes.count)\r\n\r\n"),
+            .sendBytes(bytes),
+        ])
+        #expect(try Transfers().response(to: .forTests(responder.baseURL)).body == bytes)
+    }
+
+    @Test func `a body without a length ends with its connection`() throws {
+        let responder = try RawResponder([.readRequest, .send("HTTP/1.1 200 OK\r\n\r\n{}")])
+        #expect(try Transfers().response(to: .forTests(responder.baseURL)).body == Array("{}".utf8))
+    }
+}
+
+extension Transfers {
+    /// Sends until the port of a server that was just stopped refuses: the server's own thread closes it.
+    fileprivate func run(untilRefusedBy baseURL: String) throws -> TransportFailure {
+        while true {
+            let failure = try failure(of: .forTests(baseURL))
+            if failure.kind == .connectionRefused { return failure }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+import CLibcurl
+import COpenSSL
+import Platform
+import Testing
+
+@testable import NCloudKMS
+
+/// The map from what libcurl says to our kinds of failure, row by row.
+@Suite struct TransferEvidenceTests {
+    /// How far a transfer came.
+    enum Progress: CaseIterable {
+        case none, resolved, connected, sent, answered
+    }
+
+    private static func evidence(
+        _ code: CURLcode, _ progress: Progress = .none, systemError: Int32 = 0
+    ) -> TransferEvidence {
+        var evidence = TransferEvidence(code: code, service: "https://kms.example.com")
+        evidence.systemError = systemError
+        evidence.nameWasResolved = progress != .none
+        evidence.wasConnected = progress != .none && progress != .resolved
+        evidence.requestWasSent = progress == .sent || progress == .answered
+        evidence.answerHasBegun = progress == .answered
+        return evidence
+    }
+
+    @Test(
+        arguments: [
+            (.none, .resolving, .notSent), (.resolved, .connecting, .notSent), (.connected, .handshake, .notSent),
+            (.sent, .waiting, .maybeReceived), (.answered, .receiving, .answered),
+        ] as [(Progress, TransportFailure.Phase, TransportFailure.Reach)])
+    func `a time-out names the phase and how far the request came`(
+        progress: Progress, phase: TransportFailure.Phase, reach: TransportFailure.Reach
+    ) {
+        let failure = TransportFailure(Self.evidence(CURLE_OPERATION_TIMEDOUT, progress))
+        #expect(failure.kind == .timedOut(phase))
+        #expect(failure.reach == reach)
+        #expect(failure.repetition == .allowed)
+    }
+
+    @Test(
+        arguments: [
+            (CURLE_COULDNT_RESOLVE_HOST, 0, .none, .nameResolution(temporary: true), .allowed),
+            (CURLE_COULDNT_RESOLVE_PROXY, 0, .none, .proxy(.unresolved), .allowed),
+            (CURLE_COULDNT_CONNECT, ECONNREFUSED, .resolved, .connectionRefused, .allowed),
+            (CURLE_COULDNT_CONNECT, ENETUNREACH, .resolved, .unreachable, .allowed),
+            (CURLE_COULDNT_CONNECT, EHOSTUNREACH, .resolved, .unreachable, .allowed),
+            (CURLE_COULDNT_CONNECT, ETIMEDOUT, .resolved, .timedOut(.connecting), .allowed),
+            (CURLE_COULDNT_CONNECT, EACCES, .resolved, .unreachable, .allowed),
+            (CURLE_SSL_CONNECT_ERROR, ECONNRESET, .connected, .connectionLost(.reset), .allowed),
+            (CURLE_SSL_CONNECT_ERROR, 0, .connected, .connectionLost(.closed), .allowed),
+            (CURLE_SEND_ERROR, EPIPE, .sent, .connectionLost(.reset), .allowed),
+            (CURLE_SEND_ERROR, 0, .sent, .connectionLost(.closed), .allowed),
+            (CURLE_RECV_ERROR, ECONNRESET, .sent, .connectionLost(.reset), .allowed),
+            (CURLE_RECV_ERROR, ETIMEDOUT, .sent, .timedOut(.waiting), .allowed),
+            (CURLE_RECV_ERROR, 0, .answered, .connectionLost(.cut), .allowed),
+            (CURLE_GOT_NOTHING, 0, .sent, .connectionLost(.empty), .allowed),
+            (CURLE_PARTIAL_FILE, 0, .answered, .connectionLost(.cut), .allowed),
+            (CURLE_FILESIZE_EXCEEDED, 0, .answered, .tooLarge, .never),
+            (CURLE_OUT_OF_MEMORY, 0, .sent, .tooLarge, .never), (CURLE_OUT_OF_MEMORY, 0, .none, .setup, .never),
+            (CURLE_UNSUPPORTED_PROTOCOL, 0, .sent, .badResponse, .once),
+            (CURLE_UNSUPPORTED_PROTOCOL, 0, .none, .setup, .never),
+            (CURLE_WEIRD_SERVER_REPLY, 0, .sent, .badResponse, .once), (CURLE_HTTP2, 0, .sent, .badResponse, .once),
+            (CURLE_WRITE_ERROR, 0, .answered, .badResponse, .once),
+            (CURLE_SSL_CACERT_BADFILE, 0, .connected, .untrusted(.unreadableAuthorities), .never),
+            (CURLE_SSL_CIPHER, 0, .connected, .untrusted(.protocolVersion), .never),
+            (CURLE_SSL_CERTPROBLEM, 0, .connected, .untrusted(.other), .never),
+            (CURLE_SSL_CLIENTCERT, 0, .connected, .untrusted(.other), .never),
+            (CURLE_SSL_INVALIDCERTSTATUS, 0, .connected, .untrusted(.other), .never),
+            (CURLE_PROXY, 0, .connected, .proxy(.unusable), .never),
+            (CURLE_URL_MALFORMAT, 0, .none, .setup, .never), (CURLE_FAILED_INIT, 0, .none, .setup, .never),
+            (CURLE_ABORTED_BY_CALLBACK, 0, .connected, .setup, .never),
+        ] as [(CURLcode, Int32, Progress, TransportFailure.Kind, TransportFailure.Repetition)])
+    func `a code is a kind, and the kind says whether to repeat`(
+        code: CURLcode, systemError: Int32, progress: Progress, kind: TransportFailure.Kind,
+        repetition: TransportFailure.Repetition
+    ) {
+        let failure = TransportFailure(Self.evidence(code, progress, systemError: systemError))
+        #expect(failure.kind == kind)
+        #expect(failure.repetition == repetition)
+    }
+
+    @Test(
+        arguments: [
+            (X509_V_OK, .wrongHost), (X509_V_ERR_UNSPECIFIED, .wrongHost), (X509_V_ERR_HOSTNAME_MISMATCH, .wrongHost),
+            (X509_V_ERR_CERT_HAS_EXPIRED, .expired), (X509_V_ERR_CERT_NOT_YET_VALID, .notYetValid),
+            (X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, .selfSigned), (X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, .selfSigned),
+            (X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, .unknownAuthority),
+            (X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, .unknownAuthority), (X509_V_ERR_CERT_REVOKED, .other),
+        ] as [(Int32, TransportFailure.TrustFault)])
+    func `a certificate's fault is told by OpenSSL's number`(number: Int32, fault: TransportFailure.TrustFault) {
+        var evidence = Self.evidence(CURLE_PEER_FAILED_VERIFICATION, .connected)
+        evidence.certificateError = Int(number)
+        #expect(TransportFailure(evidence).kind == .untrusted(fault))
+        #expect(TransportFailure(evidence).repetition == .never)
+    }
+
+    @Test(
+        arguments: [
+            ("error:0A000102:SSL routines::unsupported protocol", 0x102),
+            ("OpenSSL SSL_read: error:0A00045C:SSL routines::tlsv13 alert certificate required, errno 0", 0x45C),
+            ("OpenSSL SSL_connect: Connection reset by peer in connection to 127.0.0.1:443", nil),
+            ("error:0A", nil), ("error:", nil), ("", nil),
+            // Another library's error: not a matter of TLS itself.
+            ("error:0480006C:PEM routines::no start line", nil),
+        ] as [(String, Int32?)])
+    func `the reason of a TLS error is in libcurl's text`(text: String, reason: Int32?) {
+        #expect(TransferEvidence.tlsReason(in: text) == reason)
+    }
+
+    @Test(
+        arguments: [
+            (SSL_R_UNSUPPORTED_PROTOCOL, .untrusted(.protocolVersion)),
+            (SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, .untrusted(.protocolVersion)),
+            (SSL_R_WRONG_VERSION_NUMBER, .untrusted(.protocolVersion)),
+            (SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, .untrusted(.protocolVersion)),
+            (SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, .untrusted(.other)),
+            (SSL_R_UNEXPECTED_EOF_WHILE_READING, .connectionLost(.closed)),
+        ] as [(Int32, TransportFailure.Kind)])
+    func `a TLS error is a question of trust, but for a connection that breaks`(
+        reason: Int32, kind: TransportFailure.Kind
+    ) {
+        for code in [CURLE_SSL_CONNECT_ERROR, CURLE_RECV_ERROR] {
+            var evidence = Self.evidence(code, .connected)
+            evidence.tlsReason = reason
+            #expect(TransportFailure(evidence).kind == kind)
+        }
+    }
+
+    @Test func `what is too large is so whatever code ended it`() {
+        var evidence = Self.evidence(CURLE_WRITE_ERROR, .answered)
+        evidence.isTooLarge = true
+        #expect(TransportFailure(evidence).kind == .tooLarge)
+    }
+
+    @Test func `a proxy's refusal is its own`() {
+        var evidence = Self.evidence(CURLE_RECV_ERROR, .connected)
+        evidence.proxyStatus = 407
+        #expect(TransportFailure(evidence).kind == .proxy(.refused(status: 407)))
+        evidence.proxyStatus = 200
+        #expect(TransportFailure(evidence).kind == .connectionLost(.closed))
+        evidence = Self.evidence(CURLE_COULDNT_CONNECT, .resolved, systemError: ECONNREFUSED)
+        evidence.namesProxy = true
+        #expect(TransportFailure(evidence).kind == .proxy(.unreachable))
+    }
+
+    @Test(arguments: 1..<UInt32(CURL_LAST.rawValue), Progress.allCases)
+    func `every code has one sentence at every stage`(code: UInt32, progress: Progress) {
+        let failure = TransportFailure(Self.evidence(CURLcode(code), progress))
+        #expect(failure.message.hasSuffix(".") && failure.message.first?.isLetter == true)
+        #expect(!failure.message.contains("\n"))
+    }
+}

@@ -1,0 +1,254 @@
+import CLibcurl
+import Platform
+import TestSupport
+import Testing
+
+@testable import NCloudKMS
+
+/// What a transfer sends, keeps and gives back.
+@Suite struct TransferTests {
+    private static let ok = RawResponder.answer("200 OK", body: "{}")
+
+    @Test func `a request has the lines that it was given and few others`() throws {
+        let responder = try RawResponder([.readRequest, .send(Self.ok), .again])
+        var request = HTTPRequest.forTests(
+            responder.baseURL, target: "/kms/v1/keys/a~b/../c%2f/x?y=1&z=", body: #"{"a":1}"#)
+        request.headerLines.append("x-ncp-apigw-signature-v2: c2ln")
+        _ = try Transfers().response(to: request)
+        let received = try #require(responder.requests.first)
+        #expect(
+            received.head.split(separator: "\r\n") == [
+                "POST /kms/v1/keys/a~b/../c%2f/x?y=1&z= HTTP/1.1", "Host: 127.0.0.1:\(responder.port)",
+                "User-Agent: ncloud-kms-rpc/test", "Accept: */*", "Content-Type: application/json",
+                "x-ncp-apigw-signature-v2: c2ln", "Content-Length: 7",
+            ])
+        #expect(received.body == Array(#"{"a":1}"#.utf8))
+    }
+
+    @Test func `nothing of a request is left in the next one of its handle`() throws {
+        let responder = try RawResponder([.readRequest, .send(Self.ok), .again])
+        let transfers = try Transfers()
+        var first = HTTPRequest.forTests(responder.baseURL, body: String(repeating: "b", count: 5_000))
+        first.headerLines += (0..<20).map { "X-Secret-\($0): secret" }
+        _ = try transfers.response(to: first)
+        let second = HTTPRequest(
+            method: .get, baseURL: responder.baseURL, target: "/latest/", allowsPlainHTTP: true)
+        _ = try transfers.response(to: second)
+        _ = try transfers.response(to: .forTests(responder.baseURL, body: "third"))
+        let requests = responder.requests
+        #expect(requests[0].body.count == 5_000)
+        #expect(requests[1].head.hasPrefix("GET /latest/ HTTP/1.1\r\n"))
+        #expect(!requests[1].head.contains("X-Secret") && !requests[1].head.contains("Content-"))
+        #expect(requests[2].body == Array("third".utf8))
+        #expect(responder.connectionCount == 1)
+    }
+
+    @Test func `an empty body of a POST is sent with its length`() throws {
+        let responder = try RawResponder([.readRequest, .send(Self.ok)])
+        _ = try Transfers().response(to: .forTests(responder.baseURL, body: ""))
+        #expect(responder.requests.first?.head.contains("Content-Length: 0\r\n") == true)
+    }
+
+    @Test func `a large body does not wait for a 100-continue`() throws {
+        let responder = try RawResponder([.readRequest, .send(Self.ok)])
+        _ = try Transfers().response(to: .forTests(responder.baseURL, body: String(repeating: "x", count: 2 << 20)))
+        #expect(responder.requests.first?.head.contains("Expect") == false)
+        #expect(responder.requests.first?.body.count == 2 << 20)
+    }
+
+    @Test func `a connection serves one request after another`() throws {
+        let responder = try RawResponder([.readRequest, .send(Self.ok), .again])
+        let transfers = try Transfers()
+        let reused = try (0..<5).map { _ in try transfers.response(to: .forTests(responder.baseURL)).reusedConnection }
+        #expect(reused == [false, true, true, true, true])
+        #expect(responder.connectionCount == 1)
+    }
+
+    @Test func `a connection that the server closed while idle is replaced without a failure`() throws {
+        let responder = try RawResponder(scripts: [
+            [.readRequest, .send(Self.ok)], [.readRequest, .send(Self.ok)], [.readRequest, .send(Self.ok)],
+        ])
+        let transfers = try Transfers()
+        for _ in 0..<3 { #expect(try transfers.response(to: .forTests(responder.baseURL)).status == 200) }
+        #expect(responder.connectionCount == 3)
+    }
+
+    @Test func `times are in order and lie around the server's answer`() throws {
+        let responder = try RawResponder([.readRequest, .send(Self.ok), .again])
+        let clock = SystemClock()
+        let before = HTTPResponse.Moment(of: clock)
+        let response = try Transfers().response(to: .forTests(responder.baseURL))
+        let after = HTTPResponse.Moment(of: clock)
+        #expect(before.instant <= response.sent.instant)
+        #expect(response.sent.instant <= response.received.instant)
+        #expect(response.received.instant <= after.instant)
+        #expect(response.sent.wallClockMilliseconds >= before.wallClockMilliseconds)
+        #expect(response.received.wallClockMilliseconds <= after.wallClockMilliseconds)
+        #expect(response.timing.total > 0 && response.timing.connect > 0 && response.timing.tls == 0)
+        #expect(
+            response.timing.nameLookup + response.timing.connect + response.timing.firstByte <= response.timing.total)
+    }
+
+    @Test(
+        arguments: [
+            ([], nil), (["x-ncp-request-id: c"], "c"), (["x-ncp-request-id: c", "X-NCP-Trace-Id: b"], "b"),
+            (["x-ncp-apigw-request-id: a", "x-ncp-trace-id: b", "x-ncp-request-id: c"], "a"),
+            (["x-ncp-apigw-request-id:", "x-ncp-trace-id:   b  "], "b"),
+            (["x-ncp-trace-id: first", "x-ncp-trace-id: second"], "first"),
+            (["x-ncp-trace-id: " + String(repeating: "x", count: 2_000)], nil),
+        ] as [([String], String?)])
+    func `the request id is the gateway's, else the trace's, else the plain one`(lines: [String], id: String?) throws {
+        let responder = try RawResponder([.readRequest, .send(RawResponder.answer("200 OK", headers: lines))])
+        #expect(try Transfers().response(to: .forTests(responder.baseURL)).headers.requestID == id)
+    }
+
+    @Test func `date, age and retry-after are handed over as they were sent`() throws {
+        let lines = ["DATE: Tue, 14 Nov 2023 22:13:20 GMT", "Age:0", "retry-after: \t-5 ", "Aging: 1", "Dates: 2"]
+        let responder = try RawResponder([.readRequest, .send(RawResponder.answer("503 Busy", headers: lines))])
+        let headers = try Transfers().response(to: .forTests(responder.baseURL)).headers
+        #expect(
+            headers
+                == HTTPResponse.Headers(
+                    date: "Tue, 14 Nov 2023 22:13:20 GMT", age: "0", retryAfter: "-5", requestID: nil))
+    }
+
+    @Test(
+        arguments: [
+            ("http://127.0.0.1:1", "/", [], false), ("ftp://127.0.0.1:1", "/", [], true),
+            ("127.0.0.1:1", "/", [], true),
+            ("https://127.0.0.1:1", "no-slash", [], true), ("https://127.0.0.1:1", "/a b", [], true),
+            ("https://127.0.0.1:1", "/a#b", [], true), ("https://127.0.0.1:1", "/a\r\nX: y", [], true),
+            ("https://127.0.0.1:1\n", "/", [], true), ("https://127.0.0.1:1", "/", ["X: a\r\nY: b"], true),
+            ("https://127.0.0.1:1", "/", ["X: a\u{0}"], true), ("https://127.0.0.1:1", "/", ["no colon"], true),
+        ] as [(String, String, [String], Bool)])
+    func `a request that can't be sent safely is refused at its start`(
+        baseURL: String, target: String, lines: [String], plain: Bool
+    ) throws {
+        let transfers = try Transfers()
+        let request = HTTPRequest(
+            method: .get, baseURL: baseURL, target: target, headerLines: lines, allowsPlainHTTP: plain)
+        let failure = try #require(throws: TransportFailure.self) { try transfers.multi.start(request) }
+        #expect(failure.kind == .setup)
+        #expect(failure.repetition == .never)
+        #expect(transfers.multi.running == 0)
+    }
+
+    @Test func `as many transfers run as there are connections`() throws {
+        let responder = try RawResponder([.readRequest, .send(Self.ok), .again])
+        let transfers = try Transfers(.forTests(connections: 2))
+        let first = try transfers.multi.start(.forTests(responder.baseURL))
+        let second = try transfers.multi.start(.forTests(responder.baseURL))
+        #expect(transfers.multi.freeConnections == 0)
+        let failure = try #require(throws: TransportFailure.self) {
+            try transfers.multi.start(.forTests(responder.baseURL))
+        }
+        #expect(failure.kind == .noFreeConnection)
+        let outcomes = try transfers.run { $0.count == 2 }
+        #expect(Set(outcomes.keys) == [first, second])
+        #expect(transfers.multi.freeConnections == 2)
+        #expect(responder.connectionCount == 2)
+    }
+
+    @Test func `idle connections to one host make room for another`() throws {
+        let responders = try (0..<3).map { _ in try RawResponder([.readRequest, .send(Self.ok), .again]) }
+        let transfers = try Transfers(.forTests(connections: 2))
+        for responder in responders + responders {
+            #expect(try transfers.response(to: .forTests(responder.baseURL)).status == 200)
+        }
+    }
+
+    @Test func `a cancelled transfer closes its connection and has no outcome`() throws {
+        let closed = Lock(false)
+        let responder = try RawResponder { connection in
+            try connection.readRequest()
+            connection.waitUntilPeerCloses()
+            closed.withLock { $0 = true }
+        }
+        let transfers = try Transfers()
+        let id = try transfers.multi.start(.forTests(responder.baseURL))
+        try transfers.run { _ in responder.requests.count == 1 }
+        transfers.multi.cancel(id)
+        transfers.multi.cancel(id)
+        #expect(transfers.multi.running == 0)
+        let outcomes = try transfers.run { _ in closed.withLock { $0 } }
+        #expect(outcomes.isEmpty)
+    }
+
+    @Test func `a time-out says what the time was spent on`() throws {
+        let silent = try RawResponder([.readRequest, .waitUntilPeerCloses])
+        let waiting = try Transfers().failure(of: .forTests(silent.baseURL, timeout: .milliseconds(40)))
+        #expect(waiting.kind == .timedOut(.waiting))
+        #expect(waiting.reach == .maybeReceived)
+        let stuck = try RawResponder([
+            .readRequest, .send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), .waitUntilPeerCloses,
+        ])
+        let receiving = try Transfers().failure(of: .forTests(stuck.baseURL, timeout: .milliseconds(40)))
+        #expect(receiving.kind == .timedOut(.receiving))
+        #expect(receiving.reach == .answered)
+    }
+
+    @Test func `a connection that nobody accepts ends by the connect time-out`() throws {
+        let port = try UnansweringPort()
+        var request = HTTPRequest.forTests("http://127.0.0.1:\(port.number)")
+        request.connectTimeout = .milliseconds(40)
+        let failure = try Transfers().failure(of: request)
+        #expect(failure.kind == .timedOut(.connecting))
+        #expect(failure.reach == .notSent)
+    }
+
+    @Test func `an address without a way to it is unreachable`() throws {
+        // No TCP connection can be made to the address of everybody.
+        let failure = try Transfers().failure(of: .forTests("https://255.255.255.255"))
+        #expect(failure.kind == .unreachable)
+        #expect(failure.repetition == .allowed)
+    }
+
+    @Test func `a TLS handshake that nobody answers ends by the connect time-out`() throws {
+        let silent = try RawResponder([.waitUntilPeerCloses])
+        var request = HTTPRequest.forTests("https://127.0.0.1:\(silent.port)")
+        request.connectTimeout = .milliseconds(40)
+        let failure = try Transfers().failure(of: request)
+        #expect(failure.kind == .timedOut(.handshake))
+        #expect(failure.reach == .notSent)
+    }
+
+    @Test func `a name that does not exist is told, and one below .invalid for good`() throws {
+        // With a label of 64 letters, so that no name server is asked (RFC 1035 section 2.3.4: at most 63).
+        let name = String(repeating: "x", count: 64)
+        let maybe = try Transfers().failure(of: .forTests("https://\(name).example.com"))
+        #expect(maybe.kind == .nameResolution(temporary: true))
+        #expect(maybe.repetition == .allowed)
+        let failure = try Transfers().failure(of: .forTests("https://\(name).invalid:8443"))
+        #expect(failure.kind == .nameResolution(temporary: false))
+        #expect(failure.repetition == .never)
+        #expect(failure.reach == .notSent)
+    }
+
+    @Test func `a waker wakes the poll that follows`() throws {
+        let transfers = try Transfers()
+        transfers.multi.waker.wake()
+        // Without the wake-up this would last for ever.
+        try transfers.multi.poll(timeoutMilliseconds: nil)
+    }
+
+    @Test func `an idle connection sets no timer`() throws {
+        let responder = try RawResponder([.readRequest, .send(Self.ok), .again])
+        let transfers = try Transfers()
+        _ = try transfers.response(to: .forTests(responder.baseURL))
+        var milliseconds = 0
+        #expect(curl_multi_timeout(transfers.multi.waker.handle, &milliseconds) == CURLM_OK)
+        #expect(milliseconds == -1)
+    }
+
+    @Test func `a waker outlives its multi handle`() throws {
+        let waker = try Transfers().multi.waker
+        waker.wake()
+    }
+
+    @Test func `transfers under way when their owner is freed are dropped`() throws {
+        let responder = try RawResponder([.readRequest, .waitUntilPeerCloses])
+        let transfers = try Transfers()
+        _ = try transfers.multi.start(.forTests(responder.baseURL))
+        try transfers.run { _ in responder.requests.count == 1 }
+    }
+}

@@ -1,0 +1,115 @@
+import Platform
+import TestSupport
+import Testing
+
+@testable import NCloudKMS
+
+/// Servers that must not be trusted, and one that may (spec page 03, the list of faults).
+@Suite struct TrustTests {
+    private let authority: TestAuthority
+
+    init() throws {
+        authority = try TestAuthority()
+    }
+
+    struct Server: Sendable, CustomTestStringConvertible {
+        var name: String
+        var subjects = "IP:127.0.0.1"
+        var days = 30
+        var isSelfSigned = false
+        var options: [String] = []
+        /// nil: it is trusted.
+        var fault: TransportFailure.TrustFault?
+
+        var testDescription: String { name }
+    }
+
+    private func get(_ port: UInt16, caFile: String?) throws -> Result<HTTPResponse, TransportFailure> {
+        let request = HTTPRequest(method: .get, baseURL: "https://127.0.0.1:\(port)", target: "/")
+        return try Transfers(.forTests(caFile: caFile)).outcome(of: request)
+    }
+
+    @Test(arguments: [
+        Server(name: "good"),
+        Server(name: "tls12", options: ["-tls1_2"]),
+        Server(name: "expired", days: -1, fault: .expired),
+        Server(name: "self-signed", isSelfSigned: true, fault: .selfSigned),
+        Server(name: "wrong-host", subjects: "DNS:kms.example.com", fault: .wrongHost),
+        Server(name: "tls11", options: ["-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0"], fault: .protocolVersion),
+        Server(
+            name: "no-cipher", options: ["-tls1_2", "-cipher", "NULL-SHA256:@SECLEVEL=0"], fault: .protocolVersion),
+    ])
+    func `a server is trusted or refused by its certificate and its protocol`(server: Server) throws {
+        let identity = try authority.makeIdentity(
+            server.name, subjects: server.subjects, days: server.days, isSelfSigned: server.isSelfSigned)
+        let (process, port) = try TestAuthority.startServer(identity, options: server.options)
+        try withExtendedLifetime(process) {
+            switch try get(port, caFile: authority.file) {
+            case .success(let response):
+                #expect(server.fault == nil)
+                #expect(response.status == 200)
+                #expect(response.timing.tls > 0)
+            case .failure(let failure):
+                #expect(failure.kind == server.fault.map { .untrusted($0) })
+                #expect(failure.reach == .notSent)
+                #expect(failure.repetition == .never)
+            }
+        }
+    }
+
+    @Test func `an authority that is not in the file is not trusted, nor are the system's when a file is given`() throws
+    {
+        let other = try TestAuthority()
+        let (process, port) = try TestAuthority.startServer(authority.makeIdentity("unknown"))
+        try withExtendedLifetime(process) {
+            for file in [nil, other.file] {
+                guard case .failure(let failure) = try get(port, caFile: file) else {
+                    Issue.record("trusted with \(file ?? "the system's authorities")")
+                    continue
+                }
+                #expect(failure.kind == .untrusted(.unknownAuthority))
+                #expect(failure.repetition == .never)
+            }
+        }
+    }
+
+    @Test func `a file of authorities that is missing is told, and not repeated`() throws {
+        let (process, port) = try TestAuthority.startServer(authority.makeIdentity("missing"))
+        try withExtendedLifetime(process) {
+            guard case .failure(let failure) = try get(port, caFile: "/nonexistent/ca.pem") else {
+                Issue.record("trusted without authorities")
+                return
+            }
+            #expect(failure.kind == .untrusted(.unreadableAuthorities))
+            #expect(failure.repetition == .never)
+        }
+    }
+
+    @Test func `a server without TLS is not trusted`() throws {
+        let responder = try RawResponder([.send("HTTP/1.1 400 Bad Request\r\n\r\n"), .waitUntilPeerCloses])
+        guard case .failure(let failure) = try get(responder.port, caFile: nil) else {
+            Issue.record("trusted without TLS")
+            return
+        }
+        #expect(failure.kind == .untrusted(.protocolVersion))
+    }
+
+    @Test(arguments: [[.reset], [.send("")]] as [[RawResponder.Step]])
+    func `a connection that breaks in the handshake is no question of trust`(script: [RawResponder.Step]) throws {
+        let responder = try RawResponder { connection in
+            // After the client's first words, so that it is in the handshake.
+            try connection.readSome()
+            if case .reset = script[0] { connection.reset() }
+        }
+        guard case .failure(let failure) = try get(responder.port, caFile: nil) else {
+            Issue.record("trusted without TLS")
+            return
+        }
+        guard case .connectionLost = failure.kind else {
+            Issue.record("\(failure)")
+            return
+        }
+        #expect(failure.reach == .notSent)
+        #expect(failure.repetition == .allowed)
+    }
+}

@@ -1,0 +1,96 @@
+import Platform
+
+/// Descriptors that no child inherits. One that stays open in a child keeps its connection or pipe open after it was
+/// closed here.
+///
+/// The calls that set close-on-exec at once (`accept4`, `pipe2`) are no part of the C library as Swift sees it, so a
+/// lock keeps children from being started between the two steps.
+enum PrivateDescriptors {
+    private static let creation = Lock(())
+
+    static func pipe() throws -> (reader: Int32, writer: Int32) {
+        try creation.withLock { _ in
+            var ends: [Int32] = [-1, -1]
+            guard Platform.pipe(&ends) == 0 else { throw PlatformError("pipe") }
+            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+            return (ends[0], ends[1])
+        }
+    }
+
+    /// Takes a connection that waits already: `poll` said so.
+    ///
+    /// - Returns: -1 with `errno` if there is none.
+    static func accept(_ listener: Int32) -> Int32 {
+        creation.withLock { _ in
+            let descriptor = Platform.accept(listener, nil, nil)
+            if descriptor >= 0 { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+            return descriptor
+        }
+    }
+
+    static func whileNoneIsOpened<Result>(_ body: () -> Result) -> Result {
+        creation.withLock { _ in body() }
+    }
+
+    /// Listens on a free port of 127.0.0.1.
+    static func listen(backlog: Int32) throws -> (descriptor: Int32, port: UInt16) {
+        let listener = try socket()
+        var address = loopback(port: 0)
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withSocketAddress(&address) {
+            bind(listener, $0, length) | Platform.listen(listener, backlog) | getsockname(listener, $0, &length)
+        }
+        guard status == 0 else {
+            let error = PlatformError("bind, listen or getsockname")
+            _ = close(listener)
+            throw error
+        }
+        return (listener, UInt16(bigEndian: address.sin_port))
+    }
+
+    /// Begins to connect to a port of 127.0.0.1, without waiting for what comes of it.
+    static func beginConnecting(to port: UInt16) throws -> Int32 {
+        let descriptor = try socket()
+        _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
+        var address = loopback(port: port)
+        let status = withSocketAddress(&address) {
+            connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+        guard status == 0 || errno == EINPROGRESS else {
+            let error = PlatformError("connect")
+            _ = close(descriptor)
+            throw error
+        }
+        return descriptor
+    }
+
+    private static func socket() throws -> Int32 {
+        #if canImport(Darwin)
+        let stream = SOCK_STREAM
+        #else
+        let stream = Int32(SOCK_STREAM.rawValue)
+        #endif
+        return try creation.withLock { _ in
+            let descriptor = Platform.socket(AF_INET, stream, 0)
+            guard descriptor >= 0 else { throw PlatformError("socket") }
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+            return descriptor
+        }
+    }
+
+    private static func loopback(port: UInt16) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
+        return address
+    }
+
+    private static func withSocketAddress<Result>(
+        _ address: inout sockaddr_in, _ body: (UnsafeMutablePointer<sockaddr>) -> Result
+    ) -> Result {
+        withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1, body)
+        }
+    }
+}

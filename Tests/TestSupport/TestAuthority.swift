@@ -1,0 +1,68 @@
+/// A certificate authority of a test's own, made by the openssl command, and the server certificates that it signs.
+package final class TestAuthority: Sendable {
+    private static let openssl = "/usr/bin/openssl"
+
+    private let directory: TemporaryDirectory
+
+    /// The PEM file to trust.
+    package var file: String { directory.path("authority.pem") }
+
+    package init() throws {
+        directory = try TemporaryDirectory()
+        try ChildProcess.run(
+            Self.openssl,
+            ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
+                + ["-subj", "/CN=test authority", "-keyout", directory.path("authority.key"), "-out", file])
+    }
+
+    /// A server's certificate and private key in PEM files.
+    package struct Identity: Sendable {
+        package let certificate: String
+        package let key: String
+    }
+
+    /// Makes a certificate.
+    ///
+    /// - Parameters:
+    ///   - name: of the files; a certificate of its own for each.
+    ///   - subjects: its alternative names, as openssl writes them: `IP:127.0.0.1`, `DNS:localhost`.
+    ///   - days: how long it is valid from now; negative: how long ago its validity ended.
+    ///   - isSelfSigned: signed with its own key instead of the authority's.
+    package func makeIdentity(
+        _ name: String = "server", subjects: String = "IP:127.0.0.1,DNS:localhost", days: Int = 30,
+        isSelfSigned: Bool = false
+    ) throws -> Identity {
+        let identity = Identity(certificate: directory.path("\(name).pem"), key: directory.path("\(name).key"))
+        let request = directory.path("\(name).csr")
+        try directory.write("subjectAltName=\(subjects)\nbasicConstraints=CA:false\n", to: "\(name).ext")
+        try ChildProcess.run(
+            Self.openssl,
+            ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=\(name)"]
+                + ["-keyout", identity.key, "-out", request])
+        let signer =
+            isSelfSigned
+            ? ["-signkey", identity.key]
+            : ["-CA", file, "-CAkey", directory.path("authority.key"), "-set_serial", "\(name.utf8.count + 1)"]
+        try ChildProcess.run(
+            Self.openssl,
+            ["x509", "-req", "-in", request, "-days", "\(days)", "-extfile", directory.path("\(name).ext")]
+                + ["-out", identity.certificate] + signer)
+        return identity
+    }
+
+    /// Starts `openssl s_server` on a free loopback port: it answers a GET with a page, status 200.
+    ///
+    /// - Parameter options: more of its options, such as the versions of TLS.
+    package static func startServer(_ identity: Identity, options: [String] = []) throws -> (ChildProcess, port: UInt16)
+    {
+        let server = try ChildProcess(
+            openssl,
+            ["s_server", "-accept", "127.0.0.1:0", "-www", "-cert", identity.certificate, "-key", identity.key]
+                + options)
+        let line = try server.waitForLine(containing: "ACCEPT")
+        guard let port = line.split(separator: ":").last.flatMap({ UInt16($0) }) else {
+            throw ChildProcess.Failure(description: "openssl s_server does not say its port: \(line)")
+        }
+        return (server, port)
+    }
+}
