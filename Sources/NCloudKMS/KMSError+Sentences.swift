@@ -99,6 +99,4 @@ extension KMSError {
 
     package static let cancelled = KMSError(.cancelled, "The call was cancelled.")
 
-    package static let shuttingDown = KMSError(
-        .shuttingDown, "The service process is shutting down; start it anew and call again.")
 }
