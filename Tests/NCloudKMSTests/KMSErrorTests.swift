@@ -27,7 +27,7 @@ import Testing
         + [
             .credentialsUnavailable(looked: ["here", "there"]), .credentialsUnusable("x"), .signingFailed,
             .invalidKey("it is a private key"),
-            .answerTooLarge(maximumBytes: 65_536), .rateLimitedHere(retryAfter: .seconds(1)), .cancelled, .shuttingDown,
+            .answerTooLarge(maximumBytes: 65_536), .rateLimitedHere(retryAfter: .seconds(1)), .cancelled,
         ]
 
     @Test(arguments: errors)
