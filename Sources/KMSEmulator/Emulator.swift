@@ -6,7 +6,7 @@ import Platform
 /// ```swift
 /// let emulator = try Emulator(Emulator.Configuration(faults: [Fault(parsing: "status=503,count=2")]))
 /// defer { emulator.stop() }
-/// // … requests to emulator.endpoint, trusting emulator.certificatePEM …
+/// // … requests to emulator.endpoint, trusting emulator.certificateFile …
 /// #expect(emulator.state.perKey["demo-rsa"] == 3)
 /// ```
 package final class Emulator: Sendable {
@@ -53,7 +53,10 @@ package final class Emulator: Sendable {
     package let port: UInt16
     /// The PEM of the authority that a client must trust; nil over plain HTTP.
     package let certificatePEM: String?
+    /// The same in a file that only this user can read; it is removed by `stop`.
+    package var certificateFile: String? { file?.path }
 
+    private let file: PrivateFile?
     private let core: EmulatorCore
     private let server: Server
 
@@ -65,15 +68,24 @@ package final class Emulator: Sendable {
         core = EmulatorCore(configuration)
         let certificate = configuration.usesTLS ? try ServerCertificate() : nil
         server = try Server(core: core, certificate: certificate, port: configuration.port)
+        do {
+            file = try certificate.map { try PrivateFile(name: "ca.pem", contents: $0.authorityPEM) }
+        } catch {
+            server.stop()
+            throw error
+        }
         port = server.port
         certificatePEM = certificate?.authorityPEM
         endpoint = "\(configuration.usesTLS ? "https" : "http")://127.0.0.1:\(server.port)"
     }
 
-    deinit { server.stop() }
+    deinit { stop() }
 
     /// Ends all connections and the server's threads; requests that are under way are cut off. May be called again.
-    package func stop() { server.stop() }
+    package func stop() {
+        server.stop()
+        file?.remove()
+    }
 
     package var state: EmulatorState { core.state }
 

@@ -65,16 +65,13 @@ struct EmulatorCommand: ParsableCommand {
                     seed: seed, usesTLS: !http, port: port, latency: .milliseconds(latency),
                     jitter: .milliseconds(jitter), throttlePerSecond: throttle == 0 ? nil : throttle, faults: fault))
             defer { emulator.stop() }
-            let authority = try emulator.certificatePEM.map { try PrivateFile(name: "ca.pem", contents: $0) }
-            defer { authority?.remove() }
-
             if command.isEmpty {
-                try announce(emulator, seed, caFile: authority?.path)
+                try announce(emulator, seed, caFile: emulator.certificateFile)
                 signals.waitForTermination()
                 exitStatus = 0
             } else {
                 let environment = CommandEnvironment(
-                    endpoint: emulator.endpoint, caFile: authority?.path, accessKey: seed.accessKeys[0])
+                    endpoint: emulator.endpoint, caFile: emulator.certificateFile, accessKey: seed.accessKeys[0])
                 exitStatus = try WrappedCommand(command, environment: environment, signals: signals).run()
             }
         } catch {
@@ -87,7 +84,7 @@ struct EmulatorCommand: ParsableCommand {
     private func loadSeed() throws -> Seed {
         guard let path = seed else { return .demo }
         do {
-            return try Seed(parsing: try FileContents.read(path))
+            return try Seed(parsing: try FileContents.of(path))
         } catch {
             throw ValidationError("--seed \(path): \(error)")
         }
@@ -107,7 +104,7 @@ struct EmulatorCommand: ParsableCommand {
                 }
             }
         }
-        try FileContents.write(json.bytes + [UInt8(ascii: "\n")], to: STDOUT_FILENO)
+        try FileContents.append(json.bytes + [UInt8(ascii: "\n")], to: STDOUT_FILENO)
     }
 }
 

@@ -1,43 +1,49 @@
 extension EmulatorCommand {
-    /// What `--help` says beyond the list of options.
+    /// What `--help` says beyond the list of options; at most 78 columns, so that it is not wrapped.
     static let helpText = """
-        With a command: runs it with NCLOUD_KMS_ENDPOINT, NCLOUD_KMS_CA_FILE and credentials set, passes standard \
-        streams and signals through, and exits with its status (128 + the signal that ended it; 125 when the emulator \
-        can't start, 126 when the command can't be run, 127 when it is not found).
+        With a command: runs it with NCLOUD_KMS_ENDPOINT, NCLOUD_KMS_CA_FILE and
+        credentials set, passes standard streams and signals through, and exits with
+        its status: 128 + the signal that ended it; 127 when it is not found, 126 when
+        it can't be run, 125 when the emulator can't start.
 
-        Without one: prints one line of JSON (endpoint, caFile, accessKeyId, secretAccessKey, keys) and serves until \
-        SIGTERM or SIGINT.
+        Without one: prints one line of JSON (endpoint, caFile, accessKeyId,
+        secretAccessKey, keys) and serves until SIGTERM or SIGINT.
 
-        Without --seed there are the keys demo-rsa (versions 1-3, 2 disabled), demo-ec and demo-aes, the same on every \
-        start.
+        Without --seed there are the keys demo-rsa (versions 1-3, 2 disabled), demo-ec
+        and demo-aes, the same on every start.
 
-        SEED (? may be left out):
-          {"accessKeys"?: [{"id", "secret", "permissions"?: ["get-pub-key", "get-pub-key:TAG"]}],
-           "keys": [{"keyTag", "keyType": "AES256" | "RSA2048" | "ECDSA", "status"?: "ENABLE" | "DISABLE" | "REVOKE",
-                     "versions"?: [{"version": 1-100, "status"?,
-                                    "publicKey"? (any text) | "privateKey"? (PEM) | "generate"?: true,
-                                    "rawAnswer"?}],
-                     "rawAnswer"?}],
+        SEED ("?" may be left out):
+          {"accessKeys"?: [{"id", "secret", "permissions"?: [PERMISSION]}],
+           "keys": [{"keyTag", "keyType": "AES256" | "RSA2048" | "ECDSA",
+                     "status"?: STATUS, "versions"?: [VERSION], "rawAnswer"?: RAW}],
            "tokens"?: [{"token", "keyTag", "expiresAt"?: MILLISECONDS | "UL"}]}
-          rawAnswer, sent for that version or key whatever is asked:
-          {"status": 200-599, "contentType"?, "headers"?: {"NAME": "VALUE"}, "body"? | "bodyBase64"?}
+          PERMISSION: "get-pub-key" for all keys, "get-pub-key:TAG" for one
+          STATUS:     "ENABLE" | "DISABLE" | "REVOKE"
+          VERSION:    {"version": 1-100, "status"?: STATUS, and one of
+                       "publicKey": ANY TEXT, "privateKey": PEM, "generate": true,
+                       or "rawAnswer": RAW}
+          RAW:        what is answered, whatever is asked for that version or key:
+                      {"status": 200-599, "contentType"?,
+                       "headers"?: {"NAME": "VALUE"}, "body"? | "bodyBase64"?}
 
-        FAULT, one of:
-          status=N and/or code=C   that answer; C is a gateway code (500) or a name (INVALID_REQUEST)
-          empty, html, text        such a body, with status=N
-          reset, reset=body        a TCP reset before the answer, or in its body
-          close                    no answer, the connection is closed
-          truncate                 half of the body, then closed
-          trickle[=MS]             one byte a chunk, MS (1) apart
-          hang                     no answer
-          delay=MS                 a later answer
-          close-every=N            the connection is closed behind every N-th answer
-          skew=+360s               the emulator's clock is wrong (ms, s, m, h, d)
-        with count=N (the first N requests), rate=P (a probability), key=TAG, and for answers message=TEXT, number \
-        (errorCode as a number), retry-after=VALUE:
+        FAULT, words with commas between them, one of:
+          status=N, code=C     that answer; C is a gateway's code (500) or a name
+                               (INVALID_REQUEST); one of the two is enough
+          empty, html, text    such a body, with status=N
+          reset, reset=body    a TCP reset before the answer, or inside its body
+          close                the connection is closed without an answer
+          truncate             half of the body, then closed
+          trickle, trickle=MS  chunks of one byte, MS (1) apart
+          hang                 no answer
+          delay=MS             a later answer
+          close-every=N        closes behind every N-th answer of a connection
+          skew=+360s           the emulator's clock is wrong (ms, s, m, h, d)
+        with count=N (the first N requests), rate=P (a probability), key=TAG, and for
+        answers message=TEXT, number (errorCode as a number), retry-after=VALUE:
           --fault status=503,code=500,rate=0.05 --fault reset,count=2,key=demo-rsa
 
-        CONTROL, under /_emulator/, unsigned: GET state, PUT seed, POST fault {"faults": [FAULT, …]}, \
-        POST throttle {"perSecond": N}, POST close-idle, POST reset.
+        CONTROL for tests, unsigned, under /_emulator/:
+          GET state, PUT seed, POST fault {"faults": [FAULT]}, POST reset,
+          POST throttle {"perSecond": N}, POST close-idle
         """
 }

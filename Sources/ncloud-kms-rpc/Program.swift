@@ -6,12 +6,36 @@ struct Program: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ncloud-kms-rpc",
         abstract: "Public keys of NAVER Cloud's Key Management Service, over JSON-RPC 2.0 on stdin and stdout.",
+        usage: "ncloud-kms-rpc [<options>] [<subcommand>]",
         discussion: """
             Without a subcommand it serves: one JSON-RPC request a line on stdin, one answer a line on stdout, logs on \
             stderr. Credentials come from NCLOUD_ACCESS_KEY_ID and NCLOUD_SECRET_ACCESS_KEY, from NCLOUD_KMS_TOKEN, \
             from the profile file, or from the server's role; never from the command line.
             """,
         version: "ncloud-kms-rpc \(ProgramVersion.text)",
-        subcommands: [Serve.self],
-        defaultSubcommand: Serve.self)
+        subcommands: [Serve.self])
+
+    @OptionGroup var options: ServiceOptions
+
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            exit(after: error)
+        }
+    }
+
+    /// ArgumentParser's own way out prints the usage below a mistake, which takes more lines than a host shows.
+    private static func exit(after error: any Error) -> Never {
+        let code = exitCode(for: error)
+        // What is an exit status already has been reported.
+        if code != .validationFailure || error is ExitCode { exit(withError: error) }
+        LogWriter(2).write(line: "ncloud-kms-rpc: \(message(for: error)) (--help lists the options)".utf8)
+        exit(withError: code)
+    }
+
+    func run() throws {
+        try Serve.serve(flags: options.flags)
+    }
 }

@@ -53,7 +53,8 @@ public final class ServiceProcess: Sendable {
     /// Runs a program while `body` talks to it, then closes its stdin and waits for its end.
     ///
     /// - Parameters:
-    ///   - environment: the whole of it, but for `PATH` and `HOME`, which are an empty folder's.
+    ///   - environment: the whole of it, but for `PATH`, a `HOME` that does not exist, and a metadata service
+    ///     that nobody answers for.
     ///   - readsLines: whether stdout is read all the time, for `nextLine` and `rest`.
     public static func run<Result: Sendable>(
         _ program: String = "ncloud-kms-rpc", arguments: [String] = [], environment: [String: String] = [:],
@@ -69,7 +70,11 @@ public final class ServiceProcess: Sendable {
             logContinuation.finish()
         }
 
-        var variables: [Environment.Key: String] = ["PATH": "/usr/bin:/bin", "HOME": "/nonexistent"]
+        // The metadata service of a real cloud may answer at its own address: no test asks it.
+        var variables: [Environment.Key: String] = [
+            "PATH": "/usr/bin:/bin", "HOME": "/nonexistent",
+            "NCLOUD_METADATA_API_ENDPOINT": "http://127.0.0.1:9",
+        ]
         for (name, value) in environment { variables[Environment.Key(stringLiteral: name)] = value }
         let result = try await Subprocess.run(
             .path(FilePath(program.hasPrefix("/") ? program : BuiltProducts.path(of: program))),

@@ -14,7 +14,7 @@ public struct AutomaticFraming: Framing {
     public mutating func next(in bytes: UnsafeBufferPointer<UInt8>, isEnd: Bool) -> FramingStep {
         if chosen == nil {
             let start = bytes.prefix(Self.prefix.count)
-            let matches = start.map(Self.lowercased).elementsEqual(Self.prefix.prefix(start.count))
+            let matches = start.map(\.asciiLowercased).elementsEqual(Self.prefix.prefix(start.count))
             if matches, start.count < Self.prefix.count, !isEnd { return .incomplete }
             chosen =
                 matches && start.count == Self.prefix.count
@@ -22,9 +22,5 @@ public struct AutomaticFraming: Framing {
                 : LineFraming(maximumMessageBytes: maximumMessageBytes)
         }
         return chosen?.next(in: bytes, isEnd: isEnd) ?? .incomplete
-    }
-
-    private static func lowercased(_ byte: UInt8) -> UInt8 {
-        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
     }
 }

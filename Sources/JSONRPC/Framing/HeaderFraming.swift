@@ -5,6 +5,12 @@ public struct HeaderFraming: Framing {
     static let maximumHeaderBytes = 8 << 10
 
     let maximumMessageBytes: Int
+    /// Of the header block at the front, while its end has not come: so much was searched, and where its last line
+    /// begins.
+    private var searched = 0
+    private var lineStart = 0
+    /// The body of the message at the front, once its headers were read.
+    private var body: (start: Int, count: Int)?
     /// The rest of a body that was refused.
     private var bytesToSkip = 0
 
@@ -20,58 +26,85 @@ public struct HeaderFraming: Framing {
             bytesToSkip -= count
             return count == 0 ? .incomplete : .skip(count)
         }
+        if let body { return step(forBody: body, in: bytes, isEnd: isEnd) }
         guard !bytes.isEmpty else { return .incomplete }
         // A blank line between messages is no header block.
         if bytes[0] == UInt8(ascii: "\r") || bytes[0] == UInt8(ascii: "\n") { return .skip(1) }
 
-        guard let block = Self.headerBlock(in: bytes) else {
+        guard let block = headerBlock(in: bytes) else {
             if bytes.count > Self.maximumHeaderBytes { return .stop(.badFrame("it is longer than 8 KiB")) }
             return isEnd ? .stop(.badFrame("the stream ends inside it")) : .incomplete
         }
-        let length: Int
         do {
-            length = try Self.contentLength(in: bytes[block.headers])
+            let length = try Self.contentLength(in: bytes[block.headers])
+            if length > maximumMessageBytes {
+                bytesToSkip = length
+                return .refuse(.tooLong(maximumMessageBytes), consumed: block.end)
+            }
+            return step(forBody: (block.end, length), in: bytes, isEnd: isEnd)
         } catch {
             return .stop(error)
         }
-        if length > maximumMessageBytes {
-            bytesToSkip = length
-            return .refuse(.tooLong(maximumMessageBytes), consumed: block.end)
-        }
-        let end = block.end + length
-        guard end <= bytes.count else {
+    }
+
+    private mutating func step(
+        forBody body: (start: Int, count: Int), in bytes: UnsafeBufferPointer<UInt8>, isEnd: Bool
+    ) -> FramingStep {
+        guard body.count <= bytes.count - body.start else {
+            self.body = body
             return isEnd ? .stop(.badFrame("the stream ends inside the body")) : .incomplete
         }
-        if length == 0 { return .skip(end) }
-        return .message(block.end..<end, consumed: end)
+        self.body = nil
+        let end = body.start + body.count
+        return body.count == 0 ? .skip(end) : .message(body.start..<end, consumed: end)
     }
 
     /// The header lines, and the end of the empty line behind them; nil while that has not come.
-    private static func headerBlock(
+    private mutating func headerBlock(
         in bytes: UnsafeBufferPointer<UInt8>
     ) -> (headers: Range<Int>, end: Int)? {
-        var lineStart = 0
-        for index in 0..<min(bytes.count, maximumHeaderBytes) where bytes[index] == UInt8(ascii: "\n") {
+        let end = min(bytes.count, Self.maximumHeaderBytes)
+        for index in searched..<end where bytes[index] == UInt8(ascii: "\n") {
             let isEmpty = index == lineStart || (index == lineStart + 1 && bytes[lineStart] == UInt8(ascii: "\r"))
-            if isEmpty { return (0..<lineStart, index + 1) }
+            if isEmpty {
+                defer { (searched, lineStart) = (0, 0) }
+                return (0..<lineStart, index + 1)
+            }
             lineStart = index + 1
         }
+        searched = end
         return nil
     }
 
     private static func contentLength(in headers: Slice<UnsafeBufferPointer<UInt8>>) throws(RPCError) -> Int {
         var length: Int?
         for line in headers.split(separator: UInt8(ascii: "\n")) {
-            let text = String(decoding: line, as: UTF8.self)
-            guard let colon = text.firstIndex(of: ":") else { throw .badFrame("a line has no colon") }
-            guard text[..<colon].lowercased() == "content-length" else { continue }
-            let digits = text[text.index(after: colon)...].filter { !$0.isWhitespace }
-            guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let value = Int(digits)
-            else { throw .badFrame("Content-Length is not a number of bytes") }
+            guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { throw .badFrame("a line has no colon") }
+            guard isContentLength(line[..<colon]) else { continue }
+            guard let value = number(in: line[(colon + 1)...]) else {
+                throw .badFrame("Content-Length is not a number of bytes")
+            }
             guard length == nil || length == value else { throw .badFrame("Content-Length comes twice") }
             length = value
         }
         guard let length else { throw .badFrame("Content-Length is missing") }
         return length
     }
+
+    private static func isContentLength(_ name: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
+        name.map(\.asciiLowercased).elementsEqual("content-length".utf8)
+    }
+
+    /// Decimal digits with white space around them, and nothing else (RFC 9110, section 8.6).
+    private static func number(in field: Slice<UnsafeBufferPointer<UInt8>>) -> Int? {
+        let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 || byte == 0x0D }
+        var digits = field.drop(while: isBlank)
+        while let last = digits.last, isBlank(last) { digits.removeLast() }
+        guard digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
+        return Int(String(decoding: digits, as: UTF8.self))
+    }
+}
+
+extension UInt8 {
+    var asciiLowercased: UInt8 { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(self) ? self | 0x20 : self }
 }

@@ -36,7 +36,7 @@ public struct LineFraming: Framing {
         }
         if isSkipping { return bytes.isEmpty ? .incomplete : .skip(bytes.count) }
         // One more than the maximum may be the CR of a line that just fits.
-        if bytes.count > maximumMessageBytes + 1 {
+        if bytes.count - 1 > maximumMessageBytes {
             searched = 0
             isSkipping = true
             return .refuse(.tooLong(maximumMessageBytes), consumed: bytes.count)

@@ -115,7 +115,11 @@ extension FaultWords {
         } else {
             answer = try takeTableAnswer(status: status)
         }
-        if let retryAfter { answer.headers = [Answer.Header("Retry-After", retryAfter)] }
+        if let retryAfter {
+            let header = Answer.Header("Retry-After", retryAfter)
+            guard header.isWellFormed else { throw failure("retry-after holds characters that can't be sent") }
+            answer.headers = [header]
+        }
         return answer
     }
 

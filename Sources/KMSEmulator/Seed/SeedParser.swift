@@ -146,10 +146,13 @@ extension Answer {
         contentType = try object["contentType"]?.string()
         headers = []
         if let node = object["headers"] {
-            for (name, value) in node.value.members ?? [] {
-                headers.append(Header(name, try SeedNode(path: "\(node.path).\(name)", value: value).string()))
+            guard let members = node.value.members else { throw node.failure("must be an object") }
+            for (name, value) in members {
+                let node = SeedNode(path: "\(node.path).\(name)", value: value)
+                let header = Header(name, try node.string())
+                guard header.isWellFormed else { throw node.failure("is no header that can be sent") }
+                headers.append(header)
             }
-            guard node.value.kind == .object else { throw node.failure("must be an object") }
         }
         body = []
         if let node = object["body"] { body = Array(try node.string().utf8) }

@@ -24,6 +24,17 @@ package struct Answer: Sendable, Equatable {
             self.name = name
             self.value = value
         }
+
+        /// Whether it can be sent (RFC 9110, sections 5.1 and 5.5) and is not one that frames the message, which the
+        /// server writes itself.
+        var isWellFormed: Bool {
+            let isToken = name.utf8.allSatisfy { byte in
+                (0x21...0x7E).contains(byte) && !"\"(),/:;<=>?@[\\]{}".utf8.contains(byte)
+            }
+            let isFraming = ["content-length", "transfer-encoding"].contains(name.lowercased())
+            return !name.isEmpty && isToken && !isFraming && !value.isEmpty
+                && value.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
+        }
     }
 
     static let jsonContentType = "application/json"

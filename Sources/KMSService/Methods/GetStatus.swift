@@ -35,6 +35,9 @@ struct GetStatus: Method {
                     result.member("clockSkewMs", Int(status.clockSkew.milliseconds))
                     result.member("requests", counters)
                     result.member("upstream", status.upstream)
+                    result.member("cache", status.cache)
+                    result.member("limiter") { $0.object { $0.member("waiting", status.limiterWaiting) } }
+                    result.member("retryQuota", status.retryQuota)
                 }
             }
         }
@@ -80,6 +83,27 @@ extension UpstreamStatus: JSONWritable {
             upstream.member("failures", failures)
             upstream.member("p50Ms", p50Milliseconds)
             upstream.member("p99Ms", p99Milliseconds)
+        }
+    }
+}
+
+extension CacheStatus: JSONWritable {
+    public func write(to json: inout JSONWriter) {
+        json.object { cache in
+            cache.member("entries", entries)
+            cache.member("hits", hits)
+            cache.member("misses", misses)
+            cache.member("stale", stale)
+            cache.member("coalesced", coalesced)
+        }
+    }
+}
+
+extension RetryQuotaStatus: JSONWritable {
+    public func write(to json: inout JSONWriter) {
+        json.object { quota in
+            quota.member("available", available)
+            quota.member("capacity", capacity)
         }
     }
 }

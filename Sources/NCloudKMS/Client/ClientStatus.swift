@@ -5,6 +5,26 @@ public struct ClientStatus: Sendable {
     /// Added to the machine's clock in signatures: the service's clock minus ours.
     public let clockSkew: Duration
     public let upstream: UpstreamStatus
+    public let cache: CacheStatus
+    /// Requests that wait for the rate limiter.
+    public let limiterWaiting: Int
+    public let retryQuota: RetryQuotaStatus
+}
+
+public struct CacheStatus: Sendable {
+    public let entries: Int
+    public let hits: Int
+    public let misses: Int
+    /// Expired answers that stood in for a service that could not be asked.
+    public let stale: Int
+    /// Calls that joined another call's fetch.
+    public let coalesced: Int
+}
+
+/// What retries may still take, and what they could at most.
+public struct RetryQuotaStatus: Sendable {
+    public let available: Int
+    public let capacity: Int
 }
 
 public struct CredentialStatus: Sendable {
@@ -30,10 +50,22 @@ public struct UpstreamStatus: Sendable {
 }
 
 extension KMSEngine {
-    var status: ClientStatus {
-        let credentials = signers.chain.credentials(now: clock.now).map {
+    /// The figures as they are now.
+    func status() -> ClientStatus {
+        let now = clock.now
+        let credentials = signers.chain.credentials(now: now).map {
             CredentialStatus(source: "\($0.source)", accessKeyID: $0.abbreviatedAccessKeyID)
         }
-        return ClientStatus(credentials: credentials, clockSkew: skew.offset, upstream: upstream)
+        var upstream = upstream
+        upstream.p50Milliseconds = latency.percentile(0.5).map { Double($0.nanoseconds) / 1_000_000 }
+        upstream.p99Milliseconds = latency.percentile(0.99).map { Double($0.nanoseconds) / 1_000_000 }
+        let (entries, counters) = cache.figures
+        return ClientStatus(
+            credentials: credentials, clockSkew: skew.offset, upstream: upstream,
+            cache: CacheStatus(
+                entries: entries, hits: counters.hits, misses: counters.misses, stale: counters.stale,
+                coalesced: table.coalesced),
+            limiterWaiting: limiter.waiting,
+            retryQuota: RetryQuotaStatus(available: retryQuota.available(now: now), capacity: RetryQuota.capacity))
     }
 }

@@ -1,5 +1,8 @@
 import Platform
 
+/// The fetches under way; the waiters are the numbers of calls.
+typealias Fetches = FetchTable<PublicKeyRequest, Int>
+
 /// One conversation with the service about one key, on behalf of every call that waits for it.
 struct Fetch {
     /// Where it stands; the order of the layers.
@@ -11,23 +14,17 @@ struct Fetch {
         case backoff
     }
 
-    let number: Int
+    let id: Fetches.FetchID
     let request: PublicKeyRequest
     var phase = Phase.credentials
-    /// The calls that wait for it, in the order of their arrival.
-    var waiters: [Int] = []
-    /// Goes on when nobody waits: it refreshes a cached key.
-    var isBackground = false
     var progress: RetryProgress
-    /// When its first request was handed to the transport: what the age of its answer counts from.
-    var started: Instant?
     /// What its attempt is signed with.
     var credentials: Credentials?
     /// What the wall clock was corrected by for the signature of its attempt.
     var signedOffset = Duration.zero
 
-    init(number: Int, request: PublicKeyRequest, policy: RetryPolicy) {
-        self.number = number
+    init(_ id: Fetches.FetchID, _ request: PublicKeyRequest, policy: RetryPolicy) {
+        self.id = id
         self.request = request
         progress = RetryProgress(policy)
     }
@@ -48,8 +45,7 @@ struct Fetch {
 struct WaitingCall {
     let query: PublicKeyQuery
     let arrival: Instant
-    let deadline: Instant
-    let fetch: Int
+    let place: Fetches.WaiterID
     let completion: PublicKeyCompletion
 }
 

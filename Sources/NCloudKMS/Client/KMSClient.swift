@@ -22,6 +22,7 @@ public final class KMSClient: Sendable {
     public var endpoint: Endpoint { engine.configuration.endpoint }
 
     private let engine: KMSEngine
+    private let cache: KeyCache
     private let clock: any TimeSource
     private let lastCall = Atomic<Int>(0)
 
@@ -34,7 +35,8 @@ public final class KMSClient: Sendable {
         do {
             try configuration.verify()
             let multi = try CurlMulti(configuration.transport, environment: try CurlEnvironment.ready(), clock: clock)
-            engine = KMSEngine(configuration, multi: multi, clock: clock, logger: logger)
+            cache = KeyCache(configuration)
+            engine = KMSEngine(configuration, multi: multi, cache: cache, clock: clock, logger: logger)
             try engine.start()
         } catch let error as TransportFailure {
             throw SetupError(description: error.message)
@@ -57,8 +59,15 @@ public final class KMSClient: Sendable {
     public func publicKey(
         _ query: PublicKeyQuery, arrival: Instant? = nil, completion: @escaping PublicKeyCompletion
     ) -> PublicKeyCall {
-        let number = lastCall.wrappingAdd(1, ordering: .relaxed).newValue
         let arrival = arrival ?? clock.now
+        if let (answer, isRefreshDue) = cache.answer(to: query, arrival: arrival, isFirstLook: true) {
+            if isRefreshDue {
+                engine.thread.submit { [engine] in engine.assumeIsolated { $0.refresh(query) } }
+            }
+            completion(.success(answer))
+            return PublicKeyCall(number: 0, engine: nil)
+        }
+        let number = lastCall.wrappingAdd(1, ordering: .relaxed).newValue
         engine.thread.submit { [engine] in
             engine.assumeIsolated { $0.begin(number, query, arrival: arrival, completion) }
         }
@@ -84,7 +93,7 @@ public final class KMSClient: Sendable {
     /// Gives the client's figures, on its own thread.
     public func status(_ completion: @escaping @Sendable (ClientStatus) -> Void) {
         engine.thread.submit { [engine] in
-            completion(engine.assumeIsolated { $0.status })
+            completion(engine.assumeIsolated { $0.status() })
         }
     }
 }

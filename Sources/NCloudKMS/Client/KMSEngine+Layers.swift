@@ -3,32 +3,35 @@ import Platform
 /// From a new fetch, or one that is to be repeated, to a running transfer.
 extension KMSEngine {
     /// Takes a fetch from the top of the layers as far as it goes without waiting. Every attempt passes here.
-    func advance(_ number: Int) {
-        guard let fetch = fetches[number] else { return }
+    func advance(_ id: Fetches.FetchID) {
+        guard let fetch = fetches[id] else { return }
         switch signers.chain.next(now: clock.now) {
         case .ready(let credentials, let refresh):
-            fetches[number]?.credentials = credentials
+            cache.use(credentials.identity)
+            fetches[id]?.credentials = credentials
             if let refresh { ask(refresh) }
             admit(fetch)
         case .ask(let request):
-            fetches[number]?.phase = .credentials
+            fetches[id]?.phase = .credentials
+            credentialQueue.append(id)
             ask(request)
         case .wait:
-            fetches[number]?.phase = .credentials
+            fetches[id]?.phase = .credentials
+            credentialQueue.append(id)
         case .unavailable(let error):
-            fail(number, error)
+            fail(id, error)
         }
     }
 
     private func admit(_ fetch: Fetch) {
         switch limiter.admit(fetch.request.keyTag, now: clock.now, deadline: deadline(of: fetch)) {
         case .now:
-            queueForConnection(fetch.number)
+            queueForConnection(fetch.id)
         case .waiting(let ticket):
-            fetches[fetch.number]?.phase = .limiter(ticket)
-            tickets[ticket] = fetch.number
+            fetches[fetch.id]?.phase = .limiter(ticket)
+            tickets[ticket] = fetch.id
         case .refused(let retryAfter):
-            fail(fetch.number, .rateLimitedHere(retryAfter: retryAfter))
+            fail(fetch.id, .rateLimitedHere(retryAfter: retryAfter))
         }
     }
 
@@ -36,13 +39,13 @@ extension KMSEngine {
     func admitDue(now: Instant) {
         guard limiter.waiting > 0 else { return }
         for ticket in limiter.admitDue(now: now) {
-            if let number = tickets.removeValue(forKey: ticket) { queueForConnection(number) }
+            if let id = tickets.removeValue(forKey: ticket) { queueForConnection(id) }
         }
     }
 
-    private func queueForConnection(_ number: Int) {
-        fetches[number]?.phase = .connection
-        connectionQueue.append(number)
+    private func queueForConnection(_ id: Fetches.FetchID) {
+        fetches[id]?.phase = .connection
+        connectionQueue.append(id)
     }
 
     /// Gives free connections to those who wait for one; true if any was given.
@@ -51,9 +54,9 @@ extension KMSEngine {
         var given = 0
         var hasStarted = false
         while multi.freeConnections > 0, given < connectionQueue.count {
-            let number = connectionQueue[given]
+            let id = connectionQueue[given]
             given += 1
-            guard let fetch = fetches[number], fetch.phase == .connection else { continue }
+            guard let fetch = fetches[id], fetch.phase == .connection else { continue }
             startTransfer(fetch)
             hasStarted = true
         }
@@ -69,16 +72,16 @@ extension KMSEngine {
                 method: PublicKeyRequest.method, target: fetch.request.target,
                 timestampMilliseconds: skew.corrected(clock.wallClockMilliseconds))
             let transfer = try start(httpRequest(fetch, headers, remaining: deadline(of: fetch) - now))
-            transfers[transfer] = fetch.number
+            transfers[transfer] = fetch.id
             var fetch = fetch
             fetch.phase = .transfer(transfer)
             fetch.progress.attemptStarted()
             fetch.signedOffset = skew.offset
-            fetch.started = fetch.started ?? now
-            fetches[fetch.number] = fetch
+            fetches[fetch.id] = fetch
+            table.started(fetch.id, now: now)
             upstream.attempts += 1
         } catch {
-            fail(fetch.number, error)
+            fail(fetch.id, error)
         }
     }
 

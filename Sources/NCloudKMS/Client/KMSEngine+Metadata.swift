@@ -31,6 +31,8 @@ extension KMSEngine {
     }
 
     private func resumeThoseWithoutCredentials() {
-        for number in fetches.keys.sorted() where fetches[number]?.phase == .credentials { advance(number) }
+        let waiting = credentialQueue
+        credentialQueue = []
+        for id in waiting where fetches[id]?.phase == .credentials { advance(id) }
     }
 }

@@ -5,7 +5,7 @@ import PublicKeys
 extension KMSEngine {
     func finish(_ completion: CurlMulti.Completion) {
         if completion.id == metadataTransfer { return metadataAnswered(completion.outcome) }
-        guard let number = transfers.removeValue(forKey: completion.id), let fetch = fetches[number] else { return }
+        guard let id = transfers.removeValue(forKey: completion.id), let fetch = fetches[id] else { return }
         switch completion.outcome {
         case .failure(let failure):
             attemptFailed(fetch, KMSError(failure), failure.repetition.repetition)
@@ -15,6 +15,7 @@ extension KMSEngine {
     }
 
     private func finish(_ fetch: Fetch, _ response: HTTPResponse) {
+        latency.record(.nanoseconds(response.timing.total * 1_000))
         switch ServiceAnswer(status: response.status, body: response.body) {
         case .publicKey(let pem):
             do throws(PublicKeyError) {
@@ -30,15 +31,18 @@ extension KMSEngine {
     }
 
     private func succeed(_ fetch: Fetch, _ key: PublicKey, _ response: HTTPResponse) {
-        fetch.progress.succeeded(now: clock.now, quota: &retryQuota)
-        fetches[fetch.number] = nil
-        for waiter in fetch.waiters {
-            guard let call = calls[waiter] else { continue }
-            let age = call.arrival - (fetch.started ?? call.arrival)
-            let answer = PublicKeyAnswer(
-                keyTag: fetch.request.keyTag, version: fetch.request.version, key: key, source: .kms,
-                age: max(age, .zero), attempts: fetch.progress.attempts, requestID: response.headers.requestID)
-            end(waiter, .success(answer))
+        let now = clock.now
+        fetch.progress.succeeded(now: now, quota: &retryQuota)
+        let start = table.start(of: fetch.id) ?? now
+        let entry = KeyCache.Entry(
+            key: key, attempts: fetch.progress.attempts, requestID: response.headers.requestID)
+        if let identity = fetch.credentials?.identity {
+            cache.store(entry, for: fetch.request, identity, fetchStart: start)
+        }
+        fetches[fetch.id] = nil
+        for number in table.end(fetch.id) {
+            guard let call = calls[number] else { continue }
+            end(number, .success(PublicKeyAnswer(call.query, entry, source: .kms, age: max(call.arrival - start, .zero))))
         }
     }
 
@@ -63,8 +67,8 @@ extension KMSEngine {
             let outcome = observeClock(response, of: fetch, isRefusal: isRefusal)
             if isRefusal, repeatsAfterReauthentication(&fetch, outcome) {
                 upstream.retries += 1
-                fetches[fetch.number] = fetch
-                return advance(fetch.number)
+                fetches[fetch.id] = fetch
+                return advance(fetch.id)
             }
         }
 
@@ -76,8 +80,8 @@ extension KMSEngine {
         case .retry(let delay):
             upstream.retries += 1
             fetch.phase = .backoff
-            fetches[fetch.number] = fetch
-            timers.insert(.backoff(fetch: fetch.number), due: now + delay)
+            fetches[fetch.id] = fetch
+            timers.insert(.backoff(fetch.id), due: now + delay)
             logger.warning(
                 "an attempt failed and will be repeated",
                 metadata: [
@@ -87,7 +91,7 @@ extension KMSEngine {
         case .stop(let reason, let retryAfter):
             if reason != .notRetryable { error.reason = error.reason ?? reason.rawValue }
             error.retryAfter = error.retryable ? retryAfter : nil
-            fail(fetch.number, error)
+            fail(fetch.id, error)
         }
     }
 
@@ -104,11 +108,15 @@ extension KMSEngine {
         return fetch.progress.repeatsOnce(for: .newCredentials)
     }
 
-    func fail(_ number: Int, _ error: KMSError) {
-        guard let fetch = fetches.removeValue(forKey: number) else { return }
+    /// Ends a fetch without a key.
+    func fail(_ id: Fetches.FetchID, _ error: KMSError) {
+        guard let fetch = fetches.removeValue(forKey: id) else { return }
+        if let start = table.start(of: id), let identity = fetch.credentials?.identity {
+            cache.fetchFailed(error.code, for: fetch.request, identity, fetchStart: start)
+        }
         var error = error
         if fetch.progress.attempts > 0 { error.attempts = fetch.progress.attempts }
-        for waiter in fetch.waiters { end(waiter, .failure(error)) }
+        for number in table.end(id) { end(number, .failure(error)) }
     }
 
     // MARK: The service's clock

@@ -5,13 +5,14 @@ import PublicKeys
 /// Everything of the client that happens on the curl thread: the fetches, from the first caller to the last answer.
 ///
 /// ```
-///  call ─▶ fetch: credentials ─▶ limiter ─▶ connection ─▶ sign ─▶ transfer ─▶ answer ─▶ calls
-///                     ▲──────────────── backoff ◀────────────────────┘
+///  call ─▶ join a fetch, or begin one
+///          └▶ credentials ─▶ limiter ─▶ connection ─▶ sign ─▶ transfer ─▶ cache, and every call that joined
+///                 ▲──────────────── backoff ◀────────────────────┘
 /// ```
 ///
 /// An actor whose executor is the curl thread. Calls come in by `CurlThread.submit`, so none needs a `Task`. What is
-/// decided is decided by values that take the time (`CredentialChain`, `RateLimiter`, `RetryProgress`, `ClockSkew`),
-/// and the methods here carry it out. The extensions have one layer each.
+/// decided is decided by values that take the time (`FetchTable`, `CredentialChain`, `RateLimiter`, `RetryProgress`,
+/// `ClockSkew`), and the methods here carry it out. The extensions have one layer each.
 actor KMSEngine {
     nonisolated let thread: CurlThread
     nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
@@ -23,6 +24,7 @@ actor KMSEngine {
     let random: @Sendable () -> Double
     let multi: CurlMulti
     let memo = PublicKeyMemo()
+    let cache: KeyCache
     let retryPolicy: RetryPolicy
 
     var signers: SignerStore
@@ -30,29 +32,32 @@ actor KMSEngine {
     var retryQuota: RetryQuota
     var skew: ClockSkew
     var calls: [Int: WaitingCall] = [:]
-    var fetches: [Int: Fetch] = [:]
-    /// Fetches that wait for the limiter.
-    var tickets: [RateLimiter.Ticket: Int] = [:]
-    /// Fetches that wait for a connection, first come, first served.
-    var connectionQueue: [Int] = []
-    var transfers: [TransferID: Int] = [:]
+    /// Who waits for which fetch.
+    var table = Fetches()
+    var fetches: [Fetches.FetchID: Fetch] = [:]
+    /// Fetches that wait for credentials, for the limiter and for a connection; those that ended meanwhile are passed
+    /// over.
+    var credentialQueue: [Fetches.FetchID] = []
+    var tickets: [RateLimiter.Ticket: Fetches.FetchID] = [:]
+    var connectionQueue: [Fetches.FetchID] = []
+    var transfers: [TransferID: Fetches.FetchID] = [:]
     /// The question to the metadata service that is under way.
     var metadataTransfer: TransferID?
     var timers = DeadlineHeap<Timer>()
     var upstream = UpstreamStatus()
-    private var nextFetch = 0
+    var latency = LatencyHistogram()
 
     /// What can be due.
     enum Timer: Hashable, Sendable {
         /// The end of a call's time.
         case deadline(call: Int)
         /// The end of a fetch's backoff.
-        case backoff(fetch: Int)
+        case backoff(Fetches.FetchID)
     }
 
     init(
-        _ configuration: KMSClientConfiguration, multi: sending CurlMulti, clock: any TimeSource, logger: Logger,
-        random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
+        _ configuration: KMSClientConfiguration, multi: sending CurlMulti, cache: KeyCache, clock: any TimeSource,
+        logger: Logger, random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
     ) {
         self.configuration = configuration
         self.clock = clock
@@ -60,6 +65,7 @@ actor KMSEngine {
         self.random = random
         thread = CurlThread(waker: multi.waker, clock: clock)
         self.multi = multi
+        self.cache = cache
         retryPolicy = RetryPolicy(maximumAttempts: configuration.maximumAttempts)
         signers = SignerStore(configuration.credentials)
         limiter = RateLimiter(ratePerKey: configuration.ratePerKey, totalRate: configuration.totalRate)
@@ -104,45 +110,68 @@ actor KMSEngine {
     // MARK: Calls
 
     func begin(_ number: Int, _ query: PublicKeyQuery, arrival: Instant, _ completion: @escaping PublicKeyCompletion) {
+        if let (answer, _) = cache.answer(to: query, arrival: arrival, isFirstLook: false) {
+            return completion(.success(answer))
+        }
         let deadline = arrival + query.timeout
         let request = PublicKeyRequest(keyTag: query.keyTag, version: query.version)
-        nextFetch += 1
-        var fetch = Fetch(number: nextFetch, request: request, policy: retryPolicy)
-        fetch.waiters.append(number)
-        fetches[fetch.number] = fetch
-        calls[number] = WaitingCall(
-            query: query, arrival: arrival, deadline: deadline, fetch: fetch.number, completion: completion)
+        let (place, isNew) = table.join(
+            request, limit: AgeLimit(query.maxAge, timeToLive: configuration.cacheTTL), arrival: arrival,
+            deadline: deadline, waiter: number)
+        calls[number] = WaitingCall(query: query, arrival: arrival, place: place, completion: completion)
         timers.insert(.deadline(call: number), due: deadline)
-        advance(fetch.number)
+        if isNew { begin(place.fetch, request) }
+    }
+
+    /// Fetches a key that is about to expire, for nobody in particular.
+    func refresh(_ query: PublicKeyQuery) {
+        let request = PublicKeyRequest(keyTag: query.keyTag, version: query.version)
+        let deadline = clock.now + PublicKeyQuery.defaultTimeout
+        if let fetch = table.beginRefresh(request, deadline: deadline) { begin(fetch, request) }
+    }
+
+    private func begin(_ id: Fetches.FetchID, _ request: PublicKeyRequest) {
+        fetches[id] = Fetch(id, request, policy: retryPolicy)
+        advance(id)
     }
 
     func cancel(_ call: Int) {
-        end(call, .failure(.cancelled))
+        leave(call, .cancelled)
     }
 
     private func deadlinePassed(_ call: Int) {
-        guard let fetch = calls[call].flatMap({ fetches[$0.fetch] }) else { return }
+        guard let fetch = calls[call].flatMap({ fetches[$0.place.fetch] }) else { return }
         var error = KMSError.deadlineExceeded(while: fetch.activity)
         error.attempts = fetch.progress.attempts
-        end(call, .failure(error))
+        leave(call, error)
     }
 
-    /// Ends one call. Its fetch goes on if others wait for it; the last one to leave aborts it.
+    /// Ends one call while its fetch is under way. The fetch goes on if others wait for it, and is dropped if nobody
+    /// does.
+    private func leave(_ number: Int, _ error: KMSError) {
+        guard let place = calls[number]?.place else { return }
+        if table.leave(place)?.isAbandoned ?? false { abort(place.fetch) }
+        end(number, .failure(error))
+    }
+
+    /// Tells a call its outcome.
     func end(_ number: Int, _ outcome: Result<PublicKeyAnswer, KMSError>) {
         guard let call = calls.removeValue(forKey: number) else { return }
         timers.remove(.deadline(call: number))
-        if var fetch = fetches[call.fetch] {
-            fetch.waiters.removeAll { $0 == number }
-            fetches[call.fetch] = fetch
-            if fetch.waiters.isEmpty, !fetch.isBackground { abort(fetch) }
+        guard case .failure(let error) = outcome else { return call.completion(outcome) }
+        if let answer = cache.standIn(for: error, call.query, arrival: call.arrival) {
+            logger.warning(
+                "answered with an expired key, since the service can't be asked",
+                metadata: ["keyTag": "\(call.query.keyTag)", "ageMs": "\(answer.age.milliseconds)", "error": "\(error.message)"])
+            return call.completion(.success(answer))
         }
-        call.completion(outcome.mapError { $0.about(call.query.keyTag) })
+        call.completion(.failure(error.about(call.query.keyTag)))
     }
 
     /// Drops a fetch that nobody waits for, wherever it stands.
-    private func abort(_ fetch: Fetch) {
-        fetches[fetch.number] = nil
-        timers.remove(.backoff(fetch: fetch.number))
+    private func abort(_ id: Fetches.FetchID) {
+        guard let fetch = fetches.removeValue(forKey: id) else { return }
+        timers.remove(.backoff(id))
         switch fetch.phase {
         case .limiter(let ticket):
             tickets[ticket] = nil
@@ -150,13 +179,12 @@ actor KMSEngine {
         case .transfer(let transfer):
             transfers[transfer] = nil
             multi.cancel(transfer)
-        // Those who give connections and credentials pass over what is gone.
         case .credentials, .connection, .backoff: break
         }
     }
 
-    /// The last deadline of those who wait.
+    /// The time after which nobody waits for a fetch.
     func deadline(of fetch: Fetch) -> Instant {
-        fetch.waiters.compactMap { calls[$0]?.deadline }.max() ?? clock.now + PublicKeyQuery.defaultTimeout
+        table.deadline(of: fetch.id) ?? clock.now
     }
 }

@@ -8,17 +8,21 @@ import Platform
 /// The main job: JSON-RPC on stdin and stdout until one of them ends.
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Serve JSON-RPC 2.0 on stdin and stdout (this is the default).",
-        usage: "ncloud-kms-rpc [serve] [<options>]")
+        abstract: "Serve JSON-RPC 2.0 on stdin and stdout (as without a subcommand).")
 
+    @ParentCommand var program: Program
     @OptionGroup var options: ServiceOptions
 
     func run() throws {
+        try Self.serve(flags: program.options.flags(overriddenBy: options))
+    }
+
+    static func serve(flags: [Setting.Name: String]) throws {
         let configuration: ServiceConfiguration
         do {
-            configuration = try ServiceConfiguration(flags: options.flags, environment: .process)
+            configuration = try ServiceConfiguration(flags: flags, environment: .process)
         } catch {
-            throw ProgramError(error)
+            throw ExitCode.reporting(error)
         }
         guard let streams = try StandardStreams.takeOver() else { return }
         if !configuration.allowsDebug { try ProcessHardening.forbidInspection() }
@@ -38,7 +42,7 @@ struct Serve: ParsableCommand {
                 configuration, logger: logger, input: streams.input, output: streams.output,
                 stopDescriptors: stopDescriptors)
         } catch {
-            throw ProgramError(error)
+            throw ExitCode.reporting(error)
         }
         service.run()
     }

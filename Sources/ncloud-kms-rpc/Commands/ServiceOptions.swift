@@ -54,6 +54,11 @@ struct ServiceOptions: ParsableArguments {
         ]
         return texts.compactMapValues { $0 }
     }
+
+    /// These flags, given before a subcommand, and those behind it, which win.
+    func flags(overriddenBy others: ServiceOptions) -> [Setting.Name: String] {
+        flags.merging(others.flags) { _, other in other }
+    }
 }
 
 extension Option where Value == String? {

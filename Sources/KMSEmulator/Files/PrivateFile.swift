@@ -1,11 +1,11 @@
 import Platform
 
 /// A file with mode 0600 in a directory of its own with mode 0700, under `$TMPDIR` or `/tmp`.
-struct PrivateFile {
-    let path: String
+package struct PrivateFile {
+    package let path: String
     private let directory: String
 
-    init(name: String, contents: String) throws(PlatformError) {
+    package init(name: String, contents: String) throws(PlatformError) {
         let parent = getenv("TMPDIR").map { String(cString: $0) } ?? ""
         var template = Array("\(parent.isEmpty ? "/tmp" : parent)/ncloud-kms-emulator.XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw PlatformError("mkdtemp") }
@@ -22,12 +22,12 @@ struct PrivateFile {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { return PlatformError("open") }
         defer { close(descriptor) }
-        do { try FileContents.write(Array(contents.utf8), to: descriptor) } catch { return error }
+        do { try FileContents.append(Array(contents.utf8), to: descriptor) } catch { return error }
         return nil
     }
 
     /// Removes the file and its directory; nothing happens when they are gone.
-    func remove() {
+    package func remove() {
         unlink(path)
         rmdir(directory)
     }

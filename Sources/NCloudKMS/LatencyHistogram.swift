@@ -1,0 +1,50 @@
+import Platform
+
+/// How long things took, in memory that does not grow: counts of durations whose lengths differ by less than a
+/// sixteenth, from a microsecond to 17 minutes. What is longer counts as that.
+package struct LatencyHistogram: Sendable {
+    /// Each doubling of the length is divided into this many steps.
+    private static let stepsPerDoubling = 16
+    private static let firstExponent = 4
+    private static let lastExponent = 29
+    private static let maximumMicroseconds = Int64(1) << (lastExponent + 1) - 1
+
+    private var counts = [Int](repeating: 0, count: index(of: maximumMicroseconds) + 1)
+
+    package private(set) var count = 0
+
+    package init() {}
+
+    package mutating func record(_ duration: Duration) {
+        let microseconds = min(max(duration.nanoseconds / 1_000, 0), Self.maximumMicroseconds)
+        counts[Self.index(of: microseconds)] += 1
+        count += 1
+    }
+
+    /// The duration that this share of all did not exceed; off by a thirty-second of it. Nil when there are none.
+    ///
+    /// - Parameter share: 0.5 for the median, 0.99 for the slowest in a hundred.
+    package func percentile(_ share: Double) -> Duration? {
+        guard count > 0 else { return nil }
+        let rank = min(max(Int((Double(count) * share).rounded(.up)), 1), count)
+        var seen = 0
+        for (index, count) in counts.enumerated() {
+            seen += count
+            if seen >= rank { return .nanoseconds(Self.middleNanoseconds(ofIndex: index)) }
+        }
+        return nil
+    }
+
+    private static func index(of microseconds: Int64) -> Int {
+        guard microseconds >= stepsPerDoubling else { return Int(microseconds) }
+        let exponent = 63 - microseconds.leadingZeroBitCount
+        let step = Int(microseconds >> (exponent - firstExponent)) - stepsPerDoubling
+        return (exponent - firstExponent + 1) * stepsPerDoubling + step
+    }
+
+    private static func middleNanoseconds(ofIndex index: Int) -> Int64 {
+        let doubling = max(index / stepsPerDoubling - 1, 0)
+        let start = doubling == 0 ? index : stepsPerDoubling + index % stepsPerDoubling
+        return (Int64(start) << doubling) * 1_000 + (Int64(1) << doubling) * 500
+    }
+}

@@ -1,0 +1,176 @@
+import JSON
+import JSONRPC
+import Platform
+
+/// A connection that serves on a thread of its own, and its client.
+final class Session: Sendable {
+    enum Ends { case pipes, socketPair }
+
+    let held = Held()
+    let connection: Connection
+    /// The descriptors of the client.
+    let toServer: CInt
+    let fromServer: CInt
+    /// Readable when the connection is to stop.
+    let stop = Signal()
+    let ended = Signal()
+    let events: Lock<[ConnectionEvent]>
+    /// The descriptors of the server.
+    let input: CInt
+    let output: CInt
+
+    private let received = Lock<[UInt8]>([])
+    private let openDescriptors: Lock<Set<CInt>>
+
+    init(
+        _ ends: Ends = .pipes, framing: any Framing = LineFraming(maximumMessageBytes: 1 << 20),
+        stops: Bool = false, methods: [any Method] = [],
+        _ configure: (inout Connection.Configuration) -> Void = { _ in }
+    ) throws {
+        signal(SIGPIPE, SIG_IGN)
+        switch ends {
+        case .pipes:
+            (input, toServer) = makePipe()
+            (fromServer, output) = makePipe()
+        case .socketPair:
+            let (client, server) = makeSocketPair()
+            (toServer, fromServer, input, output) = (client, client, server, server)
+        }
+        openDescriptors = Lock([input, output, toServer, fromServer])
+        let events = Lock<[ConnectionEvent]>([])
+        self.events = events
+        var configuration = Connection.Configuration(input: input, output: output, framing: framing) { event in
+            events.withLock { $0.append(event) }
+        }
+        if stops { configuration.stopDescriptors = [stop.descriptor] }
+        configure(&configuration)
+        connection = try Connection(
+            configuration, methods: [held, Echo(), FastEcho(), ThreadEcho(), Failing(), Large()] + methods)
+    }
+
+    deinit {
+        for descriptor in openDescriptors.withLock({ $0 }) { close(descriptor) }
+    }
+
+    /// Begins to serve. Separate from `init`, so that input can be there before.
+    func serve() throws {
+        try Thread.start(name: "connection") { [self] in
+            connection.run()
+            // As at the end of a process.
+            closeOnce(input)
+            closeOnce(output)
+            ended.fire()
+        }
+    }
+
+    private func closeOnce(_ descriptor: CInt) {
+        if openDescriptors.withLock({ $0.remove(descriptor) != nil }) { close(descriptor) }
+    }
+
+    // MARK: The client's side
+
+    /// Writes everything; blocks while the pipe is full.
+    func send(_ text: String) throws { try send(Array(text.utf8)) }
+
+    func send(_ bytes: [UInt8]) throws {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes[sent...].withUnsafeBytes { write(toServer, $0.baseAddress, $0.count) }
+            guard count > 0 else { throw PlatformError("write") }
+            sent += count
+        }
+    }
+
+    /// Sends each text as a line of its own, all with one write.
+    func send(lines: String...) throws { try send(lines.map { $0 + "\n" }.joined()) }
+
+    /// The next line of the server, without its LF; nil at the end of the stream.
+    func receive() throws -> String? {
+        while true {
+            let line = received.withLock { bytes -> [UInt8]? in
+                guard let end = bytes.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+                let line = Array(bytes[..<end])
+                bytes.removeSubrange(...end)
+                return line
+            }
+            if let line { return String(decoding: line, as: UTF8.self) }
+            guard try readMore() else { return nil }
+        }
+    }
+
+    func receive(count: Int) throws -> [String] {
+        try (0..<count).compactMap { _ in try receive() }
+    }
+
+    /// Everything up to the end of the stream.
+    func receiveAll() throws -> [UInt8] {
+        while try readMore() {}
+        return received.withLock { bytes in
+            defer { bytes = [] }
+            return bytes
+        }
+    }
+
+    /// All lines up to the end of the stream.
+    func receiveLines() throws -> [String] {
+        String(decoding: try receiveAll(), as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+
+    private func readMore() throws -> Bool {
+        try waitUntilReadable(fromServer)
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        let count = read(fromServer, &buffer, buffer.count)
+        guard count >= 0 else {
+            if errno == ECONNRESET { return false }
+            throw PlatformError("read")
+        }
+        received.withLock { $0.append(contentsOf: buffer[..<count]) }
+        return count > 0
+    }
+
+    /// Ends the requests: closes the pipe, or shuts down this direction of the socket.
+    func endInput() {
+        if toServer == fromServer { shutdown(toServer, CInt(SHUT_WR)) } else { closeOnce(toServer) }
+    }
+
+    /// Reads no more answers.
+    func closeOutput() { closeOnce(fromServer) }
+
+    /// Serves the input in full, and gives all lines of the answer.
+    func answers(to input: String) throws -> [String] { try answers(to: Array(input.utf8)) }
+
+    func answers(to input: [UInt8]) throws -> [String] {
+        try serve()
+        try send(input)
+        endInput()
+        let lines = try receiveLines()
+        try ended.wait()
+        return lines
+    }
+}
+
+func request(_ id: String, _ method: String, _ params: String? = nil) -> String {
+    #"{"jsonrpc":"2.0","id":\#(id),"method":"\#(method)"\#(params.map { ",\"params\":\($0)" } ?? "")}"#
+}
+
+func notification(_ method: String, _ params: String? = nil) -> String {
+    #"{"jsonrpc":"2.0","method":"\#(method)"\#(params.map { ",\"params\":\($0)" } ?? "")}"#
+}
+
+func cancel(_ id: String) -> String { notification("$/cancelRequest", #"{"id":\#(id)}"#) }
+
+func result(_ id: String, _ value: String) -> String { #"{"jsonrpc":"2.0","id":\#(id),"result":\#(value)}"# }
+
+/// An answer that is an error, cut down to its id and code.
+func failure(_ id: String, _ code: Int) -> String { "\(id): \(code)" }
+
+/// Every answer with an error cut down to id and code, the rest as it is; the members of batches in brackets.
+func summary(_ line: String) throws -> String {
+    let value = try JSONValue(parsing: line)
+    if let elements = value.elements {
+        return "["
+            + (try elements.map { try summary(String(decoding: $0.bytes, as: UTF8.self)) }).joined(separator: ",") + "]"
+    }
+    guard let code = value["error"]?["code"]?.integer, let id = value["id"] else { return line }
+    return failure(String(decoding: id.bytes, as: UTF8.self), code)
+}

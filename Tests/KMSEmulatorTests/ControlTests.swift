@@ -1,0 +1,116 @@
+import JSON
+import KMSEmulator
+import Testing
+
+@Suite struct ControlTests {
+    private let emulator: Emulator
+
+    init() throws {
+        emulator = try Emulator(.init(usesTLS: false, faults: [try Fault(parsing: "status=500,key=start")]))
+    }
+
+    private func control(_ method: String, _ name: String, _ body: String = "") throws -> Response {
+        let client = try RawClient(emulator)
+        let lines = ["\(method) /_emulator/\(name) HTTP/1.1", "Host: x", "Content-Length: \(body.utf8.count)"]
+        client.send(lines.joined(separator: "\r\n") + "\r\n\r\n" + body)
+        return try #require(client.readResponse())
+    }
+
+    private func status(_ request: SignedRequest = SignedRequest()) throws -> Int? {
+        let client = try RawClient(emulator)
+        client.send(request.message)
+        return client.readResponse()?.status
+    }
+
+    @Test func `the state tells what was asked, and nothing of control requests`() async throws {
+        defer { emulator.stop() }
+        let client = try RawClient(emulator)
+        for _ in 0..<3 {
+            client.send(SignedRequest().message)
+            #expect(client.readResponse()?.status == 200)
+        }
+        #expect(try status(SignedRequest(keyTag: "nobody", accessKey: .init(id: "x", secret: "y"))) == 401)
+        #expect(await eventually { emulator.state.openConnections == 1 })
+        for _ in 0..<2 {
+            let response = try control("GET", "state")
+            #expect(response.status == 200)
+            let expected =
+                #"{"total":4,"perKey":{"demo-rsa":3,"nobody":1},"perConnection":[3,1],"openConnections":1,"#
+                + #""openedConnections":2,"signaturesRefused":1,"throttled":0,"faulted":0,"aborted":0}"#
+            #expect(response.body == expected)
+        }
+    }
+
+    @Test func `faults are replaced, cleared, and come back with a reset`() throws {
+        defer { emulator.stop() }
+        #expect(try status(SignedRequest(keyTag: "start")) == 500)
+        let set = try control("POST", "fault", #"{"faults": ["status=503,code=500", "hang,key=x"]}"#)
+        #expect(set.status == 200)
+        #expect(set.body == "{}")
+        #expect(try status() == 503)
+        #expect(try control("GET", "state").status == 200)
+        #expect(try status(SignedRequest(keyTag: "start")) == 503)
+        #expect(try control("POST", "fault", #"{"faults": []}"#).status == 200)
+        #expect(try status() == 200)
+        #expect(try control("POST", "reset").status == 200)
+        #expect(emulator.state.total == 0)
+        #expect(try status(SignedRequest(keyTag: "start")) == 500)
+    }
+
+    @Test func `a seed is replaced as a whole or not at all`() throws {
+        defer { emulator.stop() }
+        #expect(try control("PUT", "seed", #"{"keys":[{"keyTag":"n","keyType":"RSA"}]}"#).body.contains("keys[0].keyType"))
+        #expect(try status() == 200)
+        let seed = #"{"keys":[{"keyTag":"new","keyType":"ECDSA","versions":[{"version":1,"publicKey":"any text"}]}]}"#
+        #expect(try control("PUT", "seed", seed).status == 200)
+        #expect(try status() == 404)
+        let client = try RawClient(emulator)
+        client.send(SignedRequest(keyTag: "new").message)
+        #expect(client.readResponse()?.body == #"{"code":"SUCCESS","data":{"publicKey":"any text"}}"#)
+    }
+
+    @Test func `a large seed fits`() throws {
+        defer { emulator.stop() }
+        let text = String(repeating: "x", count: 2 << 20)
+        let seed = #"{"keys":[{"keyTag":"n","keyType":"ECDSA","rawAnswer":{"status":200,"body":"\#(text)"}}]}"#
+        #expect(try control("PUT", "seed", seed).status == 200)
+        #expect(try control("PUT", "seed", String(repeating: " ", count: 8 << 20 + 1)).status == 413)
+    }
+
+    @Test func `the throttle is set and lifted`() throws {
+        defer { emulator.stop() }
+        #expect(try control("POST", "throttle", #"{"perSecond": 1}"#).status == 200)
+        // Over several seconds one request a second would pass, but not all of a hundred.
+        let statuses = try (0..<100).map { _ in try status() }
+        #expect(statuses.contains(429))
+        #expect(emulator.state.throttled == statuses.count { $0 == 429 })
+        for lifted in ["0", "null"] {
+            #expect(try control("POST", "throttle", #"{"perSecond": \#(lifted)}"#).status == 200)
+            #expect(try (0..<10).allSatisfy { _ in try status() == 200 })
+        }
+    }
+
+    @Test(arguments: [
+        ("GET", "nothing", "", 404), ("POST", "state", "", 405), ("GET", "reset", "", 405), ("POST", "seed", "{}", 405),
+        ("PUT", "seed", "", 400), ("PUT", "seed", "{}", 400), ("POST", "fault", "", 400), ("POST", "fault", "[]", 400),
+        ("POST", "fault", #"{"faults":"hang"}"#, 400), ("POST", "fault", #"{"faults":["hng"]}"#, 400),
+        ("POST", "fault", #"{"faults":[1]}"#, 400), ("POST", "fault", #"{"fault":[]}"#, 400),
+        ("POST", "throttle", #"{"perSecond":-1}"#, 400), ("POST", "throttle", #"{"perSecond":1.5}"#, 400),
+        ("POST", "throttle", "{}", 400),
+    ])
+    func `a wrong control request is told why`(method: String, name: String, body: String, expected: Int) throws {
+        defer { emulator.stop() }
+        let response = try control(method, name, body)
+        #expect(response.status == expected)
+        #expect(try JSONValue(parsing: response.body)["error"]?.string?.isEmpty == false)
+    }
+
+    @Test func `close-idle ends connections between requests`() throws {
+        defer { emulator.stop() }
+        let client = try RawClient(emulator)
+        client.send(SignedRequest().message)
+        #expect(client.readResponse()?.status == 200)
+        #expect(try control("POST", "close-idle").status == 200)
+        #expect(client.readToEnd().end == .closed)
+    }
+}
