@@ -54,6 +54,10 @@ struct ConnectionLoop: ~Copyable {
                 startNextMember()
                 continue
             }
+            guard !lifecycle.mustExit else {
+                input.consume(input.bytes.count)
+                return false
+            }
             guard !needsMoreInput else { return false }
             switch framing.next(in: input.bytes, isEnd: hasReadToEnd) {
             case .incomplete:

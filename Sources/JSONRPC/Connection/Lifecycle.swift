@@ -30,7 +30,8 @@ struct Lifecycle: Sendable {
     /// New requests are answered with `RPCError.shuttingDown`.
     private(set) var refusesRequests = false
     private var isOutputClosed = false
-    private var mustExit = false
+    /// Nothing behind the `exit` notification is dealt with.
+    private(set) var mustExit = false
     /// The end of the grace, once there is one.
     private var end: Instant?
     private var isShutDown = false
