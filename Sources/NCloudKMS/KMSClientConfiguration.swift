@@ -1,42 +1,104 @@
-/// What a client is made with. The defaults are those of `protocol/`, section Configuration.
+/// Everything that a client can be told, with the defaults of 02-wire-protocol.md, section Configuration. Nonsense is
+/// refused when it is built, so that nothing behind it has to check again.
 public struct KMSClientConfiguration: Sendable {
-    /// The service, or a stand-in for it.
-    public var endpoint: Endpoint
-    /// Where the credentials are looked for.
-    public var credentials = CredentialLookup()
-    /// A PEM file of certificate authorities to trust instead of the system's.
-    public var caFile: String?
-    public var proxy: ProxyConfiguration?
-    /// How old a cached key may get; zero keeps nothing.
-    public var cacheTTL = Duration.seconds(300)
-    /// How much older a cached key may be that answers when the service can't be asked; zero is off.
-    public var staleIfError = Duration.zero
-    /// Requests a second for one key; 0 is no limit.
-    public var ratePerKey = RateLimiter.defaultRatePerKey
-    /// Requests a second in all; 0 is no limit.
-    public var totalRate = 0
-    /// Connections, and so requests at once.
-    public var maximumConnections = 32
-    /// Requests for one call, those that were throttled not counted.
-    public var maximumAttempts = RetryPolicy.defaultMaximumAttempts
-    /// Whether signatures use the service's clock when it shows that this machine's is wrong.
-    public var correctsClock = true
-    /// What the client calls itself in `User-Agent`: `name/version`.
-    public var userAgent: String
+    /// What requests are authenticated with.
+    public enum Authentication: Sendable {
+        /// Looked for when the first request needs it; the lack of any is that request's failure.
+        case lookup(CredentialLookup)
+        case credentials(Credentials)
+    }
 
-    public init(endpoint: Endpoint = Zone.global.endpoint, userAgent: String) {
+    /// Longer than a day, and a key that was disabled or deleted would be in use for days.
+    public static let cacheTimeToLiveRange = Duration.zero...Duration.seconds(86_400)
+    /// A week bridges every outage that one would want to sit out.
+    public static let staleIfErrorRange = Duration.zero...Duration.seconds(7 * 86_400)
+    /// Three thousand times what the service guarantees; above it the intervals vanish in the clock's resolution.
+    public static let rateRange = 0...1_000_000
+    /// A service of this kind gives one client no more; each takes a descriptor and TLS state.
+    public static let connectionsRange = 1...1_024
+    /// With more, delays of 20 s each would outlast every deadline.
+    public static let attemptsRange = 1...20
+
+    public static let defaultCacheTimeToLive = Duration.seconds(300)
+    /// What the service guarantees.
+    public static let defaultRatePerKey = 300
+    public static let defaultMaximumConnections = 32
+    public static let defaultMaximumAttempts = 3
+    public static let defaultUserAgent = "ncloud-kms-swift"
+
+    public let endpoint: Endpoint
+    public let authentication: Authentication
+    public let cacheTimeToLive: Duration
+    public let staleIfError: Duration
+    /// Requests a second for each key; 0 for no limit.
+    public let ratePerKey: Int
+    /// Requests a second for all keys together; 0 for no limit.
+    public let totalRate: Int
+    public let maximumConnections: Int
+    public let maximumAttempts: Int
+    /// The certificates to trust in place of the system's, as PEM.
+    public let caFile: String?
+    public let proxy: ProxyConfiguration?
+    public let correctsClock: Bool
+    /// What the client calls itself in `User-Agent`: `name/version`.
+    public let userAgent: String
+
+    /// - Parameters:
+    ///   - cacheTimeToLive: zero keeps nothing.
+    ///   - staleIfError: how much longer an expired key stands in when the service can't be asked; zero for never.
+    ///   - ratePerKey: requests a second for each key; 0 for no limit.
+    ///   - totalRate: requests a second for all keys together; 0 for no limit.
+    ///   - maximumAttempts: throttled ones are not counted.
+    ///   - correctsClock: whether to sign by the service's clock when this machine's is off.
+    /// - Throws: `InvalidValue`, named after the configuration entry as the program's flags call it.
+    public init(
+        endpoint: Endpoint = Zone.global.endpoint,
+        authentication: Authentication = .lookup(CredentialLookup()),
+        cacheTimeToLive: Duration = defaultCacheTimeToLive,
+        staleIfError: Duration = .zero,
+        ratePerKey: Int = defaultRatePerKey,
+        totalRate: Int = 0,
+        maximumConnections: Int = defaultMaximumConnections,
+        maximumAttempts: Int = defaultMaximumAttempts,
+        caFile: String? = nil,
+        proxy: ProxyConfiguration? = nil,
+        correctsClock: Bool = true,
+        userAgent: String = defaultUserAgent
+    ) throws(InvalidValue) {
+        try Self.check("cache-ttl", cacheTimeToLive, in: Self.cacheTimeToLiveRange)
+        try Self.check("stale-if-error", staleIfError, in: Self.staleIfErrorRange)
+        try Self.check("rate-per-key", ratePerKey, in: Self.rateRange)
+        try Self.check("rate-total", totalRate, in: Self.rateRange)
+        try Self.check("max-connections", maximumConnections, in: Self.connectionsRange)
+        try Self.check("max-attempts", maximumAttempts, in: Self.attemptsRange)
         self.endpoint = endpoint
+        self.authentication = authentication
+        self.cacheTimeToLive = cacheTimeToLive
+        self.staleIfError = staleIfError
+        self.ratePerKey = ratePerKey
+        self.totalRate = totalRate
+        self.maximumConnections = maximumConnections
+        self.maximumAttempts = maximumAttempts
+        self.caFile = caFile
+        self.proxy = proxy
+        self.correctsClock = correctsClock
         self.userAgent = userAgent
     }
 
-    /// Refuses what makes no sense.
-    ///
-    /// - Throws: `InvalidValue` named after the member.
-    func verify() throws(InvalidValue) {
-        guard maximumConnections > 0 else { throw InvalidValue("maximumConnections", "must be at least 1") }
-        guard maximumAttempts > 0 else { throw InvalidValue("maximumAttempts", "must be at least 1") }
-        guard ratePerKey >= 0, totalRate >= 0 else { throw InvalidValue("rate", "must not be negative") }
-        guard cacheTTL >= .zero, staleIfError >= .zero else { throw InvalidValue("cacheTTL", "must not be negative") }
+    private static func check(_ name: String, _ value: Int, in range: ClosedRange<Int>) throws(InvalidValue) {
+        guard range.contains(value) else {
+            throw InvalidValue(name, "must be from \(range.lowerBound) to \(range.upperBound)")
+        }
+    }
+
+    private static func check(
+        _ name: String, _ value: Duration, in range: ClosedRange<Duration>
+    ) throws(InvalidValue) {
+        guard range.contains(value) else {
+            throw InvalidValue(
+                name,
+                "must be from \(range.lowerBound.components.seconds) to \(range.upperBound.components.seconds) seconds")
+        }
     }
 
     var transport: TransportConfiguration {

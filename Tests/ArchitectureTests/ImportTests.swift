@@ -8,7 +8,7 @@ private let allowedImports: [String: Set<String>] = [
     "CMicrohttpd": [],
     "CLinux": [],
     // The C library and the parts of the standard library that are modules of their own come through `Platform` alone.
-    "Platform": ["CLinux", "Glibc", "Musl", "Darwin"],
+    "Platform": ["CLinux", "Glibc", "Musl", "Darwin", "Synchronization"],
     "JSON": [],
     "PublicKeys": ["COpenSSL", "JSON", "Platform"],
     "JSONRPC": ["JSON", "Platform"],

@@ -3,25 +3,38 @@ import Platform
 
 extension SettingReader {
     private static let userAgent = "ncloud-kms-rpc/\(ProgramVersion.text)"
-    /// A week: a public key outlives its version's disabling in every cache, so nothing may be kept for ever.
-    private static let seconds = 0...604_800
-    private static let perSecond = 0...1_000_000
 
     /// What the client is made with.
     func clientConfiguration(zone: Zone) throws(ConfigurationError) -> KMSClientConfiguration {
-        let endpoint = try value(.endpoint) { text throws(InvalidValue) in try Endpoint(text) } ?? zone.endpoint
-        var client = KMSClientConfiguration(endpoint: endpoint, userAgent: Self.userAgent)
-        client.credentials = try credentialLookup()
-        client.caFile = try readableFile(.caFile)
-        client.proxy = try proxy()
-        if let ttl = try integer(.cacheTTL, in: Self.seconds) { client.cacheTTL = .seconds(ttl) }
-        if let age = try integer(.staleIfError, in: Self.seconds) { client.staleIfError = .seconds(age) }
-        client.ratePerKey = try integer(.ratePerKey, in: Self.perSecond) ?? client.ratePerKey
-        client.totalRate = try integer(.rateTotal, in: Self.perSecond) ?? client.totalRate
-        client.maximumConnections = try integer(.maxConnections, in: 1...1_024) ?? client.maximumConnections
-        client.maximumAttempts = try integer(.maxAttempts, in: 1...100) ?? client.maximumAttempts
-        client.correctsClock = !isSet(.noClockCorrection)
-        return client
+        typealias Client = KMSClientConfiguration
+        let endpoint = try value(.endpoint) { text throws(InvalidValue) in try Endpoint(text) }
+        let timeToLive = try seconds(.cacheTTL, in: Client.cacheTimeToLiveRange)
+        let staleIfError = try seconds(.staleIfError, in: Client.staleIfErrorRange)
+        let ratePerKey = try integer(.ratePerKey, in: Client.rateRange)
+        let totalRate = try integer(.rateTotal, in: Client.rateRange)
+        let connections = try integer(.maxConnections, in: Client.connectionsRange)
+        let attempts = try integer(.maxAttempts, in: Client.attemptsRange)
+        let authentication = Client.Authentication.lookup(try credentialLookup())
+        let caFile = try readableFile(.caFile)
+        let proxy = try proxy()
+        do {
+            return try Client(
+                endpoint: endpoint ?? zone.endpoint, authentication: authentication,
+                cacheTimeToLive: timeToLive ?? Client.defaultCacheTimeToLive, staleIfError: staleIfError ?? .zero,
+                ratePerKey: ratePerKey ?? Client.defaultRatePerKey, totalRate: totalRate ?? 0,
+                maximumConnections: connections ?? Client.defaultMaximumConnections,
+                maximumAttempts: attempts ?? Client.defaultMaximumAttempts, caFile: caFile, proxy: proxy,
+                correctsClock: !isSet(.noClockCorrection), userAgent: Self.userAgent)
+        } catch {
+            throw ConfigurationError("\(error)", isUsage: false)
+        }
+    }
+
+    private func seconds(
+        _ name: Setting.Name, in range: ClosedRange<Duration>
+    ) throws(ConfigurationError) -> Duration? {
+        let seconds = Int(range.lowerBound.components.seconds)...Int(range.upperBound.components.seconds)
+        return try integer(name, in: seconds).map { .seconds($0) }
     }
 
     /// Places that a flag names must be there; those that a variable names may turn up later.
@@ -49,7 +62,8 @@ extension SettingReader {
     }
 
     private func proxy() throws(ConfigurationError) -> ProxyConfiguration? {
-        guard let source = try text(.proxy) else { return nil }
+        // An empty flag means none, whatever the environment says.
+        guard let source = source(.proxy), !source.text.isEmpty else { return nil }
         let exceptions = environment["NO_PROXY"] ?? environment["no_proxy"] ?? ""
         let proxy = try value(.proxy) { text throws(InvalidValue) in
             try ProxyConfiguration(url: text, exceptions: exceptions)

@@ -24,7 +24,7 @@ final class KeyCache: Sendable {
         state = Lock(
             State(
                 cache: PublicKeyCache(
-                    timeToLive: configuration.cacheTTL, staleIfError: configuration.staleIfError)))
+                    timeToLive: configuration.cacheTimeToLive, staleIfError: configuration.staleIfError)))
     }
 
     /// From now on the answers to these credentials count.

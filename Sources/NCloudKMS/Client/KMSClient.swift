@@ -1,7 +1,6 @@
 import Logging
 import Platform
 import PublicKeys
-import Synchronization
 
 /// A client of the Key Management Service of NAVER Cloud, for its public keys.
 ///
@@ -33,7 +32,6 @@ public final class KMSClient: Sendable {
     ) throws(SetupError) {
         self.clock = clock
         do {
-            try configuration.verify()
             let multi = try CurlMulti(configuration.transport, environment: try CurlEnvironment.ready(), clock: clock)
             cache = KeyCache(configuration)
             engine = KMSEngine(configuration, multi: multi, cache: cache, clock: clock, logger: logger)

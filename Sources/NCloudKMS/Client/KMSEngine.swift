@@ -67,7 +67,7 @@ actor KMSEngine {
         self.multi = multi
         self.cache = cache
         retryPolicy = RetryPolicy(maximumAttempts: configuration.maximumAttempts)
-        signers = SignerStore(configuration.credentials)
+        signers = SignerStore(configuration.authentication)
         limiter = RateLimiter(ratePerKey: configuration.ratePerKey, totalRate: configuration.totalRate)
         retryQuota = RetryQuota(now: clock.now)
         skew = ClockSkew(isEnabled: configuration.correctsClock)
@@ -116,7 +116,7 @@ actor KMSEngine {
         let deadline = arrival + query.timeout
         let request = PublicKeyRequest(keyTag: query.keyTag, version: query.version)
         let (place, isNew) = table.join(
-            request, limit: AgeLimit(query.maxAge, timeToLive: configuration.cacheTTL), arrival: arrival,
+            request, limit: AgeLimit(query.maxAge, timeToLive: configuration.cacheTimeToLive), arrival: arrival,
             deadline: deadline, waiter: number)
         calls[number] = WaitingCall(query: query, arrival: arrival, place: place, completion: completion)
         timers.insert(.deadline(call: number), due: deadline)

@@ -5,8 +5,12 @@ struct SignerStore {
     var chain: CredentialChain
     private var signer: (identity: CredentialIdentity, value: RequestSigner)?
 
-    init(_ lookup: CredentialLookup) {
-        chain = CredentialChain(lookup)
+    init(_ authentication: KMSClientConfiguration.Authentication) {
+        chain =
+            switch authentication {
+            case .lookup(let lookup): CredentialChain(lookup)
+            case .credentials(let credentials): CredentialChain(credentials)
+            }
     }
 
     /// The signer for credentials; keyed once for each.

@@ -9,8 +9,6 @@ import Platform
 /// - Important: the work of one call grows with the number of keys that have waiting callers, which the number of calls
 ///   in flight bounds.
 package struct RateLimiter: Sendable {
-    package static let defaultRatePerKey = 300
-
     /// A caller in a queue.
     package struct Ticket: Hashable, Sendable {
         fileprivate let key: KeyTag
@@ -71,7 +69,7 @@ package struct RateLimiter: Sendable {
     /// - Parameters:
     ///   - ratePerKey: requests a second for each key; 0 for no limit.
     ///   - totalRate: requests a second for all keys together; 0 for no limit.
-    package init(ratePerKey: Int = defaultRatePerKey, totalRate: Int = 0) {
+    package init(ratePerKey: Int = KMSClientConfiguration.defaultRatePerKey, totalRate: Int = 0) {
         self.ratePerKey = ratePerKey > 0 ? Rate(perSecond: ratePerKey) : nil
         self.totalRate = totalRate > 0 ? Rate(perSecond: totalRate) : nil
     }

@@ -2,7 +2,6 @@ import Platform
 
 /// How often and how late a request is repeated. The numbers are those of 03-client-behaviour.md, section Retry.
 package struct RetryPolicy: Sendable {
-    package static let defaultMaximumAttempts = 3
     /// An outage of a moment is over by then; the caller hardly notices.
     package static let baseDelay = Duration.milliseconds(50)
     /// Limits are counted by the second.
@@ -15,7 +14,7 @@ package struct RetryPolicy: Sendable {
     /// Attempts that were not throttled, at least 1.
     package let maximumAttempts: Int
 
-    package init(maximumAttempts: Int = defaultMaximumAttempts) {
+    package init(maximumAttempts: Int = KMSClientConfiguration.defaultMaximumAttempts) {
         self.maximumAttempts = maximumAttempts
     }
 

@@ -1,5 +1,4 @@
 import Platform
-import Synchronization
 
 /// The thread on which all transfers run, as the executor of the actor that owns them.
 ///

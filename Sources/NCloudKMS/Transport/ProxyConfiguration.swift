@@ -5,10 +5,10 @@ public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebug
     /// What libcurl can speak to a proxy and we let it: all of these carry TLS to the service untouched.
     static let schemes = ["http", "https", "socks5", "socks5h"]
 
-    let url: String
+    package let url: String
 
     /// Hosts and domains to reach directly, separated by commas, as `NO_PROXY` lists them; `*` is every host.
-    let exceptions: String
+    package let exceptions: String
 
     /// Whether the URL holds a user name or a password.
     public let hasUserInfo: Bool

@@ -1,0 +1,51 @@
+import Testing
+
+@testable import NCloudKMS
+
+@Suite struct KMSClientConfigurationTests {
+    @Test func `the defaults are those of the contract`() throws {
+        let configuration = try KMSClientConfiguration()
+        #expect(configuration.endpoint.description == "https://ocapi.ncloud.com")
+        #expect(configuration.cacheTimeToLive == .seconds(300))
+        #expect(configuration.staleIfError == .zero)
+        #expect(configuration.ratePerKey == 300)
+        #expect(configuration.totalRate == 0)
+        #expect(configuration.maximumConnections == 32)
+        #expect(configuration.maximumAttempts == 3)
+        #expect(configuration.caFile == nil)
+        #expect(configuration.proxy == nil)
+        #expect(configuration.correctsClock)
+    }
+
+    static let nonsense: [(String, @Sendable () throws(InvalidValue) -> KMSClientConfiguration)] = [
+        ("cache-ttl", { () throws(InvalidValue) in try KMSClientConfiguration(cacheTimeToLive: .seconds(-1)) }),
+        ("cache-ttl", { () throws(InvalidValue) in try KMSClientConfiguration(cacheTimeToLive: .seconds(86_401)) }),
+        ("stale-if-error", { () throws(InvalidValue) in try KMSClientConfiguration(staleIfError: .seconds(-1)) }),
+        ("rate-per-key", { () throws(InvalidValue) in try KMSClientConfiguration(ratePerKey: -1) }),
+        ("rate-total", { () throws(InvalidValue) in try KMSClientConfiguration(totalRate: .max) }),
+        ("max-connections", { () throws(InvalidValue) in try KMSClientConfiguration(maximumConnections: 0) }),
+        ("max-attempts", { () throws(InvalidValue) in try KMSClientConfiguration(maximumAttempts: 0) }),
+    ]
+
+    @Test(arguments: nonsense)
+    func `nonsense is refused by name`(
+        name: String, build: @Sendable () throws(InvalidValue) -> KMSClientConfiguration
+    ) {
+        let error = #expect(throws: InvalidValue.self) { try build() }
+        #expect(error?.name == name)
+    }
+
+    @Test func `the ends of the ranges are taken`() throws {
+        _ = try KMSClientConfiguration(
+            cacheTimeToLive: .zero, staleIfError: .seconds(604_800), ratePerKey: 0, totalRate: 1_000_000,
+            maximumConnections: 1, maximumAttempts: 1, caFile: "/dev/null")
+    }
+
+    @Test func `a proxy prints as redacted`() throws {
+        let proxy = try ProxyConfiguration(url: "http://user:password@proxy")
+        var dumped = ""
+        dump(try KMSClientConfiguration(proxy: proxy), to: &dumped)
+        #expect(!dumped.contains("password@"))
+        #expect("\(proxy)" == "<redacted>")
+    }
+}
