@@ -88,7 +88,11 @@ let package = Package(
             dependencies: ["KMSEmulator", "ncloud-kms-emulator", "JSON", "Platform", "TestSupport", subprocess],
             swiftSettings: settings),
         .testTarget(
-            name: "ProcessTests", dependencies: ["ncloud-kms-rpc", "ncloud-kms-emulator", "KMSService", "TestSupport"],
-            swiftSettings: settings),
+            name: "ProcessTests",
+            dependencies: [
+                "ncloud-kms-rpc", "ncloud-kms-emulator", "JSON", "JSONRPC", "NCloudKMS", "KMSService", "TestSupport",
+                logging,
+            ],
+            exclude: ["Fixtures"], swiftSettings: settings),
     ]
 )

@@ -75,7 +75,8 @@ package struct TranscriptPlayer {
             while pending.count < bytes.count, pending.elementsEqual(bytes.prefix(pending.count)), readMore() {}
             guard pending.starts(with: bytes) else {
                 return Self.report(
-                    missing: [String(decoding: bytes, as: UTF8.self)], surplus: [String(decoding: pending, as: UTF8.self)])
+                    missing: [String(decoding: bytes, as: UTF8.self)],
+                    surplus: [String(decoding: pending, as: UTF8.self)])
             }
             pending.removeFirst(bytes.count)
         case .expectLines(let lines): return expect(lines)
