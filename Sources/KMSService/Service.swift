@@ -36,7 +36,10 @@ public struct Service: Sendable {
 
     /// What requests can name, beside the `SessionMethod`s.
     package static func methods(zone: Zone, client: KMSClient) -> [any Method] {
-        [GetPublicKey(client: client), GetStatus(zone: zone, client: client), Discover()]
+        [
+            GetPublicKey(client: client), VerifySignature(verifier: SignatureVerifier(client)),
+            GetStatus(zone: zone, client: client), Discover(),
+        ]
     }
 
     /// Serves until the input ends, the output is closed or a stop descriptor fires.

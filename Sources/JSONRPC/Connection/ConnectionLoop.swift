@@ -153,6 +153,8 @@ struct ConnectionLoop: ~Copyable {
     }
 
     private mutating func closeOutput(_ error: CInt) {
+        // Both `poll` and a write tell it.
+        guard !lifecycle.isOutputClosed else { return }
         configuration.report(.outputClosed(error))
         lifecycle.outputClosed()
     }
@@ -168,8 +170,7 @@ struct ConnectionLoop: ~Copyable {
             pollfd(fd: configuration.output, events: unwritten > 0 ? Int16(POLLOUT) : 0, revents: 0),
             pollfd(fd: connection.waker.descriptor, events: Int16(POLLIN), revents: 0),
         ]
-        let isStopping = lifecycle.refusesRequests && lifecycle.inputHasEnded
-        if !isStopping {
+        if !lifecycle.isEnding {
             entries += configuration.stopDescriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         }
         // A milliseconds' fraction is rounded up, or the loop would spin through it.
@@ -181,8 +182,8 @@ struct ConnectionLoop: ~Copyable {
         if entries[2].revents != 0 { connection.waker.reset() }
         if entries[1].revents & Int16(POLLERR | POLLHUP | POLLNVAL) != 0 { closeOutput(EPIPE) }
         if entries.dropFirst(3).contains(where: { $0.revents != 0 }) {
-            configuration.report(.stopping)
             lifecycle.terminate(now: configuration.clock.now)
+            configuration.report(.stopping)
         } else if entries[0].revents != 0 {
             read()
         }

@@ -13,7 +13,7 @@ struct GetPublicKey: Method {
 
     func start(_ call: Call) throws(RPCError) {
         let request = try Request(call.params)
-        let fetch = client.publicKey(request.query, arrival: call.arrival) { result in
+        let fetch = client.publicKey(request.query, arrival: call.arrival, label: call.label) { result in
             do throws(RPCError) {
                 switch result {
                 case .success(let answer):

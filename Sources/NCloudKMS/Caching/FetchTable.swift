@@ -67,7 +67,10 @@ package struct FetchTable<Key: Hashable, Waiter> {
 
     package func start(of id: FetchID) -> Instant? { fetches[id]?.start }
 
-    package func key(of id: FetchID) -> Key? { fetches[id]?.key }
+    /// Who waits for it, first come first.
+    package func waiters(of id: FetchID) -> [Waiter] {
+        fetches[id]?.waiters.map(\.waiter) ?? []
+    }
 
     /// The latest time at which somebody still waits for it; nil if it is not under way.
     package func deadline(of id: FetchID) -> Instant? {

@@ -45,6 +45,8 @@ struct Fetch {
 struct WaitingCall {
     let query: PublicKeyQuery
     let arrival: Instant
+    /// What the caller calls it, for the log.
+    let label: String?
     let place: Fetches.WaiterID
     let completion: PublicKeyCompletion
 }

@@ -51,11 +51,13 @@ public final class KMSClient: Sendable {
     ///
     /// - Parameters:
     ///   - arrival: when the caller asked, if that was before now.
+    ///   - label: what the caller calls the call, for the log.
     ///   - completion: told the outcome, once: at once on the calling thread, or later on the client's own, which it
     ///     must not keep waiting.
     @discardableResult
     public func publicKey(
-        _ query: PublicKeyQuery, arrival: Instant? = nil, completion: @escaping PublicKeyCompletion
+        _ query: PublicKeyQuery, arrival: Instant? = nil, label: String? = nil,
+        completion: @escaping PublicKeyCompletion
     ) -> PublicKeyCall {
         let arrival = arrival ?? clock.now
         if let (answer, isRefreshDue) = cache.answer(to: query, arrival: arrival, isFirstLook: true) {
@@ -67,7 +69,7 @@ public final class KMSClient: Sendable {
         }
         let number = lastCall.wrappingAdd(1, ordering: .relaxed).newValue
         engine.thread.submit { [engine] in
-            engine.assumeIsolated { $0.begin(number, query, arrival: arrival, completion) }
+            engine.assumeIsolated { $0.begin(number, query, arrival: arrival, label: label, completion) }
         }
         return PublicKeyCall(number: number, engine: engine)
     }

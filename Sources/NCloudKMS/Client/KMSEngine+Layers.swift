@@ -67,10 +67,11 @@ extension KMSEngine {
     private func startTransfer(_ fetch: Fetch) {
         guard let credentials = fetch.credentials else { return }
         let now = clock.now
+        let timestamp = skew.corrected(clock.wallClockMilliseconds)
         do throws(KMSError) {
             let headers = try signers.signer(for: credentials).headers(
                 method: PublicKeyRequest.method, target: fetch.request.target,
-                timestampMilliseconds: skew.corrected(clock.wallClockMilliseconds))
+                timestampMilliseconds: timestamp)
             let transfer = try start(httpRequest(fetch, headers, remaining: deadline(of: fetch) - now))
             transfers[transfer] = fetch.id
             var fetch = fetch
@@ -80,6 +81,7 @@ extension KMSEngine {
             fetches[fetch.id] = fetch
             table.started(fetch.id, now: now)
             upstream.attempts += 1
+            logStart(fetch, timestampMilliseconds: timestamp)
         } catch {
             fail(fetch.id, error)
         }

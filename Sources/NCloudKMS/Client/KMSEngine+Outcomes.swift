@@ -6,6 +6,7 @@ extension KMSEngine {
     func finish(_ completion: CurlMulti.Completion) {
         if completion.id == metadataTransfer { return metadataAnswered(completion.outcome) }
         guard let id = transfers.removeValue(forKey: completion.id), let fetch = fetches[id] else { return }
+        logEnd(fetch, completion.outcome)
         switch completion.outcome {
         case .failure(let failure):
             attemptFailed(fetch, KMSError(failure), failure.repetition.repetition)
@@ -82,12 +83,7 @@ extension KMSEngine {
             fetch.phase = .backoff
             fetches[fetch.id] = fetch
             timers.insert(.backoff(fetch.id), due: now + delay)
-            logger.warning(
-                "an attempt failed and will be repeated",
-                metadata: [
-                    "keyTag": "\(fetch.request.keyTag)", "attempt": "\(fetch.progress.attempts)",
-                    "delayMs": "\(delay.milliseconds)", "error": "\(error.message)",
-                ])
+            logRetry(fetch, after: delay, error, isThrottled: repetition == .afterThrottling)
         case .stop(let reason, let retryAfter):
             if reason != .notRetryable { error.reason = error.reason ?? reason.rawValue }
             error.retryAfter = error.retryable ? retryAfter : nil
@@ -100,12 +96,15 @@ extension KMSEngine {
         if case .corrected = outcome, fetch.progress.repeatsOnce(for: .clockSkew) { return true }
         guard let refused = fetch.credentials?.identity else { return false }
         do {
-            guard try signers.chain.replacement(for: refused, now: clock.now) != nil else { return false }
+            guard let others = try signers.chain.replacement(for: refused, now: clock.now),
+                fetch.progress.repeatsOnce(for: .newCredentials)
+            else { return false }
+            logReauthentication(fetch, others)
+            return true
         } catch {
             logger.warning("credentials could not be read again", metadata: ["error": "\(error.message)"])
             return false
         }
-        return fetch.progress.repeatsOnce(for: .newCredentials)
     }
 
     /// Ends a fetch without a key.
@@ -132,14 +131,7 @@ extension KMSEngine {
                 receivedMilliseconds: received.wallClockMilliseconds,
                 roundTrip: received.instant - response.sent.instant, signedWith: fetch.signedOffset,
                 isRefusal: isRefusal))
-        switch outcome {
-        case .corrected(isNews: true):
-            logger.warning(
-                "this machine's clock is wrong; signing with the service's time",
-                metadata: ["clockSkewMs": "\(skew.offset.milliseconds)"])
-        case .cleared: logger.notice("this machine's clock is right again")
-        case .corrected, .unchanged: break
-        }
+        logSkew(outcome, fetch)
         return outcome
     }
 

@@ -109,7 +109,10 @@ actor KMSEngine {
 
     // MARK: Calls
 
-    func begin(_ number: Int, _ query: PublicKeyQuery, arrival: Instant, _ completion: @escaping PublicKeyCompletion) {
+    func begin(
+        _ number: Int, _ query: PublicKeyQuery, arrival: Instant, label: String?,
+        _ completion: @escaping PublicKeyCompletion
+    ) {
         if let (answer, _) = cache.answer(to: query, arrival: arrival, isFirstLook: false) {
             return completion(.success(answer))
         }
@@ -118,7 +121,8 @@ actor KMSEngine {
         let (place, isNew) = table.join(
             request, limit: AgeLimit(query.maxAge, timeToLive: configuration.cacheTimeToLive), arrival: arrival,
             deadline: deadline, waiter: number)
-        calls[number] = WaitingCall(query: query, arrival: arrival, place: place, completion: completion)
+        calls[number] = WaitingCall(
+            query: query, arrival: arrival, label: label, place: place, completion: completion)
         timers.insert(.deadline(call: number), due: deadline)
         if isNew { begin(place.fetch, request) }
     }
@@ -160,9 +164,7 @@ actor KMSEngine {
         timers.remove(.deadline(call: number))
         guard case .failure(let error) = outcome else { return call.completion(outcome) }
         if let answer = cache.standIn(for: error, call.query, arrival: call.arrival) {
-            logger.warning(
-                "answered with an expired key, since the service can't be asked",
-                metadata: ["keyTag": "\(call.query.keyTag)", "ageMs": "\(answer.age.milliseconds)", "error": "\(error.message)"])
+            logStaleAnswer(answer, call, error)
             return call.completion(.success(answer))
         }
         call.completion(.failure(error.about(call.query.keyTag)))

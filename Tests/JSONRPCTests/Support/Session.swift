@@ -13,6 +13,7 @@ final class Session: Sendable {
     let fromServer: CInt
     /// Readable when the connection is to stop.
     let stop = Signal()
+    let stopping = Signal()
     let ended = Signal()
     let events: Lock<[ConnectionEvent]>
     /// The descriptors of the server.
@@ -39,8 +40,10 @@ final class Session: Sendable {
         openDescriptors = Lock([input, output, toServer, fromServer])
         let events = Lock<[ConnectionEvent]>([])
         self.events = events
-        var configuration = Connection.Configuration(input: input, output: output, framing: framing) { event in
+        var configuration = Connection.Configuration(input: input, output: output, framing: framing) {
+            [stopping] event in
             events.withLock { $0.append(event) }
+            if event == .stopping { stopping.fire() }
         }
         if stops { configuration.stopDescriptors = [stop.descriptor] }
         configure(&configuration)

@@ -1,0 +1,84 @@
+import Logging
+import Platform
+
+/// The lines of the log: one for each thing that an operator would ask about. None holds a secret or a signature.
+extension KMSEngine {
+    func logRetry(_ fetch: Fetch, after delay: Duration, _ error: KMSError, isThrottled: Bool) {
+        var metadata = metadata(of: fetch)
+        metadata["delayMs"] = "\(delay.milliseconds)"
+        metadata["error"] = "\(error.message)"
+        logger.warning(
+            isThrottled ? "the service throttled an attempt; it will be repeated" : "an attempt failed; it will be repeated",
+            metadata: metadata)
+    }
+
+    func logReauthentication(_ fetch: Fetch, _ credentials: Credentials) {
+        var metadata = metadata(of: fetch)
+        metadata["credentials"] = "\(credentials)"
+        logger.notice("the credentials were refused; others were found and are used now", metadata: metadata)
+    }
+
+    func logSkew(_ outcome: ClockSkew.Outcome, _ fetch: Fetch) {
+        switch outcome {
+        case .corrected(isNews: true):
+            var metadata = metadata(of: fetch)
+            metadata["clockSkewMs"] = "\(skew.offset.milliseconds)"
+            logger.warning(
+                "this machine's clock is wrong: the service's differs from it; signing with the service's time",
+                metadata: metadata)
+        case .cleared: logger.notice("this machine's clock is right again")
+        case .corrected, .unchanged: break
+        }
+    }
+
+    func logStaleAnswer(_ answer: PublicKeyAnswer, _ call: WaitingCall, _ error: KMSError) {
+        logger.warning(
+            "answered with an expired key, since the service can't be asked",
+            metadata: [
+                "keyTag": "\(answer.keyTag)", "requests": "\(call.label ?? "-")",
+                "ageMs": "\(answer.age.milliseconds)", "error": "\(error.message)",
+            ])
+    }
+
+    /// The request as it is signed, but for the signature.
+    func logStart(_ fetch: Fetch, timestampMilliseconds: Int64) {
+        guard logger.logLevel <= .debug else { return }
+        var metadata = metadata(of: fetch)
+        metadata["request"] = "\(PublicKeyRequest.method) \(fetch.request.target)"
+        metadata["body"] = "\(String(decoding: fetch.request.body, as: UTF8.self))"
+        metadata["timestamp"] = "\(timestampMilliseconds)"
+        metadata["credentials"] = fetch.credentials.map { "\($0)" }
+        logger.debug("an attempt begins", metadata: metadata)
+    }
+
+    func logEnd(_ fetch: Fetch, _ outcome: Result<HTTPResponse, TransportFailure>) {
+        guard logger.logLevel <= .debug else { return }
+        var metadata = metadata(of: fetch)
+        switch outcome {
+        case .failure(let failure):
+            metadata["error"] = "\(failure.message)"
+        case .success(let response):
+            metadata["status"] = "\(response.status)"
+            metadata["nameLookupUs"] = "\(response.timing.nameLookup)"
+            metadata["connectUs"] = "\(response.timing.connect)"
+            metadata["tlsUs"] = "\(response.timing.tls)"
+            metadata["firstByteUs"] = "\(response.timing.firstByte)"
+            metadata["totalUs"] = "\(response.timing.total)"
+            metadata["reusedConnection"] = "\(response.reusedConnection)"
+            if let requestID = response.headers.requestID { metadata["requestId"] = "\(requestID)" }
+        }
+        logger.debug("an attempt ended", metadata: metadata)
+    }
+
+    /// What tells a fetch from others: its key, its attempt, and who waits for it.
+    private func metadata(of fetch: Fetch) -> Logger.Metadata {
+        let waiters = table.waiters(of: fetch.id)
+        let labels = waiters.prefix(4).map { calls[$0]?.label ?? "-" }
+        var metadata: Logger.Metadata = [
+            "keyTag": "\(fetch.request.keyTag)", "attempt": "\(fetch.progress.attempts)",
+            "requests": "\(labels.joined(separator: ","))\(waiters.count > labels.count ? ",…" : "")",
+        ]
+        if let version = fetch.request.version { metadata["keyVersion"] = "\(version)" }
+        return metadata
+    }
+}

@@ -1,0 +1,33 @@
+import KMSEmulator
+
+/// An emulator in this process, and the environment in which the program finds it.
+struct EmulatedKMS {
+    let emulator: Emulator
+    private let folder: TemporaryFolder
+    private let caFile: String
+
+    init(seed: Seed = .demo, faults: [String] = []) throws {
+        emulator = try Emulator(Emulator.Configuration(seed: seed, faults: faults.map(Fault.init(parsing:))))
+        folder = try TemporaryFolder()
+        caFile = try folder.write("ca.pem", (emulator.certificatePEM ?? "").utf8)
+    }
+
+    /// Runs `body` with an emulator, which is stopped behind it.
+    static func with<Result>(
+        seed: Seed = .demo, faults: [String] = [], _ body: (EmulatedKMS) async throws -> Result
+    ) async throws -> Result {
+        let kms = try EmulatedKMS(seed: seed, faults: faults)
+        defer { kms.emulator.stop() }
+        return try await body(kms)
+    }
+
+    var environment: [String: String] {
+        Self.credentials.merging(
+            ["NCLOUD_KMS_ENDPOINT": emulator.endpoint, "NCLOUD_KMS_CA_FILE": caFile]
+        ) { _, new in new }
+    }
+
+    static let credentials = [
+        "NCLOUD_ACCESS_KEY_ID": Seed.AccessKey.demo.id, "NCLOUD_SECRET_ACCESS_KEY": Seed.AccessKey.demo.secret,
+    ]
+}

@@ -1,0 +1,62 @@
+import Platform
+
+/// A folder of a test's own, gone when it is freed.
+final class TemporaryFolder: Sendable {
+    let path: String
+
+    init() throws {
+        var template = Array("/tmp/ncloud-kms-rpc-test-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw PlatformError("mkdtemp") }
+        path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    deinit {
+        for name in (try? entries(ofFolder: path)) ?? [] { unlink("\(path)/\(name)") }
+        rmdir(path)
+    }
+
+    /// Writes a file, and gives its path.
+    @discardableResult
+    func write(_ name: String, _ bytes: some Collection<UInt8>) throws -> String {
+        let file = "\(path)/\(name)"
+        let descriptor = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw PlatformError("open") }
+        defer { close(descriptor) }
+        var rest = Array(bytes)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Platform.write(descriptor, $0.baseAddress, $0.count) }
+            guard count > 0 else { throw PlatformError("write") }
+            rest = rest.dropFirst(count)
+        }
+        return file
+    }
+}
+
+/// The whole of a file, also of those in /proc, which have no size.
+func contents(of path: String) throws -> String {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw PlatformError("open \(path)") }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 64 << 10)
+    while true {
+        let count = read(descriptor, &buffer, buffer.count)
+        guard count >= 0 else { throw PlatformError("read \(path)") }
+        if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+        bytes += buffer[..<count]
+    }
+}
+
+/// The names in a folder, save those that begin with a dot.
+func entries(ofFolder path: String) throws -> [String] {
+    guard let folder = opendir(path) else { throw PlatformError("opendir \(path)") }
+    defer { closedir(folder) }
+    var names: [String] = []
+    while let entry = readdir(folder) {
+        let name = withUnsafePointer(to: entry.pointee.d_name) {
+            $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        }
+        if !name.hasPrefix(".") { names.append(name) }
+    }
+    return names
+}
