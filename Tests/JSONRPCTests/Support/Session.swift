@@ -89,9 +89,17 @@ final class Session: Sendable {
 
     /// The next line of the server, without its LF; nil at the end of the stream.
     func receive() throws -> String? {
+        var searched = 0
         while true {
             let line = received.withLock { bytes -> [UInt8]? in
-                guard let end = bytes.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+                let end = bytes.withUnsafeBytes { bytes -> Int? in
+                    guard let base = bytes.baseAddress, searched < bytes.count,
+                        let found = memchr(base + searched, CInt(UInt8(ascii: "\n")), bytes.count - searched)
+                    else { return nil }
+                    return UnsafeRawPointer(found) - base
+                }
+                searched = bytes.count
+                guard let end else { return nil }
                 let line = Array(bytes[..<end])
                 bytes.removeSubrange(...end)
                 return line
