@@ -114,7 +114,11 @@ public final class ServiceProcess: Sendable {
         try await run(program, arguments: arguments, environment: environment) { process in
             let bytes = Array(text.utf8)
             try await onOwnThread {
-                try process.send(bytes)
+                do {
+                    try process.send(bytes)
+                } catch let error as PlatformError where error.errorNumber == EPIPE {
+                    // It has ended without reading everything; its status tells why.
+                }
                 process.closeInput()
             }
             return await process.rest()

@@ -37,6 +37,7 @@ struct ConnectionLoop: ~Copyable {
                 return
             case .refuseInFlight:
                 connection.end(.shuttingDown) { _ in true }
+                lifecycle.refusedInFlight(now: now)
             case .run(let until):
                 wait(until: until, now: now, readsInput: !isStalled && !lifecycle.inputHasEnded)
             }
@@ -53,6 +54,10 @@ struct ConnectionLoop: ~Copyable {
             if batch != nil {
                 startNextMember()
                 continue
+            }
+            guard !lifecycle.mustExit else {
+                input.consume(input.bytes.count)
+                return false
             }
             guard !needsMoreInput else { return false }
             switch framing.next(in: input.bytes, isEnd: hasReadToEnd) {

@@ -4,6 +4,9 @@ import Platform
 struct Lifecycle: Sendable {
     /// After a signal, what is in flight has so long to finish.
     static let grace = Duration.seconds(1)
+    /// Behind the grace, the refusals have so long to be written: those of all calls are more than a pipe holds, so the
+    /// reader must get to run.
+    static let refusalFlush = Duration.milliseconds(500)
     /// After `shutdown`, a host has so long behind it and the last answer to say `exit` or to close its pipe.
     static let shutdownLinger = Duration.seconds(2)
 
@@ -30,7 +33,8 @@ struct Lifecycle: Sendable {
     /// New requests are answered with `RPCError.shuttingDown`.
     private(set) var refusesRequests = false
     private(set) var isOutputClosed = false
-    private var mustExit = false
+    /// Nothing behind the `exit` notification is dealt with.
+    private(set) var mustExit = false
     /// The end of the grace, once there is one.
     private var end: Instant?
     /// When the `shutdown` request came.
@@ -49,6 +53,11 @@ struct Lifecycle: Sendable {
         inputHasEnded = true
         refusesRequests = true
         end = end ?? now + Self.grace
+    }
+
+    /// What was in flight at the end of the grace has been refused.
+    mutating func refusedInFlight(now: Instant) {
+        end = now + Self.refusalFlush
     }
 
     /// The `shutdown` request.

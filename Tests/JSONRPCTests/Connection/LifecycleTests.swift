@@ -47,6 +47,17 @@ import Testing
         #expect(lifecycle.verdict(now: end, work(unwritten: 2)) == .exit)
     }
 
+    @Test func `refusals that a full pipe did not take have half a second more`() {
+        var lifecycle = Lifecycle()
+        lifecycle.terminate(now: start)
+        let late = start + .milliseconds(1_200)
+        lifecycle.refusedInFlight(now: late)
+        let end = late + .milliseconds(500)
+        #expect(lifecycle.verdict(now: late, work(unwritten: 2)) == .run(until: end))
+        #expect(lifecycle.verdict(now: late, work()) == .exit)
+        #expect(lifecycle.verdict(now: end, work(unwritten: 2)) == .exit)
+    }
+
     @Test func `a second signal does not prolong the grace`() {
         var lifecycle = Lifecycle()
         lifecycle.terminate(now: start)
