@@ -93,9 +93,9 @@ let package = Package(
         .testTarget(
             name: "ProcessTests",
             dependencies: [
-                "ncloud-kms-rpc", "ncloud-kms-emulator", "JSON", "KMSEmulator", "KMSService", "Platform", "PublicKeys",
-                "TestSupport",
+                "ncloud-kms-rpc", "ncloud-kms-emulator", "JSON", "JSONRPC", "KMSEmulator", "KMSService", "NCloudKMS",
+                "Platform", "PublicKeys", "TestSupport", logging,
             ],
-            swiftSettings: settings),
+            exclude: ["Fixtures"], swiftSettings: settings),
     ]
 )

@@ -20,6 +20,10 @@ public enum TerminationSignals {
         for number in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&action.sa_mask, number) }
         // No SA_RESTART: a system call that waits comes back.
         for number in [SIGTERM, SIGINT, SIGHUP] { sigaction(number, &action, nil) }
+        // A host that blocks them has had us inherit that; it is not asking to be ignored.
+        var none = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, nil)
         return readEnd
     }
 }

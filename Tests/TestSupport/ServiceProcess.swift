@@ -7,99 +7,103 @@ import System
 import SystemPackage
 #endif
 
-/// A built program that runs, spoken to over pipes: lines in, lines out.
+/// A built program that runs, spoken to over its standard descriptors: lines in, lines out.
 public final class ServiceProcess: Sendable {
     /// How it went.
     public struct Outcome<Result: Sendable>: Sendable {
         public let result: Result
         /// The exit status, or minus the signal's number.
         public let status: Int
-        /// Everything that it wrote to stderr.
+        /// Everything that it wrote to stderr, if that was read.
         public let log: String
+
+        /// The lines of the log.
+        public var logLines: [Substring] { log.split(separator: "\n") }
     }
 
     public let processID: CInt
-    /// The ends of its pipes that are ours.
+    /// The ends of its stdin and stdout that are ours. The output may be read only where no lines are read.
     public let input: CInt
     public let output: CInt
-    private let lines: AsyncStream<String>
-    private let state: Lock<(iterator: AsyncStream<String>.Iterator?, isInputOpen: Bool)>
+    private let lines: LineReader?
+    private let logLines: LineReader?
+    private let open: Lock<(input: Bool, output: Bool)>
 
-    private init(processID: CInt, input: CInt, output: CInt, readsLines: Bool) throws {
+    private init(processID: CInt, input: CInt, output: CInt, lines: LineReader?, logLines: LineReader?) {
         self.processID = processID
         self.input = input
         self.output = output
-        let (lines, continuation) = AsyncStream<String>.makeStream()
         self.lines = lines
-        state = Lock((nil, true))
-        guard readsLines else {
-            continuation.finish()
-            return
-        }
-        try Thread.start(name: "test-reader") {
-            var pending: [UInt8] = []
-            while let chunk = readChunk(output) {
-                pending += chunk
-                while let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
-                    continuation.yield(String(decoding: pending[..<end], as: UTF8.self))
-                    pending.removeSubrange(...end)
-                }
-            }
-            if !pending.isEmpty { continuation.yield(String(decoding: pending, as: UTF8.self)) }
-            continuation.finish()
-        }
+        self.logLines = logLines
+        open = Lock((input >= 0, output >= 0 && lines == nil))
     }
 
     /// Runs a program while `body` talks to it, then closes its stdin and waits for its end.
     ///
     /// - Parameters:
-    ///   - environment: the whole of it, but for `PATH`, a `HOME` that does not exist, and a metadata service
-    ///     that nobody answers for.
+    ///   - environment: the whole of it, but for `PATH` and `HOME`, which are an empty folder's.
     ///   - readsLines: whether stdout is read all the time, for `nextLine` and `rest`.
     public static func run<Result: Sendable>(
         _ program: String = "ncloud-kms-rpc", arguments: [String] = [], environment: [String: String] = [:],
         readsLines: Bool = true, body: (ServiceProcess) async throws -> Result
     ) async throws -> Outcome<Result> {
-        let toProgram = try Descriptors.pipe()
-        let fromProgram = try Descriptors.pipe()
-        let errors = try Descriptors.pipe()
-        let log = Lock<[UInt8]>([])
-        let (logEnd, logContinuation) = AsyncStream<Void>.makeStream()
-        try Thread.start(name: "test-log") {
-            while let chunk = readChunk(errors.read) { log.withLock { $0 += chunk } }
-            logContinuation.finish()
-        }
+        try await run(
+            program, arguments: arguments, environment: environment, readsLines: readsLines, readsLog: true,
+            body: body)
+    }
 
+    /// As above, with other standard descriptors than pipes.
+    ///
+    /// - Parameters:
+    ///   - input, output, errors: stdin, stdout and stderr; nil makes a pipe.
+    ///   - readsLog: whether stderr is read all the time.
+    package static func run<Result: Sendable>(
+        _ program: String = "ncloud-kms-rpc", arguments: [String] = [], environment: [String: String] = [:],
+        input: Channel? = nil, output: Channel? = nil, errors: Channel? = nil, readsLines: Bool = true,
+        readsLog: Bool, body: (ServiceProcess) async throws -> Result
+    ) async throws -> Outcome<Result> {
+        // A program that has ended is a write that fails, not the end of the tests.
+        _ = Platform.signal(SIGPIPE, SIG_IGN)
+        let input = try input ?? .pipeToProgram()
+        let output = try output ?? .pipeFromProgram()
+        let errors = try errors ?? .pipeFromProgram()
+        let lines = readsLines && output.ours >= 0 ? try LineReader(output.ours, keepsText: false) : nil
+        let logLines = readsLog && errors.ours >= 0 ? try LineReader(errors.ours, keepsText: true) : nil
+        defer { if logLines == nil, errors.ours >= 0 { close(errors.ours) } }
+
+        let result = try await Subprocess.run(
+            .path(FilePath(program.hasPrefix("/") ? program : BuiltProducts.path(of: program))),
+            arguments: Arguments(arguments), environment: .custom(Self.variables(environment)),
+            input: .fileDescriptor(FileDescriptor(rawValue: input.program), closeAfterSpawningProcess: true),
+            output: .fileDescriptor(FileDescriptor(rawValue: output.program), closeAfterSpawningProcess: true),
+            error: .fileDescriptor(FileDescriptor(rawValue: errors.program), closeAfterSpawningProcess: true)
+        ) { execution in
+            let process = ServiceProcess(
+                processID: execution.processIdentifier.value, input: input.ours, output: output.ours, lines: lines,
+                logLines: logLines)
+            defer {
+                process.closeInput()
+                process.closeOutput()
+            }
+            return try await body(process)
+        }
+        while await logLines?.next() != nil {}
+        let status =
+            switch result.terminationStatus {
+            case .exited(let code): Int(code)
+            case .signaled(let signal): -Int(signal)
+            }
+        return Outcome(result: result.closureResult, status: status, log: logLines?.text ?? "")
+    }
+
+    private static func variables(_ environment: [String: String]) -> [Environment.Key: String] {
         // The metadata service of a real cloud may answer at its own address: no test asks it.
         var variables: [Environment.Key: String] = [
             "PATH": "/usr/bin:/bin", "HOME": "/nonexistent",
             "NCLOUD_METADATA_API_ENDPOINT": "http://127.0.0.1:9",
         ]
         for (name, value) in environment { variables[Environment.Key(stringLiteral: name)] = value }
-        let result = try await Subprocess.run(
-            .path(FilePath(program.hasPrefix("/") ? program : BuiltProducts.path(of: program))),
-            arguments: Arguments(arguments), environment: .custom(variables),
-            input: .fileDescriptor(FileDescriptor(rawValue: toProgram.read), closeAfterSpawningProcess: true),
-            output: .fileDescriptor(FileDescriptor(rawValue: fromProgram.write), closeAfterSpawningProcess: true),
-            error: .fileDescriptor(FileDescriptor(rawValue: errors.write), closeAfterSpawningProcess: true)
-        ) { execution in
-            let process = try ServiceProcess(
-                processID: execution.processIdentifier.value, input: toProgram.write, output: fromProgram.read,
-                readsLines: readsLines)
-            defer { process.closeInput() }
-            return try await body(process)
-        }
-        for await _ in logEnd {}
-        close(errors.read)
-        close(fromProgram.read)
-        let status =
-            switch result.terminationStatus {
-            case .exited(let code): Int(code)
-            case .signaled(let signal): -Int(signal)
-            }
-        return Outcome(
-            result: result.closureResult, status: status,
-            log: log.withLock { String(decoding: $0, as: UTF8.self) })
+        return variables
     }
 
     /// Runs a program on an input that is complete from the start, and gives its answers.
@@ -110,7 +114,11 @@ public final class ServiceProcess: Sendable {
         try await run(program, arguments: arguments, environment: environment) { process in
             let bytes = Array(text.utf8)
             try await onOwnThread {
-                try process.send(bytes)
+                do {
+                    try process.send(bytes)
+                } catch let error as PlatformError where error.errorNumber == EPIPE {
+                    // It has ended without reading everything; its status tells why.
+                }
                 process.closeInput()
             }
             return await process.rest()
@@ -134,10 +142,13 @@ public final class ServiceProcess: Sendable {
 
     /// The next line that the program wrote, without its end; nil at the end of its output.
     public func nextLine() async -> String? {
-        var iterator = state.withLock { $0.iterator } ?? lines.makeAsyncIterator()
-        let line = await iterator.next()
-        state.withLock { [iterator] in $0.iterator = iterator }
-        return line
+        await lines?.next()
+    }
+
+    /// Sends a line and waits for the next one.
+    public func answer(to line: String) async throws -> String? {
+        try send(line)
+        return await nextLine()
     }
 
     /// All lines up to the end of its output.
@@ -147,16 +158,46 @@ public final class ServiceProcess: Sendable {
         return all
     }
 
+    /// Waits for a line of the log that holds a text; nil if none came before its end.
+    @discardableResult
+    public func logLine(containing text: String) async -> String? {
+        while let line = await logLines?.next() {
+            if line.contains(text) { return line }
+        }
+        return nil
+    }
+
     /// What the program sees as the end of its input. Once is enough.
     public func closeInput() {
-        state.withLock { state in
-            if state.isInputOpen { close(input) }
-            state.isInputOpen = false
+        open.withLock { open in
+            guard open.input else { return }
+            // A socket may be the program's stdout as well, and so have another descriptor here.
+            shutdown(input, CInt(SHUT_WR))
+            close(input)
+            open.input = false
+        }
+    }
+
+    /// Hangs up as the reader of its answers, where no lines are read here.
+    public func closeOutput() {
+        open.withLock { open in
+            if open.output { close(output) }
+            open.output = false
         }
     }
 
     public func signal(_ number: CInt) {
         kill(processID, number)
+    }
+
+    /// Waits until it has ended by itself.
+    public func waitForEnd() async throws {
+        let processID = id_t(processID)
+        try await onOwnThread {
+            var information = siginfo_t()
+            // It stays a zombie for whoever collects its status; once that was done the call fails.
+            while waitid(P_PID, processID, &information, WEXITED | WNOWAIT) != 0, errno == EINTR {}
+        }
     }
 }
 
@@ -169,11 +210,4 @@ public func onOwnThread<Result: Sendable>(_ body: @escaping @Sendable () throws 
             continuation.resume(throwing: error)
         }
     }
-}
-
-/// What a read brings; nil at the end.
-private func readChunk(_ descriptor: CInt) -> [UInt8]? {
-    var buffer = [UInt8](repeating: 0, count: 64 << 10)
-    let count = read(descriptor, &buffer, buffer.count)
-    return count > 0 ? Array(buffer[..<count]) : nil
 }

@@ -69,35 +69,54 @@ public final class Connection: Sendable {
     }
 
     /// Serves until the input ends, the output is closed, the client says `exit`, or a stop descriptor fires; returns
-    /// when every answer that can be written is written.
+    /// when every answer that can be written is written. The descriptors are the caller's again then: calls that are
+    /// still in flight are aborted, and their answers go nowhere.
     ///
     /// - Precondition: called once.
     public func run() {
         var loop = ConnectionLoop(self)
         loop.run()
+        abandonCalls()
+    }
+
+    private func abandonCalls() {
+        let abandoned = state.withLock { state in
+            defer {
+                state.inFlight = [:]
+                state.batches = [:]
+            }
+            return state.inFlight.values.sorted { $0.call.number < $1.call.number }
+        }
+        for inFlight in abandoned { inFlight.abort?() }
     }
 
     // MARK: Calls, from any thread
 
-    func register(_ call: Call) {
-        state.withLock { $0.inFlight[call.number] = InFlightCall(call: call) }
+    func register(_ call: Call, adding counters: ConnectionCounters) {
+        state.withLock { state in
+            state.inFlight[call.number] = InFlightCall(call: call)
+            state.counters.add(counters)
+        }
     }
 
-    func finish(_ call: Call, error: RPCError?, _ body: (inout JSONWriter) -> Void) {
+    /// Ends a call with its answer, and gives what was in flight; nil if it had ended before.
+    @discardableResult
+    func finish(_ call: Call, error: RPCError?, _ body: (inout JSONWriter) -> Void) -> InFlightCall? {
         var json = JSONWriter()
         body(&json)
-        let mustWake = state.withLock { state in
-            guard state.inFlight.removeValue(forKey: call.number) != nil else { return false }
+        let (ended, mustWake) = state.withLock { state -> (InFlightCall?, Bool) in
+            guard let ended = state.inFlight.removeValue(forKey: call.number) else { return (nil, false) }
             if let id = call.id {
-                state.answer(id: id, at: call.place, error, json.bytes)
-                state.lastAnswer = configuration.clock.now
+                state.answer(id: id, at: call.place, error, json.bytes, now: configuration.clock.now)
             }
             // The loop itself writes when it has dealt with all of its input.
-            if state.loopThread.map({ pthread_equal($0, pthread_self()) != 0 }) ?? false { return false }
+            if state.loopThread.map({ pthread_equal($0, pthread_self()) != 0 }) ?? false { return (ended, false) }
             state.write(to: output)
-            return state.isLoopWaiting && (state.wakesOnFinish || state.output.count > 0 || state.outputError != nil)
+            let isNews = state.wakesOnFinish || state.output.count > 0 || state.outputError != nil
+            return (ended, state.isLoopWaiting && isNews)
         }
         if mustWake { waker.wake() }
+        return ended
     }
 
     func onCancellation(of call: Call, _ abort: @escaping @Sendable () -> Void) {
@@ -112,11 +131,12 @@ public final class Connection: Sendable {
     /// Answers the calls that `isMeant` with an error, and has their work aborted.
     func end(_ error: RPCError, where isMeant: (Call) -> Bool) {
         let calls = state.withLock { state in
-            state.inFlight.values.filter { isMeant($0.call) }.sorted { $0.call.number < $1.call.number }
+            state.inFlight.values.map(\.call).filter(isMeant).sorted { $0.number < $1.number }
         }
-        for inFlight in calls {
-            inFlight.call.fail(error)
-            inFlight.abort?()
+        for call in calls {
+            // The abort is taken along with the call: it may have been registered just now, and it must not run if
+            // another thread has just answered.
+            finish(call, error: error) { $0.value(error) }?.abort?()
         }
     }
 }
@@ -160,8 +180,9 @@ extension Connection {
         var wakesOnFinish = false
 
         /// Queues an answer, or puts it into its batch.
-        mutating func answer(id: [UInt8], at place: AnswerPlace, _ error: RPCError?, _ body: [UInt8]) {
+        mutating func answer(id: [UInt8], at place: AnswerPlace, _ error: RPCError?, _ body: [UInt8], now: Instant) {
             counters.countAnswer(error)
+            lastAnswer = now
             switch place {
             case .single:
                 output.append(style: style) { Answer.append(to: &$0, id: id, isError: error != nil, body: body) }

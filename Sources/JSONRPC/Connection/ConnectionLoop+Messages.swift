@@ -119,11 +119,14 @@ extension ConnectionLoop {
             takeNumber(), id: request.id.map { Array(bytes[$0.range]) },
             params: request.params.map { JSONValue(copying: $0, from: bytes) },
             arrival: connection.configuration.clock.now, place: place(request.id, batch), connection: connection)
-        connection.register(call)
+        // With what was counted so far: the call may ask for it.
+        connection.register(call, adding: answerCounters)
+        answerCounters = ConnectionCounters()
         do {
             try method.start(call)
         } catch {
             call.fail(error)
+            if call.id == nil { connection.configuration.report(.notificationDropped(error)) }
         }
     }
 
@@ -161,9 +164,10 @@ extension ConnectionLoop {
         var json = JSONWriter()
         body(&json)
         guard batch == nil else {
+            let now = connection.configuration.clock.now
             connection.state.withLock { state in
                 guard let place = state.reserve(in: batch) else { return }
-                state.answer(id: id, at: place, error, json.bytes)
+                state.answer(id: id, at: place, error, json.bytes, now: now)
             }
             return
         }

@@ -37,6 +37,7 @@ struct ConnectionLoop: ~Copyable {
                 return
             case .refuseInFlight:
                 connection.end(.shuttingDown) { _ in true }
+                lifecycle.refusedInFlight(now: now)
             case .run(let until):
                 wait(until: until, now: now, readsInput: !isStalled && !lifecycle.inputHasEnded)
             }
@@ -53,6 +54,10 @@ struct ConnectionLoop: ~Copyable {
             if batch != nil {
                 startNextMember()
                 continue
+            }
+            guard !lifecycle.mustExit else {
+                input.consume(input.bytes.count)
+                return false
             }
             guard !needsMoreInput else { return false }
             switch framing.next(in: input.bytes, isEnd: hasReadToEnd) {
@@ -149,6 +154,8 @@ struct ConnectionLoop: ~Copyable {
     }
 
     private mutating func closeOutput(_ error: CInt) {
+        // Both `poll` and a write tell it.
+        guard !lifecycle.isOutputClosed else { return }
         configuration.report(.outputClosed(error))
         lifecycle.outputClosed()
     }
@@ -164,8 +171,7 @@ struct ConnectionLoop: ~Copyable {
             pollfd(fd: configuration.output, events: unwritten > 0 ? Int16(POLLOUT) : 0, revents: 0),
             pollfd(fd: connection.waker.descriptor, events: Int16(POLLIN), revents: 0),
         ]
-        let isStopping = lifecycle.refusesRequests && lifecycle.inputHasEnded
-        if !isStopping {
+        if !lifecycle.isEnding {
             entries += configuration.stopDescriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         }
         // A milliseconds' fraction is rounded up, or the loop would spin through it.
@@ -177,8 +183,8 @@ struct ConnectionLoop: ~Copyable {
         if entries[2].revents != 0 { connection.waker.reset() }
         if entries[1].revents & Int16(POLLERR | POLLHUP | POLLNVAL) != 0 { closeOutput(EPIPE) }
         if entries.dropFirst(3).contains(where: { $0.revents != 0 }) {
-            configuration.report(.stopping)
             lifecycle.terminate(now: configuration.clock.now)
+            configuration.report(.stopping)
         } else if entries[0].revents != 0 {
             read()
         }

@@ -4,7 +4,10 @@ import Platform
 struct Lifecycle: Sendable {
     /// After a signal, what is in flight has so long to finish.
     static let grace = Duration.seconds(1)
-    /// After `shutdown`, a host has so long behind the last answer to say `exit` or to close its pipe.
+    /// Behind the grace, the refusals have so long to be written: those of all calls are more than a pipe holds, so the
+    /// reader must get to run.
+    static let refusalFlush = Duration.milliseconds(500)
+    /// After `shutdown`, a host has so long behind it and the last answer to say `exit` or to close its pipe.
     static let shutdownLinger = Duration.seconds(2)
 
     /// What the connection has in hand.
@@ -29,11 +32,16 @@ struct Lifecycle: Sendable {
     private(set) var inputHasEnded = false
     /// New requests are answered with `RPCError.shuttingDown`.
     private(set) var refusesRequests = false
-    private var isOutputClosed = false
-    private var mustExit = false
+    private(set) var isOutputClosed = false
+    /// Nothing behind the `exit` notification is dealt with.
+    private(set) var mustExit = false
     /// The end of the grace, once there is one.
     private var end: Instant?
-    private var isShutDown = false
+    /// When the `shutdown` request came.
+    private var shutDownTime: Instant?
+
+    /// The end is near, and nothing brings it nearer: a stop descriptor need not be watched any more.
+    var isEnding: Bool { end != nil }
 
     /// The stream of requests is at its end: finish everything, wait for a slow reader, exit.
     mutating func inputEnded() {
@@ -47,9 +55,14 @@ struct Lifecycle: Sendable {
         end = end ?? now + Self.grace
     }
 
+    /// What was in flight at the end of the grace has been refused.
+    mutating func refusedInFlight(now: Instant) {
+        end = now + Self.refusalFlush
+    }
+
     /// The `shutdown` request.
-    mutating func shutDown() {
-        isShutDown = true
+    mutating func shutDown(now: Instant) {
+        shutDownTime = now
         refusesRequests = true
     }
 
@@ -76,8 +89,8 @@ struct Lifecycle: Sendable {
         let isIdle = work.inFlight == 0 && !work.hasInput && work.unwritten == 0
         guard isIdle else { return .run(until: nil) }
         if inputHasEnded { return .exit }
-        guard isShutDown else { return .run(until: nil) }
-        let lingerEnd = work.lastAnswer + Self.shutdownLinger
+        guard let shutDownTime else { return .run(until: nil) }
+        let lingerEnd = max(work.lastAnswer, shutDownTime) + Self.shutdownLinger
         return now >= lingerEnd ? .exit : .run(until: lingerEnd)
     }
 }

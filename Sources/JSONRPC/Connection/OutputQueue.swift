@@ -11,6 +11,9 @@ struct OutputQueue: Sendable {
 
     var count: Int { bytes.count - written }
 
+    /// The memory that the queue takes.
+    var heldBytes: Int { bytes.capacity }
+
     /// Appends one whole frame around the JSON text that `body` appends.
     mutating func append(style: FrameStyle, _ body: (inout [UInt8]) -> Void) {
         frame(&bytes, style, body)
@@ -26,13 +29,23 @@ struct OutputQueue: Sendable {
             let result = bytes.withUnsafeBytes { descriptor.write(UnsafeRawBufferPointer(rebasing: $0[written...])) }
             switch result {
             case .wrote(let count): written += count
-            case .wouldBlock: return nil
+            case .wouldBlock:
+                dropWritten()
+                return nil
             case .closed(let number): return number
             }
         }
         if bytes.capacity > Self.keptBytes { bytes = [] } else { bytes.removeAll(keepingCapacity: true) }
         written = 0
         return nil
+    }
+
+    /// Gives back what is written, once it is more than what is not: so every byte is moved once at most on average,
+    /// and a client that never quite catches up does not make the buffer grow.
+    private mutating func dropWritten() {
+        guard written > count else { return }
+        bytes.removeSubrange(..<written)
+        written = 0
     }
 }
 

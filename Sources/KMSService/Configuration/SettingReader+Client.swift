@@ -54,11 +54,18 @@ extension SettingReader {
     /// A file that a flag names must be readable; one that a variable names is tried when it is needed.
     private func readableFile(_ name: Setting.Name) throws(ConfigurationError) -> String? {
         guard let source = try text(name) else { return nil }
-        if source.isFlag, access(source.text, R_OK) != 0 {
-            let problem = PlatformError.text(of: errno)
+        if source.isFlag, let number = Self.errorNumber(ofReading: source.text) {
+            let problem = PlatformError.text(of: number)
             throw ConfigurationError("\(source.origin) \(source.text): \(problem)", isUsage: false)
         }
         return source.text
+    }
+
+    /// Why a path can't be read as a file; nil if it can.
+    private static func errorNumber(ofReading path: String) -> CInt? {
+        var status = stat()
+        guard access(path, R_OK) == 0, stat(path, &status) == 0 else { return errno }
+        return status.st_mode & S_IFMT == S_IFDIR ? EISDIR : nil
     }
 
     private func proxy() throws(ConfigurationError) -> ProxyConfiguration? {

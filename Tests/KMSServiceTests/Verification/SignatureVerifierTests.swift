@@ -154,7 +154,7 @@ import Testing
 
     @Test func `with the service unreachable the cached key's false stands`() async throws {
         let fixture = try await Self.fixture.value
-        let keys = ScriptedKeys([try answer(fixture.old, .cache), .failure(.networkFailure("no route"))])
+        let keys = ScriptedKeys([try answer(fixture.old, .cache), .failure(KMSError(.serviceUnavailable, "no route"))])
         let verdict = try await verdict(SignatureVerifier(keys: keys.begin), fixture.query()).get()
         #expect(!verdict.isValid)
         #expect(verdict.key.source == .cache)

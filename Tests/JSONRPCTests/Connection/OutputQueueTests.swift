@@ -1,0 +1,59 @@
+import Platform
+import Testing
+
+@testable import JSONRPC
+
+@Suite struct OutputQueueTests {
+    @Test func `frames come out in order, and nothing is kept`() throws {
+        let pipe = makePipe()
+        defer { close(pipe.read); close(pipe.write) }
+        var queue = OutputQueue()
+        queue.append(style: .line) { $0.append(contentsOf: "{}".utf8) }
+        queue.append(style: .headers) { $0.append(contentsOf: "[1]".utf8) }
+        queue.append(Array("x\n".utf8))
+        #expect(queue.count == 29)
+        #expect(queue.write(to: OutputDescriptor(pipe.write)) == nil)
+        #expect(queue.count == 0)
+        var buffer = [UInt8](repeating: 0, count: 100)
+        let count = read(pipe.read, &buffer, buffer.count)
+        #expect(String(decoding: buffer[..<count], as: UTF8.self) == "{}\nContent-Length: 3\r\n\r\n[1]x\n")
+    }
+
+    /// The symptom: a client that always lagged a little behind made the buffer grow for ever, since what was written
+    /// was dropped only when all was.
+    @Test func `a client that never quite catches up costs no more than what it has not read`() throws {
+        let pipe = makePipe()
+        defer { close(pipe.read); close(pipe.write) }
+        signal(SIGPIPE, SIG_IGN)
+        let output = OutputDescriptor(pipe.write)
+        var queue = OutputQueue()
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        var position = 0
+        var isInOrder = true
+        let chunk = (0..<buffer.count).map { UInt8(truncatingIfNeeded: $0 % 251) }
+        let twice = chunk + chunk
+        // What the pipe does not hold at once stays in the queue.
+        queue.append(twice + chunk)
+        for _ in 0..<200 {
+            queue.append(chunk)
+            #expect(queue.write(to: output) == nil)
+            #expect(queue.count > 0)
+            let count = read(pipe.read, &buffer, buffer.count)
+            try #require(count > 0)
+            isInOrder = isInOrder && memcmp(buffer, Array(twice[position...].prefix(count)), count) == 0
+            position = (position + count) % chunk.count
+        }
+        #expect(isInOrder)
+        #expect(queue.heldBytes <= 4 * queue.count + (1 << 20), "\(queue.heldBytes) bytes are held for \(queue.count)")
+    }
+
+    @Test func `a closed pipe is told by its error number`() {
+        signal(SIGPIPE, SIG_IGN)
+        let pipe = makePipe()
+        close(pipe.read)
+        defer { close(pipe.write) }
+        var queue = OutputQueue()
+        queue.append([1])
+        #expect(queue.write(to: OutputDescriptor(pipe.write)) == EPIPE)
+    }
+}

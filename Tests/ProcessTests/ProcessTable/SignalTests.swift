@@ -1,0 +1,184 @@
+import Platform
+import TestSupport
+import Testing
+
+/// Spec page 02, Process: "SIGTERM, SIGINT, SIGHUP" and "--parent-pid".
+@Suite(.timeLimit(.minutes(1))) struct SignalTests {
+    private static let signals = [SIGTERM, SIGINT, SIGHUP]
+    /// How long what is in flight has.
+    private static let grace = Duration.seconds(1)
+
+    /// Starts a call that the service never answers, and returns when it is in flight.
+    private static func startHangingCall(_ id: Int, _ process: ServiceProcess) async throws {
+        try process.send(Lines.getPublicKey(id))
+        #expect(try await process.ask(Lines.probe("\"probe\"")).id == "\"probe\"")
+    }
+
+    @Test(arguments: signals)
+    func `a signal ends an idle process at once`(_ signal: CInt) async throws {
+        let outcome = try await ServiceProcess.run { process in
+            _ = try await process.answer(to: Lines.probe(1))
+            process.signal(signal)
+            return await process.rest()
+        }
+        #expect(outcome.result == [])
+        #expect(outcome.status == 0)
+        #expect(outcome.logLines.count == 3, "\(outcome.log)")
+    }
+
+    @Test(arguments: signals)
+    func `behind a signal a call has a second, and is then told of the shutdown`(_ signal: CInt) async throws {
+        let clock = SystemClock()
+        try await EmulatedKMS.with(faults: ["hang"]) { kms in
+            let outcome = try await ServiceProcess.run(environment: kms.environment) { process in
+                try await Self.startHangingCall(1, process)
+                let start = clock.now
+                process.signal(signal)
+                let answers = await process.rest()
+                #expect(clock.now - start >= Self.grace)
+                return answers
+            }
+            let answers = try WireAnswer.all(outcome.result)
+            #expect(answers.map(\.id) == ["1"])
+            #expect(answers.map(\.code) == [1012])
+            #expect(outcome.status == 0)
+        }
+    }
+
+    @Test func `a call that finishes within the second has its answer`() async throws {
+        let gate = Gate()
+        let responder = try RawResponder { connection in
+            try connection.readRequest()
+            gate.wait()
+            try connection.send(RawResponder.answer("404 Not Found"))
+        }
+        defer { responder.stop() }
+        let outcome = try await ServiceProcess.run(
+            arguments: ["--endpoint", responder.baseURL], environment: EmulatedKMS.credentials
+        ) { process in
+            try await Self.startHangingCall(1, process)
+            process.signal(SIGTERM)
+            await process.logLine(containing: "stopping")
+            gate.open()
+            return await process.rest()
+        }
+        #expect(try WireAnswer.all(outcome.result).map(\.code) == [1004])
+        #expect(outcome.status == 0)
+    }
+
+    @Test func `every one of a thousand calls is told of the shutdown`() async throws {
+        let count = 1_000
+        try await EmulatedKMS.with(faults: ["hang"]) { kms in
+            let outcome = try await ServiceProcess.run(environment: kms.environment) { process in
+                try process.send(Array((1..<count).map { Lines.getPublicKey($0) + "\n" }.joined().utf8))
+                try await Self.startHangingCall(count, process)
+                process.signal(SIGTERM)
+                return await process.rest()
+            }
+            let answers = try WireAnswer.all(outcome.result)
+            #expect(answers.allSatisfy { $0.code == 1012 })
+            #expect(Set(answers.map(\.id)) == Set((1...count).map(String.init)))
+            #expect(answers.count == count)
+            #expect(outcome.status == 0)
+        }
+    }
+
+    @Test func `what was read and not started is told of the shutdown, too`() async throws {
+        try await EmulatedKMS.with(faults: ["hang"]) { kms in
+            let outcome = try await ServiceProcess.run(
+                arguments: ["--max-in-flight", "2"], environment: kms.environment
+            ) { process in
+                let text = Lines.probe(0) + "\n" + (1...5).map { Lines.getPublicKey($0) + "\n" }.joined()
+                // One write, so one read.
+                try process.send(Array(text.utf8))
+                #expect(try await process.nextAnswer().id == "0")
+                process.signal(SIGTERM)
+                return await process.rest()
+            }
+            let answers = try WireAnswer.all(outcome.result)
+            #expect(answers.map(\.id).sorted() == ["1", "2", "3", "4", "5"])
+            #expect(answers.allSatisfy { $0.code == 1012 })
+            #expect(outcome.status == 0)
+        }
+    }
+
+    @Test(arguments: [(SIGTERM, SIGTERM), (SIGTERM, SIGINT), (SIGINT, SIGHUP)])
+    func `a second signal ends it on the spot`(_ first: CInt, _ second: CInt) async throws {
+        try await EmulatedKMS.with(faults: ["hang"]) { kms in
+            let outcome = try await ServiceProcess.run(environment: kms.environment) { process in
+                try await Self.startHangingCall(1, process)
+                process.signal(first)
+                await process.logLine(containing: "stopping")
+                process.signal(second)
+                return await process.rest()
+            }
+            #expect(outcome.result == [])
+            #expect(outcome.status == Int(128 + second))
+        }
+    }
+
+    @Test func `behind shutdown and the end of the input a signal still counts`() async throws {
+        try await EmulatedKMS.with(faults: ["hang"]) { kms in
+            let outcome = try await ServiceProcess.run(environment: kms.environment) { process in
+                try await Self.startHangingCall(1, process)
+                #expect(try await process.ask(Lines.request(2, "shutdown")).id == "2")
+                process.closeInput()
+                // It sleeps again when it has seen the end.
+                _ = try await ProcessFiles(processID: process.processID).settled()
+                process.signal(SIGTERM)
+                return await process.rest()
+            }
+            #expect(try WireAnswer.all(outcome.result).map(\.code) == [1012])
+            #expect(outcome.status == 0)
+        }
+    }
+
+    @Test(arguments: ["--block-signal=TERM", "--ignore-signal=TERM"])
+    func `a host that blocks or ignores a signal can send it all the same`(_ way: String) async throws {
+        let outcome = try await ServiceProcess.run(
+            "/usr/bin/env", arguments: [way, BuiltProducts.path(of: "ncloud-kms-rpc")]
+        ) { process in
+            _ = try await process.answer(to: Lines.probe(1))
+            process.signal(SIGTERM)
+            return await process.rest()
+        }
+        #expect(outcome.status == 0)
+    }
+
+    // MARK: The parent process
+
+    @Test func `the end of the parent process is as a signal, though its pipe stays open`() async throws {
+        try await EmulatedKMS.with(faults: ["hang"]) { kms in
+            let endOfParent = Gate()
+            let parentID = Lock<CInt>(0)
+            let isRunning = Gate()
+            async let parent = ServiceProcess.run("/bin/cat") { process in
+                parentID.withLock { $0 = process.processID }
+                isRunning.open()
+                try await onOwnThread { endOfParent.wait() }
+            }
+            try await onOwnThread { isRunning.wait() }
+            let outcome = try await ServiceProcess.run(
+                arguments: ["--parent-pid", "\(parentID.withLock { $0 })"], environment: kms.environment
+            ) { process in
+                try await Self.startHangingCall(1, process)
+                endOfParent.open()
+                return await process.rest()
+            }
+            #expect(try WireAnswer.all(outcome.result).map(\.code) == [1012])
+            #expect(outcome.status == 0)
+            _ = try await parent
+        }
+    }
+
+    @Test func `a parent process that has ended already is an end at once`() async throws {
+        let gone = Lock<CInt>(0)
+        _ = try await ServiceProcess.run("/bin/cat") { process in gone.withLock { $0 = process.processID } }
+        let outcome = try await ServiceProcess.run(
+            arguments: ["--parent-pid", "\(gone.withLock { $0 })"]
+        ) { process in
+            try await process.waitForEnd()
+        }
+        #expect(outcome.status == 0)
+    }
+}

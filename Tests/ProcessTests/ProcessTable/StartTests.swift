@@ -1,0 +1,64 @@
+import Platform
+import TestSupport
+import Testing
+
+/// Spec page 02, Process: "executable" and "start".
+@Suite(.timeLimit(.minutes(1))) struct StartTests {
+    @Test(arguments: [[], ["serve"]])
+    func `without credentials it starts, and says so to whoever asks for a key`(_ arguments: [String]) async throws {
+        let outcome = try await ServiceProcess.answers(
+            to: Lines.getPublicKey(1) + "\n" + Lines.request(2, "getStatus"), arguments: arguments)
+        let answers = try WireAnswer.all(outcome.result).sorted { $0.id < $1.id }
+        #expect(answers.map(\.id) == ["1", "2"])
+        #expect(answers.first?.code == 1001)
+        #expect(answers.first?.type == "CredentialsUnavailable")
+        #expect(answers.last?.result?["credentials"]?.isNull == true)
+        #expect(outcome.status == 0)
+    }
+
+    @Test func `without a network it starts, and each call finds the service unavailable`() async throws {
+        // A port that was free a moment ago refuses connections.
+        let responder = try RawResponder([])
+        responder.stop()
+        let outcome = try await ServiceProcess.answers(
+            to: Lines.getPublicKey(1), arguments: ["--endpoint", responder.baseURL],
+            environment: EmulatedKMS.credentials)
+        let answers = try WireAnswer.all(outcome.result)
+        #expect(answers.map(\.code) == [1008])
+        #expect(outcome.status == 0)
+    }
+
+    @Test(arguments: [
+        ["--no-such-flag"], ["--max-in-flight"], ["--max-in-flight", "0"], ["--max-in-flight", "two"],
+        ["--cache-ttl", "-1"], ["--log-level", "loud"], ["--framing", "tar"], ["--endpoint", "ftp://x"],
+        ["--zone", "moon"], ["--parent-pid", "0"], ["--max-message-bytes", "99999999999999999999"], ["surplus"],
+        ["serve", "--no-such-flag"],
+    ])
+    func `a wrong command line is a short message and status 64`(_ arguments: [String]) async throws {
+        let outcome = try await ServiceProcess.answers(to: Lines.probe(1), arguments: arguments)
+        #expect(outcome.result == [])
+        #expect(outcome.status == 64)
+        #expect((1...3).contains(outcome.logLines.count), "\(outcome.log)")
+    }
+
+    @Test(arguments: [
+        ["--ca-file", "/nonexistent"], ["--ca-file", "/tmp"], ["--config-file", "/nonexistent"],
+        ["--config-file", "/tmp"], ["--token-file", "/nonexistent"], ["--profile", "nobody"],
+    ])
+    func `a file of a flag that can't be read is a short message and status 78`(_ arguments: [String]) async throws {
+        let outcome = try await ServiceProcess.answers(to: Lines.probe(1), arguments: arguments)
+        #expect(outcome.result == [])
+        #expect(outcome.status == 78)
+        #expect((1...3).contains(outcome.logLines.count), "\(outcome.log)")
+        #expect(outcome.log.contains(arguments[0]))
+    }
+
+    @Test func `a variable with nonsense in it is a short message and status 78`() async throws {
+        let outcome = try await ServiceProcess.answers(
+            to: Lines.probe(1), environment: ["NCLOUD_KMS_MAX_BATCH": "many"])
+        #expect(outcome.result == [])
+        #expect(outcome.status == 78)
+        #expect(outcome.logLines.count == 1)
+        #expect(outcome.log.contains("NCLOUD_KMS_MAX_BATCH"))
+    }
+}

@@ -1,0 +1,72 @@
+import Platform
+import TestSupport
+import Testing
+
+/// Spec page 02, Process: "stderr" and "a terminal on stdin".
+@Suite(.timeLimit(.minutes(1))) struct StderrTests {
+    private static let requests = (1...5_000).map { Lines.probe($0) + "\n" } + ["no JSON\n"]
+
+    /// More than a pipe holds: each refused message makes a line at this level.
+    private static let noise = [String](repeating: "no JSON\n", count: 5_000)
+
+    @Test func `a log that nobody reads holds nothing up`() async throws {
+        let outcome = try await ServiceProcess.run(arguments: ["--log-level", "debug"], readsLog: false) { process in
+            try await onOwnThread {
+                try process.send(Array((Self.noise + Self.requests).joined().utf8))
+                process.closeInput()
+            }
+            return await process.rest()
+        }
+        #expect(outcome.result.count == Self.noise.count + Self.requests.count)
+        #expect(outcome.status == 0)
+    }
+
+    @Test func `a log whose reader has gone holds nothing up`() async throws {
+        let errors = try Channel.pipeFromProgram()
+        close(errors.ours)
+        let outcome = try await ServiceProcess.run(
+            arguments: ["--log-level", "debug"], errors: Channel(program: errors.program), readsLog: false
+        ) { process in
+            try await onOwnThread {
+                try process.send(Array((Self.noise + Self.requests).joined().utf8))
+                process.closeInput()
+            }
+            return await process.rest()
+        }
+        #expect(outcome.result.count == Self.noise.count + Self.requests.count)
+        #expect(outcome.status == 0)
+    }
+
+    @Test func `stderr carries log lines and nothing else`() async throws {
+        let outcome = try await ServiceProcess.answers(to: "rubbish\n\(Lines.probe(1))\n")
+        #expect(outcome.logLines.count == 2)
+        #expect(outcome.logLines.first?.contains(#""message":"serving""#) == true)
+        #expect(outcome.logLines.last?.contains(#""message":"ended""#) == true)
+    }
+
+    @Test func `somebody at a terminal gets help on stderr, with a line that works when it is pasted`() async throws {
+        let outcome = try await ServiceProcess.run(input: try .terminal(), readsLog: true) { process in
+            let line = await process.logLine(containing: #"{"jsonrpc""#)
+            let answer = try await process.answer(to: line ?? "")
+            // As a person ends it, with ctrl-D.
+            try process.send([4])
+            return [answer] + (await process.rest())
+        }
+        #expect(outcome.result.count == 1)
+        #expect(try WireAnswer(outcome.result[0] ?? "").code == 1001)
+        #expect(outcome.log.contains("stdin") || outcome.log.contains("--help"))
+        #expect(outcome.logLines.prefix { !$0.contains("serving") }.count <= 5)
+        #expect(outcome.status == 0)
+    }
+
+    @Test func `a terminal that is hung up is the end of the input`() async throws {
+        let terminal = try Channel.terminal()
+        let outcome = try await ServiceProcess.run(input: terminal, readsLog: true) { process in
+            let answer = try await process.answer(to: Lines.probe(1))
+            process.closeInput()
+            return [answer] + (await process.rest())
+        }
+        #expect(outcome.result.count == 1)
+        #expect(outcome.status == 0)
+    }
+}
