@@ -34,6 +34,11 @@ package struct ServiceSignature: Equatable, Sendable {
         self.bytes = bytes
     }
 
+    init(bytes: [UInt8], version: KeyVersion?) {
+        self.bytes = bytes
+        self.version = version
+    }
+
     /// A decimal number as the service writes it: digits alone, none of them a leading zero.
     private static func version(_ digits: Substring) -> KeyVersion? {
         guard let number = Int(digits), String(number) == digits else { return nil }
