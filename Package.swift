@@ -82,7 +82,10 @@ let package = Package(
         .testTarget(name: "JSONRPCTests", dependencies: ["JSONRPC", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "NCloudKMSTests", dependencies: ["NCloudKMS", "KMSEmulator", "TestSupport"], swiftSettings: settings),
-        .testTarget(name: "KMSServiceTests", dependencies: ["KMSService", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "KMSServiceTests",
+            dependencies: ["KMSService", "JSON", "JSONRPC", "NCloudKMS", "PublicKeys", "Platform", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "KMSEmulatorTests",
             dependencies: ["KMSEmulator", "ncloud-kms-emulator", "JSON", "Platform", "TestSupport", subprocess],
@@ -90,8 +93,9 @@ let package = Package(
         .testTarget(
             name: "ProcessTests",
             dependencies: [
-                "ncloud-kms-rpc", "ncloud-kms-emulator", "KMSEmulator", "KMSService", "JSON", "Platform", "TestSupport",
+                "ncloud-kms-rpc", "ncloud-kms-emulator", "JSON", "JSONRPC", "KMSEmulator", "KMSService", "NCloudKMS",
+                "Platform", "PublicKeys", "TestSupport", logging,
             ],
-            swiftSettings: settings),
+            exclude: ["Fixtures"], swiftSettings: settings),
     ]
 )

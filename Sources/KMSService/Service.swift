@@ -17,9 +17,8 @@ public struct Service: Sendable {
         _ configuration: ServiceConfiguration, logger: Logger, input: CInt, output: CInt, stopDescriptors: [CInt]
     ) throws(ConfigurationError) {
         self.logger = logger
+        client = try configuration.makeClient(logger: logger)
         do {
-            let client = try KMSClient(configuration.client, logger: logger)
-            self.client = client
             connection = try Connection(
                 Connection.Configuration(
                     input: input, output: output, framing: configuration.framingValue,
@@ -27,8 +26,6 @@ public struct Service: Sendable {
                     maximumInFlight: configuration.maximumInFlight, stopDescriptors: stopDescriptors,
                     report: { logger.report($0) }),
                 methods: Self.methods(zone: configuration.zone, client: client))
-        } catch let error as KMSClient.SetupError {
-            throw ConfigurationError(error.description, isUsage: false)
         } catch {
             throw ConfigurationError("the system is out of resources: \(error)", isUsage: false)
         }
@@ -36,7 +33,10 @@ public struct Service: Sendable {
 
     /// What requests can name, beside the `SessionMethod`s.
     package static func methods(zone: Zone, client: KMSClient) -> [any Method] {
-        [GetPublicKey(client: client), GetStatus(zone: zone, client: client), Discover()]
+        [
+            GetPublicKey(client: client), VerifySignature(verifier: SignatureVerifier(client)),
+            GetStatus(zone: zone, client: client), Discover(),
+        ]
     }
 
     /// Serves until the input ends, the output is closed or a stop descriptor fires.

@@ -102,7 +102,8 @@ public struct KMSClientConfiguration: Sendable {
     }
 
     var transport: TransportConfiguration {
+        // One more for the metadata service, whose answer those who hold the others may be waiting for.
         TransportConfiguration(
-            maximumConnections: maximumConnections, caFile: caFile, proxy: proxy, userAgent: userAgent)
+            maximumConnections: maximumConnections + 1, caFile: caFile, proxy: proxy, userAgent: userAgent)
     }
 }

@@ -54,20 +54,6 @@ extension KMSError {
         .service(.invalidServiceResponse, status: 200, detail: problem)
     }
 
-    // MARK: The network
-
-    package static func networkFailure(_ problem: String) -> KMSError {
-        KMSError(
-            .serviceUnavailable, "The service could not be reached: \(problem); check the network and the endpoint.")
-    }
-
-    package static func untrusted(_ problem: String) -> KMSError {
-        KMSError(
-            .untrustedService,
-            "The service's certificate or TLS version is not trusted: \(problem); check the endpoint, the CA file and "
-                + "any proxy between.")
-    }
-
     /// The answer is larger than the client takes.
     package static func answerTooLarge(maximumBytes: Int) -> KMSError {
         KMSError(
@@ -113,6 +99,4 @@ extension KMSError {
 
     package static let cancelled = KMSError(.cancelled, "The call was cancelled.")
 
-    package static let shuttingDown = KMSError(
-        .shuttingDown, "The service process is shutting down; start it anew and call again.")
 }

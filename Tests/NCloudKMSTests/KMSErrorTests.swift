@@ -26,8 +26,8 @@ import Testing
         + KMSError.Activity.allCases.map { KMSError.deadlineExceeded(while: $0) }
         + [
             .credentialsUnavailable(looked: ["here", "there"]), .credentialsUnusable("x"), .signingFailed,
-            .invalidKey("it is a private key"), .networkFailure("connection refused"), .untrusted("expired"),
-            .answerTooLarge(maximumBytes: 65_536), .rateLimitedHere(retryAfter: .seconds(1)), .cancelled, .shuttingDown,
+            .invalidKey("it is a private key"),
+            .answerTooLarge(maximumBytes: 65_536), .rateLimitedHere(retryAfter: .seconds(1)), .cancelled,
         ]
 
     @Test(arguments: errors)

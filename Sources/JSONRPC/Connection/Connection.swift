@@ -69,18 +69,34 @@ public final class Connection: Sendable {
     }
 
     /// Serves until the input ends, the output is closed, the client says `exit`, or a stop descriptor fires; returns
-    /// when every answer that can be written is written.
+    /// when every answer that can be written is written. The descriptors are the caller's again then: calls that are
+    /// still in flight are aborted, and their answers go nowhere.
     ///
     /// - Precondition: called once.
     public func run() {
         var loop = ConnectionLoop(self)
         loop.run()
+        abandonCalls()
+    }
+
+    private func abandonCalls() {
+        let abandoned = state.withLock { state in
+            defer {
+                state.inFlight = [:]
+                state.batches = [:]
+            }
+            return state.inFlight.values.sorted { $0.call.number < $1.call.number }
+        }
+        for inFlight in abandoned { inFlight.abort?() }
     }
 
     // MARK: Calls, from any thread
 
-    func register(_ call: Call) {
-        state.withLock { $0.inFlight[call.number] = InFlightCall(call: call) }
+    func register(_ call: Call, adding counters: ConnectionCounters) {
+        state.withLock { state in
+            state.inFlight[call.number] = InFlightCall(call: call)
+            state.counters.add(counters)
+        }
     }
 
     /// Ends a call with its answer, and gives what was in flight; nil if it had ended before.

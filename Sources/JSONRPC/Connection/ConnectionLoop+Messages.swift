@@ -119,11 +119,14 @@ extension ConnectionLoop {
             takeNumber(), id: request.id.map { Array(bytes[$0.range]) },
             params: request.params.map { JSONValue(copying: $0, from: bytes) },
             arrival: connection.configuration.clock.now, place: place(request.id, batch), connection: connection)
-        connection.register(call)
+        // With what was counted so far: the call may ask for it.
+        connection.register(call, adding: answerCounters)
+        answerCounters = ConnectionCounters()
         do {
             try method.start(call)
         } catch {
             call.fail(error)
+            if call.id == nil { connection.configuration.report(.notificationDropped(error)) }
         }
     }
 

@@ -55,6 +55,10 @@ struct ConnectionLoop: ~Copyable {
                 startNextMember()
                 continue
             }
+            guard !lifecycle.mustExit else {
+                input.consume(input.bytes.count)
+                return false
+            }
             guard !needsMoreInput else { return false }
             switch framing.next(in: input.bytes, isEnd: hasReadToEnd) {
             case .incomplete:
@@ -150,6 +154,8 @@ struct ConnectionLoop: ~Copyable {
     }
 
     private mutating func closeOutput(_ error: CInt) {
+        // Both `poll` and a write tell it.
+        guard !lifecycle.isOutputClosed else { return }
         configuration.report(.outputClosed(error))
         lifecycle.outputClosed()
     }

@@ -32,8 +32,9 @@ struct Lifecycle: Sendable {
     private(set) var inputHasEnded = false
     /// New requests are answered with `RPCError.shuttingDown`.
     private(set) var refusesRequests = false
-    private var isOutputClosed = false
-    private var mustExit = false
+    private(set) var isOutputClosed = false
+    /// Nothing behind the `exit` notification is dealt with.
+    private(set) var mustExit = false
     /// The end of the grace, once there is one.
     private var end: Instant?
     /// When the `shutdown` request came.

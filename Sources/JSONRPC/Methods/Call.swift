@@ -28,8 +28,13 @@ public final class Call: Sendable {
 
     /// The id as a log shows it: its beginning if it is long; nil for a notification.
     public var label: String? {
-        id.map { $0.count <= 64 ? String(decoding: $0, as: UTF8.self) : "\(String(decoding: $0.prefix(64), as: UTF8.self))…" }
+        guard let id else { return nil }
+        let text = String(decoding: id.prefix(Self.labelBytes), as: UTF8.self)
+        return id.count <= Self.labelBytes ? text : "\(text)…"
     }
+
+    /// A log line is for reading; an id may be as long as a message.
+    private static let labelBytes = 64
 
     /// Answers with a result: exactly one JSON value that `result` writes. Does nothing if the call has ended.
     public func succeed(_ result: (inout JSONWriter) -> Void) {

@@ -44,7 +44,7 @@ public enum LogFormat: String, CaseIterable, Sendable {
     }
 
     /// A value that has spaces or quotes is written as a JSON string, so that fields can be told apart.
-    private static func field(_ value: String) -> String {
+    static func field(_ value: String) -> String {
         let isPlain = !value.isEmpty && value.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && $0 != 0x22 && $0 != 0x3D }
         if isPlain { return value }
         var json = JSONWriter()
@@ -53,7 +53,7 @@ public enum LogFormat: String, CaseIterable, Sendable {
     }
 
     /// Text of the service may hold control characters, which would move a terminal's cursor or forge a line.
-    private static func escapingControls(_ text: String) -> String {
+    static func escapingControls(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
         return text.unicodeScalars.map { scalar in
             scalar.properties.generalCategory == .control ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)

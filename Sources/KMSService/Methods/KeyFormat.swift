@@ -28,21 +28,34 @@ enum KeyFormat: String, CaseIterable, Sendable {
             return [("spki", Self.json(key.spkiPEM))]
         case .der:
             return [("der", Self.json(key.derBase64))]
-        case .pkcs1:
-            guard let pem = key.pkcs1PEM else {
-                throw .invalidParams("formats", "asks for \"pkcs1\", which only RSA keys have, and this is an EC key")
-            }
-            return [("pkcs1", Self.json(pem))]
-        case .jwk:
-            var json = JSONWriter()
-            key.writeJWK(to: &json)
-            return [("jwk", json.bytes)]
+        case .pkcs1: return [("pkcs1", Self.json(try Self.pkcs1PEM(of: key)))]
+        case .jwk: return [("jwk", Self.jwk(of: key))]
         case .ssh:
-            guard let line = key.sshLine(comment: keyTag), let fingerprint = key.sshFingerprint else {
-                throw .invalidParams("formats", "asks for \"ssh\", which has no keys on secp256k1")
-            }
-            return [("ssh", Self.json(line)), ("sshFingerprint", Self.json(fingerprint))]
+            let line = try Self.sshLine(of: key, keyTag: keyTag)
+            return [("ssh", Self.json(line)), ("sshFingerprint", Self.json(key.sshFingerprint ?? ""))]
         }
+    }
+
+    // MARK: The forms that not every key has, and the one that is no text
+
+    static func pkcs1PEM(of key: PublicKey) throws(RPCError) -> String {
+        guard let pem = key.pkcs1PEM else {
+            throw .invalidParams("formats", "asks for \"pkcs1\", which only RSA keys have, and this is an EC key")
+        }
+        return pem
+    }
+
+    static func sshLine(of key: PublicKey, keyTag: String) throws(RPCError) -> String {
+        guard let line = key.sshLine(comment: keyTag) else {
+            throw .invalidParams("formats", "asks for \"ssh\", which has no keys on secp256k1")
+        }
+        return line
+    }
+
+    static func jwk(of key: PublicKey) -> [UInt8] {
+        var json = JSONWriter()
+        key.writeJWK(to: &json)
+        return json.bytes
     }
 
     private static func json(_ text: String) -> [UInt8] {

@@ -4,7 +4,7 @@ import Platform
 
 extension RPCError {
     /// The client's error as the wire gives it; the one place where the two meet.
-    init(_ error: KMSError) {
+    package init(_ error: KMSError) {
         var details: [Member] = []
         func add(_ name: String, _ string: String?) {
             if let string { details.append(Member(name, .string(string))) }
@@ -27,7 +27,7 @@ extension RPCError {
     }
 
     /// A parameter that the client refused before it asked anybody.
-    init(_ invalid: InvalidValue) {
+    package init(_ invalid: InvalidValue) {
         self = .invalidParams(invalid.name, invalid.problem)
     }
 }

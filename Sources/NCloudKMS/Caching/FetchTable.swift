@@ -67,8 +67,6 @@ package struct FetchTable<Key: Hashable, Waiter> {
 
     package func start(of id: FetchID) -> Instant? { fetches[id]?.start }
 
-    package func key(of id: FetchID) -> Key? { fetches[id]?.key }
-
     /// Who waits for it, first come first.
     package func waiters(of id: FetchID) -> [Waiter] {
         fetches[id]?.waiters.map(\.waiter) ?? []

@@ -5,7 +5,9 @@ extension KMSEngine {
     /// Takes a fetch from the top of the layers as far as it goes without waiting. Every attempt passes here.
     func advance(_ id: Fetches.FetchID) {
         guard let fetch = fetches[id] else { return }
-        switch signers.chain.next(now: clock.now) {
+        let step = signers.chain.next(now: clock.now)
+        logTokenFileProblem()
+        switch step {
         case .ready(let credentials, let refresh):
             cache.use(credentials.identity)
             fetches[id]?.credentials = credentials
@@ -53,7 +55,7 @@ extension KMSEngine {
     func startTransfers() -> Bool {
         var given = 0
         var hasStarted = false
-        while multi.freeConnections > 0, given < connectionQueue.count {
+        while transfers.count < configuration.maximumConnections, given < connectionQueue.count {
             let id = connectionQueue[given]
             given += 1
             guard let fetch = fetches[id], fetch.phase == .connection else { continue }

@@ -7,9 +7,18 @@ extension KMSEngine {
         var metadata = metadata(of: fetch)
         metadata["delayMs"] = "\(delay.milliseconds)"
         metadata["error"] = "\(error.message)"
+        let what = isThrottled ? "the service throttled an attempt" : "an attempt failed"
+        logger.warning("\(what); it will be repeated", metadata: metadata)
+    }
+
+    /// Once for each state of the file that can't be used.
+    func logTokenFileProblem() {
+        let problem = signers.chain.tokenFileProblem
+        guard problem != signers.loggedTokenFileProblem else { return }
+        signers.loggedTokenFileProblem = problem
+        guard let problem else { return }
         logger.warning(
-            isThrottled ? "the service throttled an attempt; it will be repeated" : "an attempt failed; it will be repeated",
-            metadata: metadata)
+            "the token file changed and can't be used; the old token still serves", metadata: ["error": "\(problem)"])
     }
 
     func logReauthentication(_ fetch: Fetch, _ credentials: Credentials) {

@@ -2,11 +2,7 @@
 extension KMSEngine {
     func ask(_ request: MetadataRequest) {
         do {
-            metadataTransfer = try multi.start(
-                HTTPRequest(
-                    method: .get, baseURL: request.endpoint.description, target: request.target,
-                    attemptTimeout: MetadataRequest.timeout, connectTimeout: MetadataRequest.connectTimeout,
-                    isDirect: true, allowsPlainHTTP: true))
+            metadataTransfer = try multi.start(HTTPRequest(request))
         } catch {
             metadataFailed(error)
         }

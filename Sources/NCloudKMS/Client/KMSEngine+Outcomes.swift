@@ -43,7 +43,8 @@ extension KMSEngine {
         fetches[fetch.id] = nil
         for number in table.end(fetch.id) {
             guard let call = calls[number] else { continue }
-            end(number, .success(PublicKeyAnswer(call.query, entry, source: .kms, age: max(call.arrival - start, .zero))))
+            let age = max(call.arrival - start, .zero)
+            end(number, .success(PublicKeyAnswer(call.query, entry, source: .kms, age: age)))
         }
     }
 

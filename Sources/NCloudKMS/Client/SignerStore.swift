@@ -3,6 +3,8 @@ import Platform
 /// The credentials in use, and the signer that was keyed with them.
 struct SignerStore {
     var chain: CredentialChain
+    /// What the log has said already of the token file.
+    var loggedTokenFileProblem: String?
     private var signer: (identity: CredentialIdentity, value: RequestSigner)?
 
     init(_ authentication: KMSClientConfiguration.Authentication) {

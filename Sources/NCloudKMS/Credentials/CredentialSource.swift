@@ -1,4 +1,4 @@
-/// Where credentials came from, for people and for `getStatus`.
+/// Where credentials came from. It prints as words, for people and for `getStatus`.
 public enum CredentialSource: Hashable, Sendable, CustomStringConvertible {
     /// Handed over by the program that uses this library.
     case application
@@ -6,17 +6,6 @@ public enum CredentialSource: Hashable, Sendable, CustomStringConvertible {
     case profile(name: String, file: String)
     case tokenFile(String)
     case serverRole(name: String)
-
-    /// A short word that stays the same, for programs.
-    public var word: String {
-        switch self {
-        case .application: "application"
-        case .environment: "environment"
-        case .profile: "profile"
-        case .tokenFile: "token-file"
-        case .serverRole: "server-role"
-        }
-    }
 
     public var description: String {
         switch self {

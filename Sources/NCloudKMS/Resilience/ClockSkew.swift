@@ -78,14 +78,18 @@ package struct ClockSkew: Sendable {
         wallClockMilliseconds + offset.milliseconds
     }
 
-    /// The server's date against the middle of the round trip.
-    private static func candidate(_ sample: Sample) -> Duration? {
+    /// How far the service's clock is ahead of this machine's: its date against the middle of the round trip. Nil where
+    /// the answer does not tell.
+    package static func difference(_ sample: Sample) -> Duration? {
         guard let date = sample.serverDate, !sample.hasAge,
             (Duration.zero...maximumRoundTrip).contains(sample.roundTrip)
         else { return nil }
         let middle = sample.receivedMilliseconds - sample.roundTrip.milliseconds / 2
-        let candidate = Duration.milliseconds(date - middle)
-        return candidate.magnitude > maximumSkew ? nil : candidate
+        return Duration.milliseconds(date - middle)
+    }
+
+    private static func candidate(_ sample: Sample) -> Duration? {
+        difference(sample).flatMap { $0.magnitude > maximumSkew ? nil : $0 }
     }
 }
 

@@ -45,5 +45,7 @@ struct Serve: ParsableCommand {
             throw ExitCode.reporting(error)
         }
         service.run()
+        // At once: exit handlers would take OpenSSL away from under the client's thread, which may be at work.
+        _exit(EXIT_SUCCESS)
     }
 }

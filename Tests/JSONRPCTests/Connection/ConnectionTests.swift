@@ -83,6 +83,18 @@ import Testing
                 ].sorted())
     }
 
+    @Test func `a notification is never answered, valid or not, and leaves a line in the log`() throws {
+        let session = try Session()
+        let lines = [
+            notification("echo", "[1]"), notification("none"), notification("fail"), notification("fast", "[]"),
+        ]
+        #expect(try session.answers(to: lines.joined(separator: "\n")).isEmpty)
+        let dropped = session.events.withLock { $0 }.compactMap { event in
+            if case .notificationDropped(let error) = event { error.code } else { nil }
+        }
+        #expect(dropped == [-32601, -32602])
+    }
+
     @Test func `a response is dropped with a line in the log`() throws {
         let session = try Session()
         #expect(try session.answers(to: #"{"jsonrpc":"2.0","id":1,"result":1}"#).isEmpty)
@@ -199,5 +211,33 @@ import Testing
         #expect(counters.received == 7)
         #expect(counters.answered == 6)
         #expect(counters.failures == [-32700: 1, -32600: 2, -32601: 1, -32602: 1])
+    }
+
+    @Test func `counters that a call reads count the call itself and what came before it`() throws {
+        final class Counting: Method {
+            let name = "count"
+            let connection = Lock<Connection?>(nil)
+
+            func start(_ call: Call) throws(RPCError) {
+                guard let counters = connection.withLock({ $0 })?.counters else {
+                    throw .internalError("no connection")
+                }
+                call.succeed { json in
+                    json.array { json in
+                        json.value(counters.received)
+                        json.value(counters.answered)
+                        json.value(counters.inFlight)
+                    }
+                }
+            }
+        }
+        let counting = Counting()
+        let session = try Session(methods: [counting])
+        counting.connection.withLock { $0 = session.connection }
+        defer { counting.connection.withLock { $0 = nil } }
+        let lines = [request("1", "fast", "[]"), request("2", "none"), request("3", "count"), request("4", "count")]
+        let answers = try session.answers(to: lines.joined(separator: "\n"))
+        #expect(answers.contains(result("3", "[3,2,1]")))
+        #expect(answers.contains(result("4", "[4,3,1]")))
     }
 }

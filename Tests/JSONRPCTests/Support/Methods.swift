@@ -88,5 +88,8 @@ final class Held: Method {
     /// Answers the call with the given place in the order of arrival.
     func release(_ index: Int) { all[index].succeed { $0.value("released") } }
 
+    /// Lets go of the calls, which hold the connection, which holds this.
+    func forget() { calls.withLock { $0 = [] } }
+
     private static func text(of id: [UInt8]?) -> String { id.map { String(decoding: $0, as: UTF8.self) } ?? "none" }
 }

@@ -20,8 +20,11 @@ final class Session: Sendable {
     let input: CInt
     let output: CInt
 
+    /// What the connection's thread will close.
+    private let served = Lock<Set<CInt>>([])
     private let received = Lock<[UInt8]>([])
-    private let openDescriptors: Lock<Set<CInt>>
+    /// Those that nobody has closed yet.
+    private let openDescriptors: OpenDescriptors
 
     init(
         _ ends: Ends = .pipes, framing: any Framing = LineFraming(maximumMessageBytes: 1 << 20),
@@ -37,7 +40,7 @@ final class Session: Sendable {
             let (client, server) = makeSocketPair()
             (toServer, fromServer, input, output) = (client, client, server, server)
         }
-        openDescriptors = Lock([input, output, toServer, fromServer])
+        openDescriptors = OpenDescriptors([input, output, toServer, fromServer])
         let events = Lock<[ConnectionEvent]>([])
         self.events = events
         var configuration = Connection.Configuration(input: input, output: output, framing: framing) {
@@ -52,22 +55,24 @@ final class Session: Sendable {
     }
 
     deinit {
-        for descriptor in openDescriptors.withLock({ $0 }) { close(descriptor) }
-    }
-
-    /// Begins to serve. Separate from `init`, so that input can be there before.
-    func serve() throws {
-        try Thread.start(name: "connection") { [self] in
-            connection.run()
-            // As at the end of a process.
-            closeOnce(input)
-            closeOnce(output)
-            ended.fire()
+        held.forget()
+        // A connection that still serves sees that its client is gone, and closes its own ends.
+        let kept = served.withLock { $0 }
+        for descriptor in [toServer, fromServer, input, output] where !kept.contains(descriptor) {
+            openDescriptors.close(descriptor)
         }
     }
 
-    private func closeOnce(_ descriptor: CInt) {
-        if openDescriptors.withLock({ $0.remove(descriptor) != nil }) { close(descriptor) }
+    /// Begins to serve. Separate from `init`, so that input can be there before.
+    func serve(closingOutput: Bool = true) throws {
+        served.withLock { $0 = closingOutput ? [input, output] : [input] }
+        try Thread.start(name: "connection") { [connection, openDescriptors, input, output, ended] in
+            connection.run()
+            // As at the end of a process.
+            openDescriptors.close(input)
+            if closingOutput { openDescriptors.close(output) }
+            ended.fire()
+        }
     }
 
     // MARK: The client's side
@@ -89,9 +94,17 @@ final class Session: Sendable {
 
     /// The next line of the server, without its LF; nil at the end of the stream.
     func receive() throws -> String? {
+        var searched = 0
         while true {
             let line = received.withLock { bytes -> [UInt8]? in
-                guard let end = bytes.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+                let end = bytes.withUnsafeBytes { bytes -> Int? in
+                    guard let base = bytes.baseAddress, searched < bytes.count,
+                        let found = memchr(base + searched, CInt(UInt8(ascii: "\n")), bytes.count - searched)
+                    else { return nil }
+                    return UnsafeRawPointer(found) - base
+                }
+                searched = bytes.count
+                guard let end else { return nil }
                 let line = Array(bytes[..<end])
                 bytes.removeSubrange(...end)
                 return line
@@ -133,11 +146,11 @@ final class Session: Sendable {
 
     /// Ends the requests: closes the pipe, or shuts down this direction of the socket.
     func endInput() {
-        if toServer == fromServer { shutdown(toServer, CInt(SHUT_WR)) } else { closeOnce(toServer) }
+        if toServer == fromServer { shutdown(toServer, CInt(SHUT_WR)) } else { openDescriptors.close(toServer) }
     }
 
     /// Reads no more answers.
-    func closeOutput() { closeOnce(fromServer) }
+    func closeOutput() { openDescriptors.close(fromServer) }
 
     /// Serves the input in full, and gives all lines of the answer.
     func answers(to input: String) throws -> [String] { try answers(to: Array(input.utf8)) }
@@ -149,6 +162,19 @@ final class Session: Sendable {
         let lines = try receiveLines()
         try ended.wait()
         return lines
+    }
+}
+
+/// Descriptors that two threads may close, each once.
+private final class OpenDescriptors: Sendable {
+    private let descriptors: Lock<Set<CInt>>
+
+    init(_ descriptors: Set<CInt>) {
+        self.descriptors = Lock(descriptors)
+    }
+
+    func close(_ descriptor: CInt) {
+        if descriptors.withLock({ $0.remove(descriptor) != nil }) { Platform.close(descriptor) }
     }
 }
 

@@ -115,7 +115,6 @@ import Testing
         let began = table.beginRefresh("key", deadline: start + .seconds(30))
         let refresh = try #require(began)
         #expect(table.beginRefresh("key", deadline: start) == nil)
-        #expect(table.key(of: refresh) == "key")
         let caller = join(&table, 7, deadline: start + .seconds(60))
         #expect(!caller.isNew)
         #expect(table.deadline(of: refresh) == start + .seconds(60))

@@ -48,6 +48,29 @@ import Testing
         #expect(cache.counters.misses == 2)
     }
 
+    @Test func `a first look that finds nothing is not counted, and a hit is`() {
+        var cache = cache()
+        let now = start + .seconds(301)
+        guard case .miss = cache.lookUp(key, maximumAge: nil, now: now, countsMiss: false) else {
+            Issue.record("a hit out of nothing")
+            return
+        }
+        cache.store("K", for: key, fetchStart: start)
+        guard case .miss = cache.lookUp(key, maximumAge: nil, now: now, countsMiss: false) else {
+            Issue.record("an expired entry answers")
+            return
+        }
+        #expect(cache.counters.misses == 0)
+        cache.countMiss()
+        #expect(cache.counters.misses == 1)
+        cache.store("K", for: key, fetchStart: now)
+        guard case .hit = cache.lookUp(key, maximumAge: nil, now: now, countsMiss: false) else {
+            Issue.record("no hit")
+            return
+        }
+        #expect(cache.counters.hits == 1)
+    }
+
     static let ages: [(Duration?, Bool)] = [
         (nil, true), (.seconds(10), true), (.seconds(9), false), (.zero, false), (.seconds(100_000), true),
     ]

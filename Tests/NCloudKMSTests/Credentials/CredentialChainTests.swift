@@ -1,12 +1,17 @@
 import Platform
+import TestSupport
 import Testing
 
 @testable import NCloudKMS
 
 @Suite struct CredentialChainTests {
     private let now = Instant(nanoseconds: 0)
-    private let folder = TemporaryFolder()
+    private let folder: TemporaryDirectory
     static let keyVariables = ["NCLOUD_ACCESS_KEY_ID": "ENVKEY", "NCLOUD_SECRET_KEY": "ENVSECRET"]
+
+    init() throws {
+        folder = try .home()
+    }
 
     private func profile(_ accessKey: String, _ secret: String = "FILESECRET") -> String {
         "ncloud_access_key_id=\(accessKey)\nncloud_secret_access_key=\(secret)\n"
@@ -32,9 +37,9 @@ import Testing
     }
 
     @Test func `the places are searched in order and the first whole one wins`() throws {
-        try folder.write("HOMEKEY", profile: profile)
-        let token = try folder.write("TOKEN-1\n", to: "token")
-        let other = try folder.write("TOKEN-2\n", to: "token2")
+        try folder.write(profile("HOMEKEY"), to: ".ncloud/configure")
+        let token = try folder.file("TOKEN-1\n", "token")
+        let other = try folder.file("TOKEN-2\n", "token2")
         let rows: [([String: String], String?, String)] = [
             ([:], nil, "HOMEKEY:FILESECRET"),
             (Self.keyVariables, nil, "ENVKEY:ENVSECRET"),
@@ -51,8 +56,8 @@ import Testing
     }
 
     @Test func `profile and file come from the flags, then from the variables`() throws {
-        try folder.write("HOMEKEY", profile: profile)
-        let file = try folder.write(profile("A") + "[dev]\n" + profile("B"), to: "other")
+        try folder.write(profile("HOMEKEY"), to: ".ncloud/configure")
+        let file = try folder.file(profile("A") + "[dev]\n" + profile("B"), "other")
         let rows: [([String: String], String?, String?, String)] = [
             (["NCLOUD_CONFIG_FILE": file], nil, nil, "A:FILESECRET"),
             (["NCLOUD_CONFIG_FILE": file, "NCLOUD_PROFILE": "dev"], nil, nil, "B:FILESECRET"),
@@ -66,7 +71,7 @@ import Testing
     }
 
     @Test func `half a pair ends the search with an error`() throws {
-        try folder.write("HOMEKEY", profile: profile)
+        try folder.write(profile("HOMEKEY"), to: ".ncloud/configure")
         var chain = chain(["NCLOUD_ACCESS_KEY": "HALF"])
         let error = try #require(throws: KMSError.self) { try found(&chain) }
         #expect(error.code == .credentialsUnavailable)
@@ -116,7 +121,7 @@ import Testing
         _ = chain.serverRole?.answered(status: 200, body: Array(body.utf8), now: now, wallClockMilliseconds: 0)
         #expect(try found(&chain) == "RK:RS")
         // Found once, they stay until they end.
-        try folder.write("HOMEKEY", profile: profile)
+        try folder.write(profile("HOMEKEY"), to: ".ncloud/configure")
         #expect(try found(&chain) == "RK:RS")
         guard case .ready(_, let refresh) = chain.next(now: now + .seconds(50 * 60)) else {
             Issue.record("no keys")
@@ -126,13 +131,13 @@ import Testing
     }
 
     @Test func `a profile file is read again only when it changed and its keys were refused`() throws {
-        try folder.write("OLDKEY", profile: profile)
+        try folder.write(profile("OLDKEY"), to: ".ncloud/configure")
         var chain = chain()
         #expect(try found(&chain) == "OLDKEY:FILESECRET")
         let old = try #require(chain.credentials(now: now)).identity
         #expect(try chain.replacement(for: old, now: now) == nil)
 
-        try folder.write("NEWERKEY", profile: profile)
+        try folder.write(profile("NEWERKEY"), to: ".ncloud/configure")
         #expect(try found(&chain) == "OLDKEY:FILESECRET")
         let new = try #require(try chain.replacement(for: old, now: now))
         #expect(new.abbreviatedAccessKeyID == "NEWE…")
@@ -143,7 +148,7 @@ import Testing
     }
 
     @Test func `a file that changed for the worse keeps the old keys`() throws {
-        try folder.write("OLDKEY", profile: profile)
+        try folder.write(profile("OLDKEY"), to: ".ncloud/configure")
         var chain = chain()
         _ = try found(&chain)
         let old = try #require(chain.credentials(now: now)).identity
@@ -156,17 +161,17 @@ import Testing
     }
 
     @Test func `a file that was only touched brings no replacement`() throws {
-        try folder.write("KEY", profile: profile)
+        try folder.write(profile("KEY"), to: ".ncloud/configure")
         var chain = chain()
         _ = try found(&chain)
         let identity = try #require(chain.credentials(now: now)).identity
         try folder.remove(".ncloud/configure")
-        try folder.write("KEY", profile: profile)
+        try folder.write(profile("KEY"), to: ".ncloud/configure")
         #expect(try chain.replacement(for: identity, now: now) == nil)
     }
 
     @Test func `a token file is read again when it changes`() throws {
-        let file = try folder.write("one", to: "token")
+        let file = try folder.file("one", "token")
         var chain = chain(tokenFile: file)
         #expect(try found(&chain) == "one")
         try folder.write("second", to: "token")
@@ -199,8 +204,8 @@ import Testing
     }
 
     @Test func `what a flag names must be there`() throws {
-        let file = try folder.write("[dev]\n" + profile("A"), to: "f")
-        let bad = try folder.write("[dev\n", to: "bad")
+        let file = try folder.file("[dev]\n" + profile("A"), "f")
+        let bad = try folder.file("[dev\n", "bad")
         func problem(profile: String? = nil, file: String? = nil, token: String? = nil) -> InvalidValue? {
             let lookup = CredentialLookup(
                 environment: EnvironmentVariables(["HOME": folder.path, "NCLOUD_PROFILE": "none"]), profile: profile,
@@ -220,49 +225,29 @@ import Testing
     }
 
     @Test func `a file that is too large to hold credentials is refused`() throws {
-        let file = try folder.write(String(repeating: "#", count: SecretFile.maximumBytes + 1), to: "large")
+        let file = try folder.file(String(repeating: "#", count: SecretFile.maximumBytes + 1), "large")
         let error = #expect(throws: PlatformError.self) { try SecretFile(reading: file) }
         #expect(error?.errorNumber == EFBIG)
-        let full = try folder.write(String(repeating: "#", count: SecretFile.maximumBytes), to: "full")
+        let full = try folder.file(String(repeating: "#", count: SecretFile.maximumBytes), "full")
         #expect(try SecretFile(reading: full).contents.count == SecretFile.maximumBytes)
     }
 }
 
-/// A folder of one test's own, which goes with it.
-private final class TemporaryFolder: Sendable {
-    let path: String
-
-    init() {
-        var template = Array("/tmp/ncloud-kms-test-XXXXXX".utf8CString)
-        path = mkdtemp(&template).map { String(cString: $0) } ?? "/nonexistent"
-        mkdir("\(path)/.ncloud", 0o700)
+extension TemporaryDirectory {
+    /// A home directory, in which `.ncloud/configure` may be written.
+    fileprivate static func home() throws -> TemporaryDirectory {
+        let home = try TemporaryDirectory()
+        guard mkdir(home.path(".ncloud"), 0o700) == 0 else { throw PlatformError("mkdir") }
+        return home
     }
 
-    deinit {
-        for file in ["token", "token2", "other", "f", "bad", "large", "full", ".ncloud/configure"] {
-            unlink("\(path)/\(file)")
-        }
-        rmdir("\(path)/.ncloud")
-        rmdir(path)
+    /// Writes a file and returns its path.
+    fileprivate func file(_ text: String, _ name: String) throws -> String {
+        try write(text, to: name)
+        return path(name)
     }
 
-    @discardableResult
-    func write(_ text: String, to name: String) throws -> String {
-        let file = "\(path)/\(name)"
-        let descriptor = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-        guard descriptor >= 0 else { throw PlatformError("open") }
-        defer { close(descriptor) }
-        guard text.isEmpty || Platform.write(descriptor, text, text.utf8.count) == text.utf8.count else {
-            throw PlatformError("write")
-        }
-        return file
-    }
-
-    func write(_ accessKey: String, profile: (String, String) -> String) throws {
-        try write(profile(accessKey, "FILESECRET"), to: ".ncloud/configure")
-    }
-
-    func remove(_ name: String) throws {
-        guard unlink("\(path)/\(name)") == 0 else { throw PlatformError("unlink") }
+    fileprivate func remove(_ name: String) throws {
+        guard unlink(path(name)) == 0 else { throw PlatformError("unlink") }
     }
 }

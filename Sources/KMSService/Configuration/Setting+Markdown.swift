@@ -1,0 +1,13 @@
+extension Setting {
+    /// The table of the README. A test keeps the two equal.
+    package static var markdownTable: String {
+        let rows = all.map { setting in
+            let value = setting.valueName.map { " \($0.uppercased())" } ?? ""
+            let variables =
+                setting.variables.isEmpty
+                ? "–" : setting.variables.map { "`\($0)`" }.joined(separator: ", then ")
+            return "| `\(setting.name.flag)\(value)` | \(variables) | \(setting.defaultText) | \(setting.help) |"
+        }
+        return (["| flag | environment | default | what it sets |", "|---|---|---|---|"] + rows).joined(separator: "\n")
+    }
+}

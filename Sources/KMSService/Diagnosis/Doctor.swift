@@ -1,0 +1,162 @@
+import JSONRPC
+import Logging
+import NCloudKMS
+import Platform
+
+/// Looks at everything that a call needs, one thing after the other, and goes on when one fails. Blocks.
+package struct Doctor {
+    private let keyTag: KeyTag?
+    private let report: (Finding) -> Void
+    private var hasFailed = false
+
+    /// - Parameters:
+    ///   - keyTag: with one, a real call is made for it.
+    ///   - report: told each finding as soon as it is there.
+    package init(keyTag: KeyTag?, report: @escaping (Finding) -> Void) {
+        self.keyTag = keyTag
+        self.report = report
+    }
+
+    /// - Parameters:
+    ///   - configuration: or why there is none.
+    /// - Returns: whether nothing has failed.
+    package mutating func examine(
+        _ configuration: Result<ServiceConfiguration, ConfigurationError>, logger: (ServiceConfiguration) -> Logger
+    ) -> Bool {
+        let usable = examineConfiguration(configuration)
+        let hasLibraries = examineLibraries()
+        guard let usable, hasLibraries else {
+            skip([.credentials, .names, .connection, .clock], "needs the configuration and the libraries")
+            if keyTag != nil { skip([.key], "needs the configuration and the libraries") }
+            return false
+        }
+        do throws(KMSError) {
+            let probe = try ServiceProbe(usable.client)
+            examineCredentials(probe)
+            examineNames(probe, usable.client)
+            examineConnection(probe, usable.client)
+        } catch {
+            skip([.credentials, .names], "needs a connection that can be set up")
+            fail(.connection, error)
+            skip([.clock], "needs an answer")
+        }
+        if let keyTag { examineKey(keyTag, usable, logger(usable)) }
+        return !hasFailed
+    }
+
+    // MARK: The checks
+
+    private mutating func examineConfiguration(
+        _ configuration: Result<ServiceConfiguration, ConfigurationError>
+    ) -> ServiceConfiguration? {
+        switch configuration {
+        case .failure(let error):
+            add(.configuration, .failed, error.message)
+            return nil
+        case .success(let configuration):
+            let client = configuration.client
+            let proxy = client.proxy == nil ? "" : ", through a proxy"
+            let authorities = client.caFile.map { ", trusting \($0)" } ?? ""
+            add(
+                .configuration, .passed,
+                "endpoint \(client.endpoint), zone \(configuration.zone.rawValue)\(proxy)\(authorities)")
+            return configuration
+        }
+    }
+
+    private mutating func examineLibraries() -> Bool {
+        do {
+            add(.libraries, .passed, try CurlEnvironment.ready().versions)
+            return true
+        } catch {
+            add(.libraries, .failed, error.description)
+            return false
+        }
+    }
+
+    private mutating func examineCredentials(_ probe: ServiceProbe) {
+        do {
+            add(.credentials, .passed, try probe.credentials().description)
+        } catch {
+            fail(.credentials, error)
+        }
+    }
+
+    private mutating func examineNames(_ probe: ServiceProbe, _ client: KMSClientConfiguration) {
+        let host = client.endpoint.host
+        do {
+            let addresses = try probe.addresses()
+            let isName = addresses != [host]
+            add(.names, .passed, isName ? "\(host) is \(addresses.joined(separator: ", "))" : "\(host) needs none")
+        } catch {
+            let problem = "\(host) was not found: \(error)"
+            // A proxy looks names up itself, so here nobody need know them.
+            if client.proxy != nil { return add(.names, .skipped, "\(problem); the proxy may know it") }
+            add(.names, .failed, "\(problem); check the network and its name servers")
+        }
+    }
+
+    private mutating func examineConnection(_ probe: ServiceProbe, _ client: KMSClientConfiguration) {
+        let contact: ServiceProbe.Contact
+        do {
+            contact = try probe.contact()
+        } catch {
+            fail(.connection, error)
+            return skip([.clock], "needs an answer")
+        }
+        let handshake = contact.isEncrypted ? ", TLS \(contact.handshake.milliseconds) ms" : ", not encrypted"
+        add(
+            .connection, .passed,
+            "HTTP \(contact.status); name \(contact.nameLookup.milliseconds) ms, TCP \(contact.connect.milliseconds) ms"
+                + handshake)
+        examineClock(contact.clockDifference, correctsClock: client.correctsClock)
+    }
+
+    private mutating func examineClock(_ difference: Duration?, correctsClock: Bool) {
+        guard let difference else { return skip([.clock], "the answer has no date") }
+        let seconds = difference.milliseconds / 1_000
+        let text =
+            seconds == 0
+            ? "the same as the service's"
+            : "\(seconds.magnitude) s \(seconds > 0 ? "behind" : "ahead of") the service's"
+        guard seconds.magnitude >= UInt64(ClockSkew.tolerance.components.seconds) else {
+            return add(.clock, .passed, text)
+        }
+        let meanwhile = correctsClock ? "; until then the service's time is signed with" : ""
+        add(.clock, .failed, "\(text), which takes signatures of 5 minutes at most: set it\(meanwhile)")
+    }
+
+    private mutating func examineKey(_ keyTag: KeyTag, _ configuration: ServiceConfiguration, _ logger: Logger) {
+        let outcome: Result<PublicKeyAnswer, KMSError>
+        do {
+            let client = try configuration.makeClient(logger: logger)
+            outcome = try client.waitForKey(PublicKeyQuery(keyTag: keyTag))
+        } catch {
+            return add(.key, .failed, "\(error)")
+        }
+        switch outcome {
+        case .failure(let error): fail(.key, error)
+        case .success(let answer):
+            let key = answer.key
+            let curve = key.curve.map { " on \($0.rawValue)" } ?? ""
+            add(
+                .key, .passed,
+                "\(keyTag) is an \(key.keyType.rawValue) key of \(key.keySize) bits\(curve), SHA-256 \(key.spkiSHA256)")
+        }
+    }
+
+    // MARK: Findings
+
+    private mutating func add(_ check: Finding.Check, _ verdict: Finding.Verdict, _ text: String) {
+        if verdict == .failed { hasFailed = true }
+        report(Finding(check: check, verdict: verdict, text: text))
+    }
+
+    private mutating func fail(_ check: Finding.Check, _ error: KMSError) {
+        add(check, .failed, RPCError(error).line)
+    }
+
+    private mutating func skip(_ checks: [Finding.Check], _ reason: String) {
+        for check in checks { add(check, .skipped, reason) }
+    }
+}

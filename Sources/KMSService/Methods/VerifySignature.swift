@@ -1,0 +1,107 @@
+import JSON
+import JSONRPC
+import NCloudKMS
+import Platform
+import PublicKeys
+
+/// `verifySignature`: whether a signature is the key's, found out here with the public key.
+struct VerifySignature: Method {
+    static let parameterNames = [
+        "keyTag", "keyVersion", "data", "digest", "signature", "algorithm", "encoding", "maxAgeMs", "timeoutMs",
+    ]
+
+    let name = "verifySignature"
+    let verifier: SignatureVerifier
+
+    func start(_ call: Call) throws(RPCError) {
+        let query = try SignatureQuery(call.params)
+        let verification = verifier.verify(query, arrival: call.arrival) { outcome in
+            switch outcome {
+            case .success(let verdict): call.succeed { $0.value(verdict) }
+            case .failure(let failure): call.fail(RPCError(failure))
+            }
+        }
+        call.onCancellation { verification.cancel() }
+    }
+}
+
+extension SignatureQuery {
+    /// The parameters, read. `encoding` is about the two numbers of an ECDSA signature; with an RSA algorithm, whose
+    /// signatures are one number, either word is accepted and means nothing.
+    init(_ params: JSONValue?) throws(RPCError) {
+        let parameters = try Parameters(params, names: VerifySignature.parameterNames, byPosition: false)
+        let keyTag = try parameters.keyTag()
+        let keyVersion = try parameters.keyVersion()
+        let algorithm: SignatureAlgorithm = try parameters.requiredChoice("algorithm")
+        let message = try SignedMessage(parameters, algorithm: algorithm)
+        let signature = try parameters.requiredString("signature")
+        let encoding: SignatureEncoding = try parameters.optionalChoice("encoding") ?? .der
+        let maxAge = try parameters.maxAge()
+        let timeout = try parameters.timeout()
+        do {
+            try self.init(
+                keyTag: keyTag, version: keyVersion, message: message, signature: ServiceSignature(signature),
+                algorithm: algorithm, encoding: encoding, maxAge: maxAge, timeout: timeout)
+        } catch {
+            throw RPCError(error)
+        }
+    }
+}
+
+extension SignedMessage {
+    /// Exactly one of `data` and `digest`.
+    fileprivate init(_ parameters: Parameters, algorithm: SignatureAlgorithm) throws(RPCError) {
+        let data = try parameters.optionalBase64("data")
+        guard let digest = try parameters.optionalBase64("digest") else {
+            guard let data else { throw .invalidParams("data", "is missing: give it, or \"digest\" in its place") }
+            self = .data(data)
+            return
+        }
+        guard data == nil else { throw .invalidParams("digest", "must not stand beside \"data\": give one of the two") }
+        guard digest.count == algorithm.digestCount else {
+            throw .invalidParams(
+                "digest", "must have the \(algorithm.digestCount) bytes of \(algorithm.rawValue)'s hash")
+        }
+        self = .digest(digest)
+    }
+}
+
+extension Parameters {
+    /// One of the raw values of an enumeration.
+    fileprivate func optionalChoice<Choice: RawRepresentable & CaseIterable>(
+        _ name: String, of _: Choice.Type = Choice.self
+    ) throws(RPCError) -> Choice? where Choice.RawValue == String {
+        guard let text = try optionalString(name) else { return nil }
+        guard let choice = Choice(rawValue: text) else {
+            let names = Choice.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+            throw .invalidParams(name, "must be one of \(names)")
+        }
+        return choice
+    }
+
+    fileprivate func requiredChoice<Choice: RawRepresentable & CaseIterable>(
+        _ name: String, of type: Choice.Type = Choice.self
+    ) throws(RPCError) -> Choice where Choice.RawValue == String {
+        guard let choice = try optionalChoice(name, of: type) else { throw .invalidParams(name, "is missing") }
+        return choice
+    }
+
+    fileprivate func optionalBase64(_ name: String) throws(RPCError) -> [UInt8]? {
+        guard let text = try optionalString(name) else { return nil }
+        guard let bytes = Base64.decode(text) else {
+            throw .invalidParams(name, "must be Base64 of the standard alphabet, padded")
+        }
+        return bytes
+    }
+}
+
+extension SignatureVerdict: JSONWritable {
+    package func write(to json: inout JSONWriter) {
+        json.object { result in
+            result.member("valid", isValid)
+            result.member("keyVersion", key.version?.number)
+            result.member("spkiSha256", key.key.spkiSHA256)
+            result.member("source", key.source.rawValue)
+        }
+    }
+}

@@ -1,0 +1,167 @@
+import NCloudKMS
+import Platform
+import PublicKeys
+
+/// Verifies signatures with the keys of a client: fetches the key, verifies beside everything else, and tries a wrong
+/// signature once more when a cached key may be out of date.
+///
+/// ```
+///  start ─▶ key ─▶ worker: verify ─▶ verdict
+///            ▲                └─ wrong, latest version, cached key ─▶ RecheckLimit ─▶ fresh key ─┐
+///            └───────────────────────────── once ────────────────────────────────────────────────┘
+/// ```
+package final class SignatureVerifier: Sendable {
+    /// Begins to fetch a key for a call of that arrival, and gives what cancels it: `KMSClient.publicKey`.
+    typealias KeySource = @Sendable (PublicKeyQuery, Instant, @escaping PublicKeyCompletion) -> @Sendable () -> Void
+
+    /// Told the outcome, once, on the verifier's thread or the client's.
+    package typealias Completion = @Sendable (Result<SignatureVerdict, SignatureFailure>) -> Void
+
+    let clock: any TimeSource
+    private let keys: KeySource
+    private let worker = SerialWorker(name: "verifier")
+    private let limit = Lock(RecheckLimit())
+
+    package convenience init(_ client: KMSClient) {
+        self.init { query, arrival, completion in
+            let call = client.publicKey(query, arrival: arrival, completion: completion)
+            return { call.cancel() }
+        }
+    }
+
+    init(clock: any TimeSource = SystemClock(), keys: @escaping KeySource) {
+        self.clock = clock
+        self.keys = keys
+    }
+
+    /// Begins to verify.
+    ///
+    /// - Parameter arrival: when the caller asked; the time of the query counts from here.
+    /// - Returns: what is to be cancelled when nobody wants the verdict any more.
+    @discardableResult
+    package func verify(
+        _ query: SignatureQuery, arrival: Instant, completion: @escaping Completion
+    ) -> SignatureVerification {
+        let verification = SignatureVerification(completion)
+        verification.begin(keys(query.key, arrival) { self.keyCame($0, query, arrival, verification) })
+        return verification
+    }
+
+    private func keyCame(
+        _ result: Result<PublicKeyAnswer, KMSError>, _ query: SignatureQuery, _ arrival: Instant,
+        _ verification: SignatureVerification
+    ) {
+        switch result {
+        case .failure(let error): verification.end(.failure(.key(error)))
+        case .success(let answer):
+            check(query, answer, verification) { isValid in
+                let verdict = SignatureVerdict(isValid: isValid, key: answer)
+                let used = arrival + (.zero - answer.age)
+                guard !isValid, let maxAge = self.recheckAge(query, answer, used: used) else {
+                    return verification.end(.success(verdict))
+                }
+                self.recheck(query, instead: verdict, maxAge: maxAge, arrival, verification)
+            }
+        }
+    }
+
+    // MARK: The second try
+
+    private func recheckAge(_ query: SignatureQuery, _ answer: PublicKeyAnswer, used: Instant) -> Duration? {
+        // A stale key is one where the service was asked just now, in vain.
+        guard query.key.version == nil, answer.source == .cache else { return nil }
+        let now = clock.now
+        return limit.withLock { $0.maxAge(for: query.key.keyTag, used: used, now: now) }
+    }
+
+    private func recheck(
+        _ query: SignatureQuery, instead verdict: SignatureVerdict, maxAge: Duration, _ arrival: Instant,
+        _ verification: SignatureVerification
+    ) {
+        let now = clock.now
+        var fresh = query.key
+        fresh.maxAge = maxAge
+        fresh.timeout = max(arrival + query.key.timeout - now, .zero)
+        verification.begin(
+            keys(fresh, now) { result in
+                self.limit.withLock { $0.recheckEnded(query.key.keyTag, broughtKey: (try? result.get()) != nil) }
+                switch result {
+                case .success(let answer) where answer.key.spkiSHA256 == verdict.key.key.spkiSHA256:
+                    verification.end(.success(SignatureVerdict(isValid: false, key: answer)))
+                case .success(let answer):
+                    self.check(query, answer, verification) { isValid in
+                        verification.end(.success(SignatureVerdict(isValid: isValid, key: answer)))
+                    }
+                case .failure(let error):
+                    // The cached key is as good as it was before; but a service that refuses the key takes it back.
+                    let stands = error.code.isUnavailability
+                    verification.end(stands ? .success(verdict) : .failure(.key(error)))
+                }
+            })
+    }
+
+    // MARK: The worker
+
+    private func check(
+        _ query: SignatureQuery, _ answer: PublicKeyAnswer, _ verification: SignatureVerification,
+        then next: @escaping @Sendable (Bool) -> Void
+    ) {
+        do {
+            try worker.run {
+                guard !verification.hasEnded else { return }
+                do throws(VerificationError) {
+                    next(
+                        try answer.key.verify(
+                            signature: query.signature, algorithm: query.algorithm, encoding: query.encoding,
+                            message: query.message))
+                } catch {
+                    verification.end(.failure(.verification(error)))
+                }
+            }
+        } catch {
+            verification.end(.failure(.platform(error)))
+        }
+    }
+}
+
+/// A verification that was begun.
+package final class SignatureVerification: Sendable {
+    private struct State: Sendable {
+        var completion: SignatureVerifier.Completion?
+        /// Cancels the fetch that is under way.
+        var cancelFetch: (@Sendable () -> Void)?
+    }
+
+    private let state: Lock<State>
+
+    fileprivate init(_ completion: @escaping SignatureVerifier.Completion) {
+        state = Lock(State(completion: completion))
+    }
+
+    /// Ends it: what has not begun is left out, and the completion is told `KMSError.cancelled`, unless it was told
+    /// something before.
+    package func cancel() {
+        end(.failure(.key(.cancelled)))
+    }
+
+    fileprivate var hasEnded: Bool { state.withLock { $0.completion == nil } }
+
+    fileprivate func begin(_ cancelFetch: @escaping @Sendable () -> Void) {
+        let hasEnded = state.withLock { state in
+            state.cancelFetch = cancelFetch
+            return state.completion == nil
+        }
+        // Cancelled, or answered, before its fetch could be named here.
+        if hasEnded { cancelFetch() }
+    }
+
+    fileprivate func end(_ outcome: Result<SignatureVerdict, SignatureFailure>) {
+        let (completion, cancelFetch) = state.withLock { state in
+            defer { state = State() }
+            return (state.completion, state.cancelFetch)
+        }
+        // To cancel what has ended does nothing.
+        cancelFetch?()
+        completion?(outcome)
+    }
+}

@@ -1,0 +1,132 @@
+import Platform
+
+/// Looks at what is between this machine and the service, one thing at a time, for people who wonder which it is that
+/// fails. Every method blocks. Nothing is retried.
+package struct ServiceProbe {
+    /// What one HTTP request without credentials has shown.
+    package struct Contact: Sendable {
+        /// The answer's status, which hardly matters: somebody answered.
+        package let status: Int
+        package let isEncrypted: Bool
+        package let nameLookup: Duration
+        package let connect: Duration
+        /// With the proxy's CONNECT, where there is one.
+        package let handshake: Duration
+        /// The service's clock minus this machine's, to the second; nil when the answer does not tell.
+        package let clockDifference: Duration?
+    }
+
+    /// What `getaddrinfo` had to say.
+    package struct LookupFailure: Error, CustomStringConvertible {
+        package let description: String
+    }
+
+    private let configuration: KMSClientConfiguration
+    private let multi: CurlMulti
+    private let clock: any TimeSource
+
+    /// - Throws: `KMSError` when the configuration can't be put to work.
+    package init(_ configuration: KMSClientConfiguration, clock: any TimeSource = SystemClock()) throws(KMSError) {
+        self.configuration = configuration
+        self.clock = clock
+        do {
+            multi = try CurlMulti(configuration.transport, environment: try CurlEnvironment.ready(), clock: clock)
+        } catch let failure as TransportFailure {
+            throw KMSError(failure)
+        } catch {
+            throw KMSError(.serviceUnavailable, "\(error)")
+        }
+    }
+
+    /// Looks for credentials where the client does, the metadata service included.
+    package func credentials() throws(KMSError) -> Credentials {
+        var chain = SignerStore(configuration.authentication).chain
+        while true {
+            switch chain.next(now: clock.now) {
+            case .ready(let credentials, _): return credentials
+            case .ask(let request): ask(request, for: &chain)
+            // Only for those who come while somebody else asks.
+            case .wait: throw .credentialsUnusable("the metadata service is being asked")
+            case .unavailable(let error): throw error
+            }
+        }
+    }
+
+    /// The addresses of the service's host, as texts.
+    package func addresses() throws(LookupFailure) -> [String] {
+        var hints = addrinfo()
+        hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
+        var first: UnsafeMutablePointer<addrinfo>?
+        let status = getaddrinfo(configuration.endpoint.host, nil, &hints, &first)
+        guard status == 0 else { throw LookupFailure(description: String(cString: gai_strerror(status))) }
+        defer { freeaddrinfo(first) }
+        var texts: [String] = []
+        for entry in sequence(first: first, next: { $0?.pointee.ai_next }) {
+            guard let entry else { break }
+            // INET6_ADDRSTRLEN is 46; a link-local address has its interface behind it.
+            let text = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { text -> String? in
+                let status = getnameinfo(
+                    entry.pointee.ai_addr, entry.pointee.ai_addrlen, text.baseAddress, socklen_t(text.count), nil, 0,
+                    NI_NUMERICHOST)
+                return status == 0 ? text.baseAddress.map { String(cString: $0) } : nil
+            }
+            if let text { texts.append(text) }
+        }
+        return texts
+    }
+
+    /// Sends one request without credentials, over the way that the client's requests take.
+    package func contact() throws(KMSError) -> Contact {
+        let endpoint = configuration.endpoint
+        let response: HTTPResponse
+        do {
+            response = try transfer(
+                HTTPRequest(
+                    method: .get, baseURL: endpoint.description, target: "/", isDirect: endpoint.isLoopback,
+                    allowsPlainHTTP: endpoint.isLoopback))
+        } catch {
+            throw KMSError(error)
+        }
+        return Contact(
+            status: response.status, isEncrypted: endpoint.scheme == .https,
+            nameLookup: .microseconds(response.timing.nameLookup), connect: .microseconds(response.timing.connect),
+            handshake: .microseconds(response.timing.tls), clockDifference: Self.clockDifference(response))
+    }
+
+    // MARK: Transfers
+
+    private func ask(_ request: MetadataRequest, for chain: inout CredentialChain) {
+        var next: MetadataRequest? = request
+        while let request = next {
+            do {
+                let response = try transfer(HTTPRequest(request))
+                next = chain.serverRole?.answered(
+                    status: response.status, body: response.body, now: clock.now,
+                    wallClockMilliseconds: clock.wallClockMilliseconds)
+            } catch {
+                next = nil
+                chain.serverRole?.failed(error.message, now: clock.now)
+            }
+        }
+    }
+
+    private func transfer(_ request: HTTPRequest) throws(TransportFailure) -> HTTPResponse {
+        _ = try multi.start(request)
+        while true {
+            if let completion = try multi.perform().first { return try completion.outcome.get() }
+            // Until libcurl's own time-outs at the latest.
+            try multi.poll(timeoutMilliseconds: nil)
+        }
+    }
+
+    private static func clockDifference(_ response: HTTPResponse) -> Duration? {
+        let received = response.received
+        return ClockSkew.difference(
+            ClockSkew.Sample(
+                serverDate: response.headers.date.flatMap {
+                    HTTPDate.milliseconds(of: $0, now: received.wallClockMilliseconds)
+                },
+                hasAge: response.headers.age != nil, receivedMilliseconds: received.wallClockMilliseconds,
+                roundTrip: received.instant - response.sent.instant, signedWith: .zero, isRefusal: false))
+    }
+}

@@ -1,0 +1,156 @@
+import Foundation
+import JSON
+import TestSupport
+import Testing
+
+/// The OpenRPC document against what the built program answers.
+@Suite struct OpenRPCResultTests {
+    let document: OpenRPCDocument
+
+    init() throws {
+        document = try OpenRPCDocument()
+    }
+
+    /// The answers of a program inside the emulator to requests with the ids 0, 1, …, in their order.
+    private static func answers(
+        _ requests: [(method: String, params: String)], faults: [String] = []
+    ) async throws -> [JSONValue] {
+        let text = requests.enumerated().map { id, request in
+            "{\"jsonrpc\":\"2.0\",\"id\":\(id),\"method\":\"\(request.method)\",\"params\":\(request.params)}\n"
+        }
+        let arguments =
+            faults.flatMap { ["--fault", $0] } + [
+                "--", BuiltProducts.path(of: "ncloud-kms-rpc"), "--max-attempts", "1",
+            ]
+        let outcome = try await ServiceProcess.answers(
+            "ncloud-kms-emulator", to: text.joined(), arguments: arguments)
+        let answers = try outcome.result.map { try JSONValue(parsing: $0) }
+        try #require(answers.count == requests.count, "\(outcome.log)")
+        return answers.sorted { ($0["id"]?.integer ?? 0) < ($1["id"]?.integer ?? 0) }
+    }
+
+    @Test(arguments: [
+        ("getPublicKey", #"{"keyTag":"demo-rsa"}"#),
+        ("getPublicKey", #"{"keyTag":"demo-rsa","keyVersion":1,"formats":["spki","pkcs1","der","jwk","ssh"]}"#),
+        ("getPublicKey", #"["demo-ec",1,["spki","der","jwk","ssh"],0,5000]"#),
+        ("getStatus", "{}"),
+        ("rpc.discover", "[]"),
+        ("shutdown", "{}"),
+    ])
+    func `results have the members that the schemas ask for, and no others`(
+        _ method: String, _ params: String
+    ) async throws {
+        let schema = try #require(document.method(method)?.resultSchema)
+        let answer = try await Self.answers([(method, params)])[0]
+        let result = try #require(answer["result"], "\(answer.text)")
+        #expect(document.checker.violations(of: result, against: schema) == [])
+    }
+
+    @Test func `rpc discover answers the document, on one line`() async throws {
+        let answer = try await Self.answers([("rpc.discover", "{}")])[0]
+        let result = try #require(answer["result"])
+        #expect(result.isEqual(to: document.json))
+    }
+
+    /// A request, and the faults of the service that make it fail.
+    static let failures: [(request: String, faults: [String], name: String)] = [
+        (#"{"keyTag":"demo-ec","formats":["pkcs1"]}"#, [], "InvalidParams"),
+        (#"{"keyTag":"demo-rsa","more":1}"#, [], "InvalidParams"),
+        (#"["demo-rsa"]"#, ["status=401,code=200"], "AuthenticationFailed"),
+        (#"["demo-rsa"]"#, ["status=403,code=230"], "PermissionDenied"),
+        (#"["no-such-key"]"#, [], "KeyNotFound"),
+        (#"["demo-aes"]"#, [], "KeyUnusable"),
+        (#"["demo-rsa"]"#, ["status=429,code=400"], "QuotaExceeded"),
+        (#"{"keyTag":"demo-rsa","timeoutMs":50}"#, ["status=429,code=410"], "RateLimited"),
+        (#"["demo-rsa"]"#, ["status=503,code=500"], "ServiceUnavailable"),
+        (#"["demo-rsa"]"#, ["reset"], "ServiceUnavailable"),
+        (#"{"keyTag":"demo-rsa","timeoutMs":50}"#, ["hang"], "DeadlineExceeded"),
+        (#"["demo-rsa"]"#, ["status=200,text"], "InvalidServiceResponse"),
+        (#"["demo-rsa"]"#, ["status=413,code=430"], "RequestRejected"),
+    ]
+
+    @Test(arguments: failures)
+    func `errors have the code and the data that the document says`(
+        _ request: String, _ faults: [String], _ name: String
+    ) async throws {
+        let error = try #require(try await Self.answers([("getPublicKey", request)], faults: faults)[0]["error"])
+        let documented = try #require(document.errors.first { $0.name == name }?.error)
+        #expect(error["code"]?.integer == documented["code"]?.integer, "\(error.text)")
+        let data = try #require(error["data"])
+        #expect(document.checker.violations(of: data, against: try #require(documented["data"])) == [])
+        #expect(error.members?.map(\.name) == ["code", "message", "data"])
+        // A method's own list names the error, too.
+        let listed = document.method("getPublicKey")?.json["errors"]?.elements?.compactMap { $0["$ref"]?.string } ?? []
+        #expect(listed.contains("#/components/errors/\(name)"))
+    }
+
+    @Test func `a parameter is required by the program if it is by the document`() async throws {
+        for method in document.methods where method.name != "exit" {
+            let required = method.parameters.filter(\.isRequired).map(\.name)
+            let answer = try await Self.answers([(method.name, "{}")])[0]
+            let missing = answer["error"]?["data"]?["parameter"]?.string
+            #expect(missing == required.first, "\(method.name): \(answer.text)")
+        }
+    }
+
+    @Test func `its examples of getPublicKey are what the emulator's keys give`() async throws {
+        let examples = try #require(document.method("getPublicKey")).examples
+        #expect(!examples.isEmpty)
+        for example in examples {
+            let answer = try await Self.answers([("getPublicKey", example.params)])[0]
+            let (actual, expected) = (answer["result"]?.members ?? [], example.result?.members ?? [])
+            #expect(actual.map(\.name) == expected.map(\.name), "\(answer.text)")
+            for (left, right) in zip(actual, expected) where left.name != "requestId" {
+                #expect(left.value.text == right.value.text, "\(left.name)")
+            }
+        }
+    }
+
+    // MARK: Another implementation of JSON Schema
+
+    static let hasJSONSchema =
+        FileManager.default.isExecutableFile(atPath: "/usr/bin/env")
+        && run(["python3", "-c", "import jsonschema"]) == ""
+
+    /// Python's `jsonschema` agrees that the rules, the document and the schemas in it are sound. Skipped where it is
+    /// not installed (`apt-get install python3-jsonschema`).
+    @Test(.enabled(if: hasJSONSchema, "Python's jsonschema is not installed"))
+    func `another implementation of JSON Schema finds nothing wrong`() {
+        let script = """
+            import json, sys
+            from jsonschema import Draft7Validator, RefResolver
+            rules, document = (json.load(open(path, encoding="utf-8")) for path in sys.argv[1:])
+            Draft7Validator.check_schema(rules)
+            Draft7Validator(rules).validate(document)
+            resolver = RefResolver.from_schema(document)
+            def check(schema, value):
+                Draft7Validator.check_schema(schema)
+                Draft7Validator(schema, resolver=resolver).validate(value)
+            for schema in document["components"]["schemas"].values(): Draft7Validator.check_schema(schema)
+            for error in document["components"]["errors"].values(): Draft7Validator.check_schema(error["data"])
+            for method in document["methods"]:
+                schemas = {parameter["name"]: parameter["schema"] for parameter in method["params"]}
+                for example in method.get("examples", []):
+                    for parameter in example["params"]: check(schemas[parameter["name"]], parameter["value"])
+                    if "result" in method: check(method["result"]["schema"], example["result"]["value"])
+            """
+        let output = Self.run([
+            "python3", "-W", "ignore", "-c", script, OpenRPCDocument.rulesPath, OpenRPCDocument.path,
+        ])
+        #expect(output == "")
+    }
+
+    /// What a command prints, both streams together; nil when it can't be run or fails without a word.
+    private static func run(_ command: [String]) -> String? {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = command
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = output
+        guard (try? process.run()) != nil else { return nil }
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return process.terminationStatus == 0 || !text.isEmpty ? text : nil
+    }
+}
