@@ -70,7 +70,8 @@ import Testing
         Failure(name: "KeyNotFound", requests: [#"["no-such-key"]"#]),
         Failure(name: "KeyUnusable", requests: [#"["demo-aes"]"#]),
         Failure(
-            name: "RateLimited", requests: [#"["demo-rsa"]"#, #"{"keyTag":"demo-rsa","keyVersion":1,"timeoutMs":100}"#],
+            name: "RateLimited",
+            requests: [#"["demo-rsa"]"#, #"{"keyTag":"demo-rsa","keyVersion":1,"timeoutMs":100}"#],
             flags: ["--rate-per-key", "1"]),
         Failure(name: "QuotaExceeded", faults: ["status=429,code=400"]),
         Failure(name: "ServiceUnavailable", faults: ["status=503,code=500"]),
