@@ -57,7 +57,7 @@ actor KMSEngine {
 
     init(
         _ configuration: KMSClientConfiguration, multi: sending CurlMulti, cache: KeyCache, clock: any TimeSource,
-        logger: Logger, random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
+        logger: Logger, random: @escaping @Sendable () -> Double
     ) {
         self.configuration = configuration
         self.clock = clock
