@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 RELEASE = $(SWIFT) build -c release --static-swift-stdlib
 PROGRAMS = ncloud-kms-rpc ncloud-kms-emulator
 
-.PHONY: help build demo test lint install clean
+.PHONY: help build demo test sanitize lint install clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -20,6 +20,12 @@ test: ## All tests
 	@.ci/dependencies test
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --disable-xctest
+
+sanitize: ## All tests under the thread sanitizer, then under the address sanitizer
+	@.ci/dependencies test
+	NCLOUD_KMS_SANITIZER=thread TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/tsan.suppressions" \
+		$(SWIFT) test --disable-xctest --sanitize=thread --scratch-path .build-tsan
+	NCLOUD_KMS_SANITIZER=address $(SWIFT) test --disable-xctest --sanitize=address --scratch-path .build-asan
 
 lint: ## Check the format
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests

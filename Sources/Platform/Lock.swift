@@ -5,10 +5,11 @@
 ///
 /// - Important: not recursive, and never held across a callback into code of somebody else.
 public final class Lock<State>: @unchecked Sendable {
+    // The mutex needs an address that never changes, which a stored property does not promise. It comes first, or a
+    // state of no size would share its address, and the thread sanitizer would see a race there.
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     // Sendable: `state` is reached only in `withLock`, between lock and unlock of the mutex.
     private var state: State
-    // The mutex needs an address that never changes, which a stored property does not promise.
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
 
     public init(_ state: sending State) {
         self.state = state

@@ -115,9 +115,6 @@ struct OpenRPCSchemaChecker {
 }
 
 extension JSONValue {
-    /// As it was written.
-    var text: String { String(decoding: bytes, as: UTF8.self) }
-
     /// Equality as JSON has it: the order of members and the spelling of numbers and strings do not count.
     func isEqual(to other: JSONValue) -> Bool {
         guard kind == other.kind else { return false }
