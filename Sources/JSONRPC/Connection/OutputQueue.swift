@@ -1,51 +1,66 @@
 import Platform
 
 /// Whole answers that wait to be written, oldest first.
+///
+/// They lie in pieces, each of which goes when it is written: one array would double when it grows, and hold three times
+/// what a slow client has not read.
 struct OutputQueue: Sendable {
-    /// A buffer that unread answers have blown up beyond this is given back when it is empty.
+    /// A piece that has so many bytes takes no more: what a pipe holds on Linux.
+    private static let pieceBytes = 64 << 10
+    /// A piece that one long answer has blown up beyond this is given back when it is written.
     private static let keptBytes = 256 << 10
 
-    private var bytes: [UInt8] = []
-    /// So many bytes at the front are written.
+    /// Never empty, and only the last one has room.
+    private var pieces: [[UInt8]] = [[]]
+    /// So many bytes at the front of the first piece are written.
     private var written = 0
-
-    var count: Int { bytes.count - written }
+    private(set) var count = 0
 
     /// The memory that the queue takes.
-    var heldBytes: Int { bytes.capacity }
+    var heldBytes: Int { pieces.reduce(0) { $0 + $1.capacity } }
 
     /// Appends one whole frame around the JSON text that `body` appends.
     mutating func append(style: FrameStyle, _ body: (inout [UInt8]) -> Void) {
-        frame(&bytes, style, body)
+        withLastPiece { frame(&$0, style, body) }
     }
 
     mutating func append(_ frames: [UInt8]) {
-        bytes.append(contentsOf: frames)
+        withLastPiece { $0.append(contentsOf: frames) }
+    }
+
+    private mutating func withLastPiece(_ append: (inout [UInt8]) -> Void) {
+        if pieces[pieces.count - 1].count >= Self.pieceBytes { pieces.append([]) }
+        let last = pieces.count - 1
+        let before = pieces[last].count
+        append(&pieces[last])
+        count += pieces[last].count - before
     }
 
     /// Writes what goes without waiting; nil while the descriptor is fine, else the error number.
     mutating func write(to descriptor: OutputDescriptor) -> CInt? {
         while count > 0 {
-            let result = bytes.withUnsafeBytes { descriptor.write(UnsafeRawBufferPointer(rebasing: $0[written...])) }
+            let result = pieces[0].withUnsafeBytes { descriptor.write(UnsafeRawBufferPointer(rebasing: $0[written...])) }
             switch result {
-            case .wrote(let count): written += count
-            case .wouldBlock:
-                dropWritten()
-                return nil
+            case .wrote(let length):
+                written += length
+                count -= length
+                if written == pieces[0].count { dropFirstPiece() }
+            case .wouldBlock: return nil
             case .closed(let number): return number
             }
         }
-        if bytes.capacity > Self.keptBytes { bytes = [] } else { bytes.removeAll(keepingCapacity: true) }
-        written = 0
         return nil
     }
 
-    /// Gives back what is written, once it is more than what is not: so every byte is moved once at most on average,
-    /// and a client that never quite catches up does not make the buffer grow.
-    private mutating func dropWritten() {
-        guard written > count else { return }
-        bytes.removeSubrange(..<written)
+    private mutating func dropFirstPiece() {
         written = 0
+        if pieces.count > 1 {
+            pieces.removeFirst()
+        } else if pieces[0].capacity > Self.keptBytes {
+            pieces[0] = []
+        } else {
+            pieces[0].removeAll(keepingCapacity: true)
+        }
     }
 }
 
