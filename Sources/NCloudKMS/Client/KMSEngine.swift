@@ -88,12 +88,7 @@ actor KMSEngine {
     /// One step: what is due, then the transfers.
     func turn() -> CurlThread.TurnResult {
         let now = clock.now
-        while let timer = timers.popDue(by: now) {
-            switch timer {
-            case .deadline(let call): deadlinePassed(call)
-            case .backoff(let fetch): advance(fetch)
-            }
-        }
+        fireTimers(now: now)
         admitDue(now: now)
         startTransfers()
         do {
@@ -105,6 +100,15 @@ actor KMSEngine {
         if startTransfers() { return .again }
         let admission = limiter.waiting > 0 ? limiter.nextAdmission(now: clock.now) : nil
         return .sleep(until: [timers.next, admission].compactMap { $0 }.min())
+    }
+
+    func fireTimers(now: Instant) {
+        while let timer = timers.popDue(by: now) {
+            switch timer {
+            case .deadline(let call): deadlinePassed(call)
+            case .backoff(let fetch): advance(fetch)
+            }
+        }
     }
 
     // MARK: Calls
@@ -145,7 +149,7 @@ actor KMSEngine {
 
     private func deadlinePassed(_ call: Int) {
         guard let fetch = calls[call].flatMap({ fetches[$0.place.fetch] }) else { return }
-        var error = KMSError.deadlineExceeded(while: fetch.activity)
+        var error = KMSError.deadlineExceeded(while: fetch.activity(multi.phase))
         error.attempts = fetch.progress.attempts
         leave(call, error)
     }
@@ -154,7 +158,11 @@ actor KMSEngine {
     /// does.
     private func leave(_ number: Int, _ error: KMSError) {
         guard let place = calls[number]?.place else { return }
-        if table.leave(place)?.isAbandoned ?? false { abort(place.fetch) }
+        if table.leave(place)?.isAbandoned ?? false {
+            let hadTransfer = abort(place.fetch)
+            // Nobody has to wait for a service in vain without its being counted; who cancels does not wait.
+            if hadTransfer, error.code == .deadlineExceeded { upstream.failures += 1 }
+        }
         end(number, .failure(error))
     }
 
@@ -171,18 +179,21 @@ actor KMSEngine {
     }
 
     /// Drops a fetch that nobody waits for, wherever it stands.
-    private func abort(_ id: Fetches.FetchID) {
-        guard let fetch = fetches.removeValue(forKey: id) else { return }
+    ///
+    /// - Returns: whether a transfer was cut off.
+    private func abort(_ id: Fetches.FetchID) -> Bool {
+        guard let fetch = fetches.removeValue(forKey: id) else { return false }
         timers.remove(.backoff(id))
         switch fetch.phase {
         case .limiter(let ticket):
             tickets[ticket] = nil
             limiter.cancel(ticket)
         case .transfer(let transfer):
-            transfers[transfer] = nil
             multi.cancel(transfer)
+            return transfers.removeValue(forKey: transfer) != nil
         case .credentials, .connection, .backoff: break
         }
+        return false
     }
 
     /// The time after which nobody waits for a fetch.
