@@ -105,7 +105,7 @@ actor KMSEngine {
         return .sleep(until: [timers.next, admission].compactMap { $0 }.min())
     }
 
-    private func fireTimers(now: Instant) {
+    func fireTimers(now: Instant) {
         while let timer = timers.popDue(by: now) {
             switch timer {
             case .deadline(let call): deadlinePassed(call)
@@ -152,7 +152,7 @@ actor KMSEngine {
 
     private func deadlinePassed(_ call: Int) {
         guard let fetch = calls[call].flatMap({ fetches[$0.place.fetch] }) else { return }
-        var error = KMSError.deadlineExceeded(while: fetch.activity)
+        var error = KMSError.deadlineExceeded(while: fetch.activity(multi.phase))
         if fetch.progress.attempts > 0 { error.attempts = fetch.progress.attempts }
         leave(call, error)
     }
@@ -161,7 +161,11 @@ actor KMSEngine {
     /// does.
     private func leave(_ number: Int, _ error: KMSError) {
         guard let place = calls[number]?.place else { return }
-        if table.leave(place)?.isAbandoned ?? false { abort(place.fetch) }
+        if table.leave(place)?.isAbandoned ?? false {
+            let hadTransfer = abort(place.fetch)
+            // Nobody has to wait for a service in vain without its being counted; who cancels does not wait.
+            if hadTransfer, error.code == .deadlineExceeded { upstream.failures += 1 }
+        }
         end(number, .failure(error))
     }
 
@@ -178,18 +182,21 @@ actor KMSEngine {
     }
 
     /// Drops a fetch that nobody waits for, wherever it stands.
-    private func abort(_ id: Fetches.FetchID) {
-        guard let fetch = fetches.removeValue(forKey: id) else { return }
+    ///
+    /// - Returns: whether a transfer was cut off.
+    private func abort(_ id: Fetches.FetchID) -> Bool {
+        guard let fetch = fetches.removeValue(forKey: id) else { return false }
         timers.remove(.backoff(id))
         switch fetch.phase {
         case .limiter(let ticket):
             tickets[ticket] = nil
             limiter.cancel(ticket)
         case .transfer(let transfer):
-            transfers[transfer] = nil
             multi.cancel(transfer)
+            return transfers.removeValue(forKey: transfer) != nil
         case .credentials, .connection, .backoff: break
         }
+        return false
     }
 
     /// The time after which nobody waits for a fetch.
