@@ -1,51 +1,69 @@
 import Platform
 
 /// Whole answers that wait to be written, oldest first.
+///
+/// Kept in chunks, so that a queue of megabytes is neither moved when it grows nor held when it shrinks.
 struct OutputQueue: Sendable {
-    /// A buffer that unread answers have blown up beyond this is given back when it is empty.
-    private static let keptBytes = 256 << 10
+    /// Large enough that a write is worth its system call; what a pipe holds on Linux.
+    private static let chunkBytes = 64 << 10
 
-    private var bytes: [UInt8] = []
-    /// So many bytes at the front are written.
+    /// Never empty: answers are appended to the last one, and written from the first.
+    private var chunks: [[UInt8]] = [[]]
+    /// So many bytes at the front of the first chunk are written.
     private var written = 0
 
-    var count: Int { bytes.count - written }
+    /// Bytes not written yet.
+    private(set) var count = 0
 
     /// The memory that the queue takes.
-    var heldBytes: Int { bytes.capacity }
+    var heldBytes: Int { chunks.reduce(0) { $0 + $1.capacity } }
 
     /// Appends one whole frame around the JSON text that `body` appends.
     mutating func append(style: FrameStyle, _ body: (inout [UInt8]) -> Void) {
-        frame(&bytes, style, body)
+        append { frame(&$0, style, body) }
     }
 
     mutating func append(_ frames: [UInt8]) {
-        bytes.append(contentsOf: frames)
+        append { $0.append(contentsOf: frames) }
+    }
+
+    private mutating func append(_ body: (inout [UInt8]) -> Void) {
+        if chunks[chunks.count - 1].count >= Self.chunkBytes { chunks.append([]) }
+        let last = chunks.count - 1
+        let before = chunks[last].count
+        body(&chunks[last])
+        count += chunks[last].count - before
     }
 
     /// Writes what goes without waiting; nil while the descriptor is fine, else the error number.
     mutating func write(to descriptor: OutputDescriptor) -> CInt? {
         while count > 0 {
-            let result = bytes.withUnsafeBytes { descriptor.write(UnsafeRawBufferPointer(rebasing: $0[written...])) }
+            let result = chunks[0].withUnsafeBytes {
+                descriptor.write(UnsafeRawBufferPointer(rebasing: $0[written...]))
+            }
             switch result {
-            case .wrote(let count): written += count
-            case .wouldBlock:
-                dropWritten()
-                return nil
+            case .wrote(let bytes): drop(bytes)
+            case .wouldBlock: return nil
             case .closed(let number): return number
             }
         }
-        if bytes.capacity > Self.keptBytes { bytes = [] } else { bytes.removeAll(keepingCapacity: true) }
-        written = 0
         return nil
     }
 
-    /// Gives back what is written, once it is more than what is not: so every byte is moved once at most on average,
-    /// and a client that never quite catches up does not make the buffer grow.
-    private mutating func dropWritten() {
-        guard written > count else { return }
-        bytes.removeSubrange(..<written)
+    /// Takes note of what was written from the first chunk.
+    private mutating func drop(_ bytes: Int) {
+        count -= bytes
+        written += bytes
+        guard written == chunks[0].count else { return }
         written = 0
+        if chunks.count > 1 {
+            chunks.removeFirst()
+        } else if chunks[0].capacity > 4 * Self.chunkBytes {
+            // One huge answer.
+            chunks[0] = []
+        } else {
+            chunks[0].removeAll(keepingCapacity: true)
+        }
     }
 }
 
