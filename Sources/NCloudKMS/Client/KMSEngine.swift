@@ -92,10 +92,7 @@ actor KMSEngine {
         admitDue(now: now)
         startTransfers()
         do {
-            let completions = try multi.perform()
-            // libcurl's time-out may be seen in the turn in which a call's own time ends: that is told by the call's.
-            fireTimers(now: clock.now)
-            for completion in completions { finish(completion) }
+            for completion in try multi.perform() { finish(completion) }
         } catch {
             logger.error("\(error.message)")
         }
