@@ -11,7 +11,7 @@ ZSH_COMPLETIONS = $(SHARE)/zsh/site-functions
 FISH_COMPLETIONS = $(SHARE)/fish/vendor_completions.d
 COMPLETIONS = .build/release/$(program) --generate-completion-script
 
-.PHONY: help build man demo test sanitize lint install clean
+.PHONY: help build man demo test sanitize bench lint install clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ sanitize: ## All tests under the thread sanitizer, then under the address saniti
 	NCLOUD_KMS_SANITIZER=thread TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/tsan.suppressions" \
 		$(SWIFT) test --disable-xctest --sanitize=thread --scratch-path .build-tsan
 	NCLOUD_KMS_SANITIZER=address $(SWIFT) test --disable-xctest --sanitize=address --scratch-path .build-asan
+
+bench: build ## Measure beside the peers; QUICK=1 takes a minute, RECORD=1 keeps the result as the one to compare with
+	@.ci/dependencies bench
+	@python3 -B Tests/Benchmarks/bench.py $(if $(QUICK),--quick) $(if $(RECORD),--record)
 
 lint: ## Check the format
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests

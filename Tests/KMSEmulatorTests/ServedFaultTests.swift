@@ -233,6 +233,19 @@ import Testing
         withExtendedLifetime((idle, busy)) {}
     }
 
+    @Test func `a connection can be closed right behind an answer`() throws {
+        let emulator = try emulator()
+        defer { emulator.stop() }
+        for _ in 0..<100 {
+            let client = try RawClient(emulator)
+            client.send(SignedRequest().message)
+            #expect(client.readResponse()?.status == 200)
+            // The emulator may not have noticed yet that its answer is complete.
+            emulator.closeIdleConnections()
+            #expect(client.readToEnd().end == .closed)
+        }
+    }
+
     @Test func `rates come from the injected numbers`() throws {
         let numbers = Lock([0.9, 0.1, 0.9, 0.1])
         let emulator = try Emulator(

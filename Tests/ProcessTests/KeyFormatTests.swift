@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// `formats` of `getPublicKey`, on every type of key.
-@Suite(.timeLimit(.minutes(1))) struct KeyFormatTests {
+@Suite(.timeLimit(.minutes(5))) struct KeyFormatTests {
     private static let kms = Task {
         let keys = try await TestKeys.shared.value
         return try EmulatedKMS(

@@ -47,6 +47,17 @@ import Testing
         #expect(queue.heldBytes <= 4 * queue.count + (1 << 20), "\(queue.heldBytes) bytes are held for \(queue.count)")
     }
 
+    /// The symptom: 8 MiB of answers that waited for their reader took 24 MiB, as the array that held them had doubled.
+    @Test func `what waits takes little more memory than its bytes`() {
+        var queue = OutputQueue()
+        for _ in 0..<80_000 {
+            queue.append(style: .line) { $0.append(contentsOf: repeatElement(UInt8(ascii: "1"), count: 99)) }
+        }
+        #expect(queue.count == 8_000_000)
+        // Each piece may have doubled to 128 KiB, but nothing is ever copied into a larger whole.
+        #expect(queue.heldBytes < 17_000_000)
+    }
+
     @Test func `a closed pipe is told by its error number`() {
         signal(SIGPIPE, SIG_IGN)
         let pipe = makePipe()

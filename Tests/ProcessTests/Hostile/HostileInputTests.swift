@@ -14,14 +14,18 @@ import Testing
             }
             // The session lives: the last of all requests is answered.
             var answers: [String] = []
-            let collector = Task { try await writer.value; try process.send(Lines.probe("\"last\"")) }
+            let collector = Task {
+                try await writer.value
+                try process.send(Lines.probe("\"last\""))
+            }
             while let line = await process.nextLine() {
                 if line.hasPrefix(#"{"jsonrpc":"2.0","id":"last""#) { break }
                 answers.append(line)
             }
             try await collector.value
             let peak = try ProcessFiles(processID: process.processID).peakMemoryKiB()
-            #expect(peak < 40_000 || ProcessFiles.isSanitized, "\(peak) KiB")
+            // What the program is without, some lines of 1 MiB, and the 8 MiB that may wait for a slow reader.
+            #expect(peak < 50_000 || ProcessFiles.isSanitized, "\(peak) KiB")
             return answers
         }
         try Self.check(outcome.result, lines)
