@@ -72,7 +72,7 @@ extension RPCError {
     /// The text is not JSON (JSON-RPC 2.0, section 5.1).
     public static func parseError(_ error: JSONError) -> RPCError {
         RPCError(
-            .parseError, "This is not JSON: \(error). Send one JSON text a line.",
+            .parseError, "This is not JSON: \(error); send one JSON text in each message.",
             details: [Member("reason", .string("\(error)"))])
     }
 

@@ -11,8 +11,8 @@ struct GetPublicKey: Method {
     let name = "getPublicKey"
     let client: KMSClient
 
-    func start(_ call: Call) throws(RPCError) {
-        let request = try Request(call.params)
+    func start(_ call: Call, _ params: JSONValue?) throws(RPCError) {
+        let request = try Request(params)
         let fetch = client.publicKey(request.query, arrival: call.arrival, label: call.label) { result in
             do throws(RPCError) {
                 switch result {
