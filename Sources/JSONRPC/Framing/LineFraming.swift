@@ -5,7 +5,7 @@ import Platform
 public struct LineFraming: Framing {
     let maximumMessageBytes: Int
 
-    private var isStart: Bool
+    private var isStart = true
     /// So many bytes at the front are known to hold no LF.
     private var searched = 0
     /// Inside a line that was refused: its rest is dropped as it comes, so that it takes no memory.
@@ -13,13 +13,7 @@ public struct LineFraming: Framing {
 
     /// - Parameter maximumMessageBytes: the longest line that is read, its end not counted; longer ones are refused.
     public init(maximumMessageBytes: Int) {
-        self.init(maximumMessageBytes: maximumMessageBytes, isStart: true)
-    }
-
-    /// - Parameter isStart: the next byte is the first of the stream.
-    init(maximumMessageBytes: Int, isStart: Bool) {
         self.maximumMessageBytes = maximumMessageBytes
-        self.isStart = isStart
     }
 
     public var style: FrameStyle { .line }
