@@ -23,7 +23,7 @@ import Testing
         }
         #expect(outcome.result == [])
         #expect(outcome.status == 0)
-        #expect(outcome.logLines.count == 3, "\(outcome.log)")
+        #expect(outcome.logLines.count == 2, "\(outcome.log)")
     }
 
     @Test(arguments: signals)
