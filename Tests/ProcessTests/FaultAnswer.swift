@@ -78,6 +78,13 @@ extension ServiceProcess {
         return try FaultAnswer(line)
     }
 
+    /// So many answers, in the order in which they come.
+    func nextFaultAnswers(_ count: Int) async throws -> [FaultAnswer] {
+        var answers: [FaultAnswer] = []
+        for _ in 0..<count { answers.append(try await nextFaultAnswer()) }
+        return answers
+    }
+
     /// The result of `getStatus`.
     func status() async throws -> JSONText {
         try #require(try await ask(Lines.request(9, "getStatus")).result)
