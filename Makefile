@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 RELEASE = $(SWIFT) build -c release --static-swift-stdlib
 PROGRAMS = ncloud-kms-rpc ncloud-kms-emulator
 
-.PHONY: help build demo test sanitize lint install clean
+.PHONY: help build demo test soak sanitize lint install clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -20,6 +20,10 @@ test: ## All tests
 	@.ci/dependencies test
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --disable-xctest
+
+soak: ## The tests that take minutes
+	@.ci/dependencies test
+	NCLOUD_KMS_SOAK=1 $(SWIFT) test --disable-xctest --filter IdleTests
 
 sanitize: ## All tests under the thread sanitizer, then under the address sanitizer
 	@.ci/dependencies test

@@ -37,7 +37,7 @@ struct ConnectionLoop: ~Copyable {
                 return
             case .refuseInFlight:
                 connection.end(.shuttingDown) { _ in true }
-                lifecycle.refusedInFlight(now: now)
+                lifecycle.refusedInFlight(now: configuration.clock.now)
             case .run(let until):
                 wait(until: until, now: now, readsInput: !isStalled && !lifecycle.inputHasEnded)
             }

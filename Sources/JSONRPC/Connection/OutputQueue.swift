@@ -39,7 +39,9 @@ struct OutputQueue: Sendable {
     /// Writes what goes without waiting; nil while the descriptor is fine, else the error number.
     mutating func write(to descriptor: OutputDescriptor) -> CInt? {
         while count > 0 {
-            let result = pieces[0].withUnsafeBytes { descriptor.write(UnsafeRawBufferPointer(rebasing: $0[written...])) }
+            let result = pieces[0].withUnsafeBytes {
+                descriptor.write(UnsafeRawBufferPointer(rebasing: $0[written...]))
+            }
             switch result {
             case .wrote(let length):
                 written += length

@@ -90,8 +90,10 @@ struct HostileLine {
 
     private static let badTexts: [HostileLine] =
         [
-            "}", "]", ",", ":", "nul", "True", "NaN", "Infinity", "-", "+1", "01", "1.", ".5", "1e", "0x10", "'a'", "\"",
-            "\"\\u12\"", "\"\\x41\"", "\"\\ud800\"", "\"\\udc00\\ud800\"", "\"\\ud83d\\u0041\"", "{\"a\"}", "{\"a\":1,}",
+            "}", "]", ",", ":", "nul", "True", "NaN", "Infinity", "-", "+1", "01", "1.", ".5", "1e", "0x10", "'a'",
+            "\"",
+            "\"\\u12\"", "\"\\x41\"", "\"\\ud800\"", "\"\\udc00\\ud800\"", "\"\\ud83d\\u0041\"", "{\"a\"}",
+            "{\"a\":1,}",
             "[1,]", "[,]", "{a:1}", "[1 2]", "/* */ {}", "{} {}", "[] // end", "\u{FEFF}{}", "\u{0}", "{}\u{0}",
             #"{"jsonrpc":"2.0","id":01,"method":"m"}"#, #"{"jsonrpc":"2.0","id":1,"method":"\ud800"}"#,
             #"{"jsonrpc":"2.0","id":1,"method":"m"}}"#, #"{"jsonrpc":"2.0","id":1,"method":"m","params":[NaN]}"#,
@@ -111,7 +113,8 @@ struct HostileLine {
         let head = #"{"jsonrpc":"2.0","id":\#(number)"#
         return [
             HostileLine("\(number)", notRequest), HostileLine("\"text\"", notRequest), HostileLine("null", notRequest),
-            HostileLine("true", notRequest), HostileLine("{}", notRequest), HostileLine(#"{"jsonrpc":"2.0"}"#, notRequest),
+            HostileLine("true", notRequest), HostileLine("{}", notRequest),
+            HostileLine(#"{"jsonrpc":"2.0"}"#, notRequest),
             HostileLine("\(head)}", toID), HostileLine(#"\#(head),"method":1}"#, toID),
             HostileLine(#"\#(head),"method":null}"#, toID), HostileLine(#"\#(head),"method":["m"]}"#, toID),
             HostileLine(#"\#(head),"method":"m","params":1}"#, toID),
@@ -143,13 +146,16 @@ struct HostileLine {
             HostileLine(" \t" + plainRequest(number) + " \r", unknown("\(number)")),
             HostileLine(#"{"method":"m","id":"\#(number)\u0000","jsonrpc":"2.0"}"#, unknown(#""\#(number)\u0000""#)),
             HostileLine(#"{"jsonrpc":"\u0032.0","id":-\#(number).0e0,"method":"m"}"#, unknown("-\(number).0e0")),
-            HostileLine(#"{"jsonrpc":"2.0","id":9\#(number)99999999999999999999,"method":"","x":[{}]}"#,
+            HostileLine(
+                #"{"jsonrpc":"2.0","id":9\#(number)99999999999999999999,"method":"","x":[{}]}"#,
                 unknown("9\(number)99999999999999999999")),
             HostileLine(#"{"jsonrpc":"2.0","id":"😀\#(number)","method":"mé\ud83d\ude00"}"#, unknown("\"😀\(number)\"")),
             HostileLine(#"{"jsonrpc":"2.0","id":\#(number),"method":"m","params":{\#(names)}}"#, unknown("\(number)")),
-            HostileLine(#"{"jsonrpc":"2.0","id":\#(number),"method":"getPublicKey","params":["\u0000"]}"#,
+            HostileLine(
+                #"{"jsonrpc":"2.0","id":\#(number),"method":"getPublicKey","params":["\u0000"]}"#,
                 .error(-32602, id: "\(number)")),
-            HostileLine(#"{"jsonrpc":"2.0","id":\#(number),"method":"getStatus","params":{"a":1}}"#,
+            HostileLine(
+                #"{"jsonrpc":"2.0","id":\#(number),"method":"getStatus","params":{"a":1}}"#,
                 .error(-32602, id: "\(number)")),
             HostileLine(#"{"jsonrpc":"2.0","method":"m"}"#, .nothing),
             HostileLine(#"{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":\#(number)}}"#, .nothing),
@@ -168,7 +174,8 @@ struct HostileLine {
             HostileLine(#"[{"jsonrpc":"2.0","method":"m"}]"#, .nothing),
             HostileLine("[\(request),", notJSON), HostileLine("[\(request)}", notJSON),
             HostileLine("[\(request),{\"a\":}]", notJSON), HostileLine("[\(request)]]", notJSON),
-            HostileLine("[" + String(repeating: "1,", count: 999) + "1]", .errors([Int](repeating: -32600, count: 1_000))),
+            HostileLine(
+                "[" + String(repeating: "1,", count: 999) + "1]", .errors([Int](repeating: -32600, count: 1_000))),
         ]
     }
 

@@ -23,7 +23,7 @@ import Testing
             try await ServiceProcess.answers(
                 to: Lines.getPublicKey(1, timeoutMilliseconds: 50), environment: kms.environment)
         }
-        #expect(try WireAnswer.all(outcome.result).map(\.code) == [1009])
+        #expect(try WireAnswer.all(outcome.result).map(\.code) == [1009], "\(outcome.result) \(outcome.log)")
         #expect(outcome.status == 0)
     }
 
