@@ -69,26 +69,20 @@ public struct JSONValue: Sendable {
     /// An array's elements, in order; nil for other kinds.
     public var elements: [JSONValue]? {
         guard kind == .array else { return nil }
-        return walk { scanner in
-            var elements: [JSONValue] = []
-            // Nothing can be thrown: the text was checked when it was parsed.
-            while let token = try? scanner.nextElement() { elements.append(JSONValue(text: text, token: token)) }
-            return elements
-        }
+        return Array(IteratorSequence(elementIterator))
     }
 
     /// An object's members, in order and with duplicates; nil for other kinds.
     public var members: [(name: String, value: JSONValue)]? {
         guard kind == .object else { return nil }
-        return walk { scanner in
-            var members: [(name: String, value: JSONValue)] = []
-            while let member = try? scanner.nextMember() {
-                let name = JSONValue(text: text, token: member.name).string ?? ""
-                members.append((name, JSONValue(text: text, token: member.value)))
-            }
-            return members
-        }
+        return Array(IteratorSequence(memberIterator))
     }
+
+    /// An array's elements one by one, for arrays that may be huge; none for other kinds.
+    public var elementIterator: JSONElementIterator { JSONElementIterator(self) }
+
+    /// An object's members one by one; none for other kinds.
+    public var memberIterator: JSONMemberIterator { JSONMemberIterator(self) }
 
     /// The member of that name, the last one if there are several; nil if there is none or this is no object.
     public subscript(name: String) -> JSONValue? {

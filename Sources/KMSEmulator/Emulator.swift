@@ -98,7 +98,8 @@ package final class Emulator: Sendable {
     /// - Parameter requestsPerSecond: for each key; nil lifts the limit.
     package func setThrottle(requestsPerSecond: Int?) { core.setThrottle(requestsPerSecond: requestsPerSecond) }
 
-    /// Ends every connection that is between two requests, in good order, as a server does after a time of idleness.
+    /// Ends every connection in good order, as a server does after a time of idleness: at once when it is between two
+    /// requests, else behind the answer that is under way.
     package func closeIdleConnections() { core.closeIdleConnections() }
 
     /// Counters to zero; faults and throttle as they were at the start. The seed stays.

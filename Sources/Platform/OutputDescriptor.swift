@@ -59,11 +59,17 @@ public struct OutputDescriptor: Sendable {
         case .plain:
             return systemWrite(descriptor, base, count)
         case .socket:
+            #if os(Linux)
             return send(descriptor, base, count, CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL))
+            #else
+            return send(descriptor, base, count, CInt(MSG_DONTWAIT))
+            #endif
         case .other(let chunkBytes):
+            #if os(Linux)
             let written = clinux_write_nowait(descriptor, base, count)
             if written >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL) { return written }
-            // An older kernel, or a device: a small write after a look.
+            #endif
+            // Another system, an older kernel, or a device: a small write after a look.
             var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
             guard poll(&entry, 1, 0) > 0 else {
                 errno = EAGAIN

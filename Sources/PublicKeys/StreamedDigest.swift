@@ -21,7 +21,7 @@ package struct StreamedDigest: ~Copyable {
         EVP_MD_CTX_free(context)
     }
 
-    package func update(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         let status = EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
         // Fails for a context without a function alone.
         precondition(status == 1, "EVP_DigestUpdate")

@@ -16,8 +16,11 @@ struct SignalQueue {
         var awaited = sigset_t()
         sigemptyset(&awaited)
         for signal in Self.terminating + Self.others + [SIGCHLD] { sigaddset(&awaited, signal) }
+        // A reader of our output that went away is an error of `write`, so that everything is cleaned up.
+        var blocked = awaited
+        sigaddset(&blocked, SIGPIPE)
         var original = sigset_t()
-        pthread_sigmask(SIG_BLOCK, &awaited, &original)
+        pthread_sigmask(SIG_BLOCK, &blocked, &original)
         // An inherited "ignore" would make the kernel forget children before anybody could ask for their status.
         signal(SIGCHLD, SIG_DFL)
         self.awaited = awaited

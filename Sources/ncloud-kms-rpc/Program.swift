@@ -13,7 +13,7 @@ struct Program: ParsableCommand {
             from the profile file, or from the server's role; never from the command line.
             """,
         version: "ncloud-kms-rpc \(ProgramVersion.text)",
-        subcommands: [Serve.self])
+        subcommands: [Serve.self, GetPublicKeyCommand.self, VerifyCommand.self, DoctorCommand.self])
 
     @OptionGroup var options: ServiceOptions
 
@@ -31,8 +31,17 @@ struct Program: ParsableCommand {
         let code = exitCode(for: error)
         // What is an exit status already has been reported.
         if code != .validationFailure || error is ExitCode { exit(withError: error) }
-        LogWriter(2).write(line: "ncloud-kms-rpc: \(message(for: error)) (--help lists the options)".utf8)
+        let problem = oneLine(message(for: error))
+        LogWriter(2).write(line: "ncloud-kms-rpc: \(problem) (--help lists the options)".utf8)
         exit(withError: code)
+    }
+
+    /// A message of ArgumentParser's, which may be a sentence over a list, on one line.
+    private static func oneLine(_ message: String) -> String {
+        let lines = message.split(separator: "\n").map { $0.drop { $0 == " " } }
+        let items = lines.filter { $0.hasPrefix("- ") }.map { $0.dropFirst(2) }
+        return (lines.filter { !$0.hasPrefix("- ") } + (items.isEmpty ? [] : [items.joined(separator: ", ")[...]]))
+            .joined(separator: " ")
     }
 
     func run() throws {

@@ -17,7 +17,8 @@ import Testing
             signature: String(decoding: signature, as: UTF8.self))
     }
 
-    private func caller(_ head: RequestHead, at time: Int64 = now) throws(Authenticator.Failure) -> Authenticator.Caller {
+    private func caller(_ head: RequestHead, at time: Int64 = now) throws(Authenticator.Failure) -> Authenticator.Caller
+    {
         try authenticator.caller(of: head, wallClockMilliseconds: time)
     }
 

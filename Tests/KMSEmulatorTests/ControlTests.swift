@@ -39,6 +39,7 @@ import Testing
                 + #""openedConnections":2,"signaturesRefused":1,"throttled":0,"faulted":0,"aborted":0}"#
             #expect(response.body == expected)
         }
+        withExtendedLifetime(client) {}
     }
 
     @Test func `faults are replaced, cleared, and come back with a reset`() throws {
@@ -59,7 +60,8 @@ import Testing
 
     @Test func `a seed is replaced as a whole or not at all`() throws {
         defer { emulator.stop() }
-        #expect(try control("PUT", "seed", #"{"keys":[{"keyTag":"n","keyType":"RSA"}]}"#).body.contains("keys[0].keyType"))
+        #expect(
+            try control("PUT", "seed", #"{"keys":[{"keyTag":"n","keyType":"RSA"}]}"#).body.contains("keys[0].keyType"))
         #expect(try status() == 200)
         let seed = #"{"keys":[{"keyTag":"new","keyType":"ECDSA","versions":[{"version":1,"publicKey":"any text"}]}]}"#
         #expect(try control("PUT", "seed", seed).status == 200)

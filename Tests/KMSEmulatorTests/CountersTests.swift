@@ -25,18 +25,42 @@ import Testing
         counters.controlRequestBegan(on: 1)
         counters.controlRequestBegan(on: 1)
         #expect(counters.state == EmulatorState())
-        #expect(counters.idleSockets.isEmpty)
+        let idle = counters.closeIdle()
+        #expect(idle.isEmpty)
     }
 
-    @Test func `a busy connection is not idle`() {
+    @Test func `an idle connection is closed at once, a busy one when its request ends`() {
         var counters = Counters()
         counters.connectionOpened(1, socket: 10)
         counters.connectionOpened(2, socket: 11)
         _ = counters.requestBegan(on: 1, keyTag: "a")
-        #expect(counters.idleSockets == [11])
-        counters.requestEnded(on: 1, isAborted: true)
-        #expect(counters.idleSockets.sorted() == [10, 11])
+        let closedAtOnce = counters.closeIdle()
+        #expect(closedAtOnce == [11])
+        let closedAtTheEnd = counters.requestEnded(on: 1, isAborted: false)
+        #expect(closedAtTheEnd == 10)
+    }
+
+    @Test func `a request that ends leaves its connection open, and is counted when it was aborted`() {
+        var counters = Counters()
+        counters.connectionOpened(1, socket: 10)
+        for isAborted in [false, true] {
+            _ = counters.requestBegan(on: 1, keyTag: "a")
+            let closed = counters.requestEnded(on: 1, isAborted: isAborted)
+            #expect(closed == nil)
+        }
         #expect(counters.state.aborted == 1)
+        #expect(counters.state.openConnections == 1)
+    }
+
+    @Test func `the oldest of very many closed connections are forgotten`() {
+        var counters = Counters()
+        for number in 1...20_001 {
+            counters.connectionOpened(number, socket: 10)
+            for _ in 0..<(number == 1 ? 2 : 1) { _ = counters.requestBegan(on: number, keyTag: "a") }
+            counters.connectionClosed(number)
+        }
+        #expect(counters.state.perConnection == Array(repeating: 1, count: 10_001))
+        #expect(counters.state.total == 20_002)
     }
 
     @Test func `a reset keeps the connections and forgets their past`() {

@@ -29,13 +29,31 @@ import Testing
     }
 
     @Test(arguments: [
-        ("status=503", 503, #"{"error":{"errorCode":"500","message":"Endpoint Error","details":"A fault of the emulator."}}"#),
-        ("code=400", 429, #"{"error":{"errorCode":"400","message":"Quota Exceeded","details":"A fault of the emulator."}}"#),
-        ("status=429", 429, #"{"error":{"errorCode":"410","message":"Throttle Limited","details":"A fault of the emulator."}}"#),
-        ("code=420,number", 429, #"{"error":{"errorCode":420,"message":"Rate Limited","details":"A fault of the emulator."}}"#),
-        ("status=503,code=777,message=Odd", 503, #"{"error":{"errorCode":"777","message":"Odd","details":"A fault of the emulator."}}"#),
+        (
+            "status=503", 503,
+            #"{"error":{"errorCode":"500","message":"Endpoint Error","details":"A fault of the emulator."}}"#
+        ),
+        (
+            "code=400", 429,
+            #"{"error":{"errorCode":"400","message":"Quota Exceeded","details":"A fault of the emulator."}}"#
+        ),
+        (
+            "status=429", 429,
+            #"{"error":{"errorCode":"410","message":"Throttle Limited","details":"A fault of the emulator."}}"#
+        ),
+        (
+            "code=420,number", 429,
+            #"{"error":{"errorCode":420,"message":"Rate Limited","details":"A fault of the emulator."}}"#
+        ),
+        (
+            "status=503,code=777,message=Odd", 503,
+            #"{"error":{"errorCode":"777","message":"Odd","details":"A fault of the emulator."}}"#
+        ),
         ("code=FORBIDDEN", 403, #"{"code":"FORBIDDEN","msg":"Forbidden","data":null}"#),
-        ("status=200,code=INTERNAL_SERVER_ERROR", 200, #"{"code":"INTERNAL_SERVER_ERROR","msg":"Server internal error","data":null}"#),
+        (
+            "status=200,code=INTERNAL_SERVER_ERROR", 200,
+            #"{"code":"INTERNAL_SERVER_ERROR","msg":"Server internal error","data":null}"#
+        ),
         ("status=200,code=ODD,message=m", 200, #"{"code":"ODD","msg":"m","data":null}"#),
         ("status=302", 302, ""), ("status=502", 502, ""), ("empty", 200, ""), ("empty,status=500", 500, ""),
         ("html", 502, "<html><head><title>502</title></head><body><h1>502</h1></body></html>\n"),
@@ -74,7 +92,8 @@ import Testing
     ])
     func `a text that is no fault is told why`(text: String, problem: String) {
         let error = #expect(throws: FaultSpecError.self) { try Fault(parsing: text) }
-        #expect(error?.description.hasPrefix("the fault \"\(text)\": \(problem)") == true, "\(error?.description ?? "")")
+        #expect(
+            error?.description.hasPrefix("the fault \"\(text)\": \(problem)") == true, "\(error?.description ?? "")")
     }
 }
 

@@ -18,7 +18,9 @@ import SystemPackage
         try await Program.run(Program.emulator, options + ["--"] + command, environment: environment, input: input)
     }
 
-    private func shell(_ script: String, _ arguments: String...) -> [String] { ["/bin/sh", "-c", script, "sh"] + arguments }
+    private func shell(_ script: String, _ arguments: String...) -> [String] {
+        ["/bin/sh", "-c", script, "sh"] + arguments
+    }
 
     private func withTemporaryFile<Result>(
         _ contents: String, _ body: (String) async throws -> Result
@@ -125,7 +127,8 @@ import SystemPackage
     }
 
     @Test func `a signal that the command does not catch ends it and gives its status`() async throws {
-        let result = try await run(["--http", "--"] + shell("echo ready; exec sleep 1000")) { (process, lines) async throws in
+        let result = try await run(["--http", "--"] + shell("echo ready; exec sleep 1000")) {
+            (process, lines) async throws in
             #expect(try await lines.next() == "ready")
             kill(process, SIGTERM)
         }

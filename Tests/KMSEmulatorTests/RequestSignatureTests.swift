@@ -64,7 +64,9 @@ struct SignatureVector: Sendable, CustomTestStringConvertible {
     }
 
     @Test func `a signature that is cut or too long is refused`() {
-        for signature in ["", String(SignatureVector.all[0].signature.dropLast()), SignatureVector.all[0].signature + "="] {
+        for signature in [
+            "", String(SignatureVector.all[0].signature.dropLast()), SignatureVector.all[0].signature + "=",
+        ] {
             var vector = SignatureVector.all[0]
             vector.signature = signature
             #expect(!vector.matches())

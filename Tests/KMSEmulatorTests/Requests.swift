@@ -90,7 +90,8 @@ final class RawClient {
     }
 
     init(_ emulator: Emulator) throws {
-        socket = Platform.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        // Not for the programs that other tests start meanwhile: they would keep it open.
+        socket = Platform.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = emulator.port.bigEndian

@@ -115,7 +115,8 @@ import Testing
 
     @Test(arguments: ["AES256"]) func `an AES key has no public half`(type: String) {
         let text = #"{"keys":[{"keyTag":"a","keyType":"\#(type)","versions":[{"version":1,"generate":true}]}]}"#
-        #expect(throws: SeedError("keys[0].versions[0]", "an AES256 key has no public half, so it has no \"generate\"")) {
+        #expect(throws: SeedError("keys[0].versions[0]", "an AES256 key has no public half, so it has no \"generate\""))
+        {
             try parse(text)
         }
     }

@@ -4,7 +4,7 @@ import Testing
 
 /// Spec page 02, Process: "idle". The kernel counts how often each thread was woken.
 @Suite(.timeLimit(.minutes(2))) struct IdleTests {
-    @Test func `while another process does a thousand things an idle one does nothing`() async throws {
+    @Test(.notUnderThreadSanitizer) func `while another process does a thousand things an idle one does nothing`() async throws {
         try await idle {
             _ = try await ServiceProcess.run { busy in
                 for number in 1...1_000 { _ = try await busy.ask(Lines.probe(number)) }

@@ -13,17 +13,15 @@ import Testing
 
     /// The answers of a program inside the emulator to requests with the ids 0, 1, …, in their order.
     private static func answers(
-        _ requests: [(method: String, params: String)], faults: [String] = []
+        _ requests: [(method: String, params: String)], flags: [String] = ["--max-attempts", "1"],
+        emulator: [String] = []
     ) async throws -> [JSONValue] {
         let text = requests.enumerated().map { id, request in
             "{\"jsonrpc\":\"2.0\",\"id\":\(id),\"method\":\"\(request.method)\",\"params\":\(request.params)}\n"
         }
-        let arguments =
-            faults.flatMap { ["--fault", $0] } + [
-                "--", BuiltProducts.path(of: "ncloud-kms-rpc"), "--max-attempts", "1",
-            ]
         let outcome = try await ServiceProcess.answers(
-            "ncloud-kms-emulator", to: text.joined(), arguments: arguments)
+            "ncloud-kms-emulator", to: text.joined(),
+            arguments: emulator + ["--", BuiltProducts.path(of: "ncloud-kms-rpc")] + flags)
         let answers = try outcome.result.map { try JSONValue(parsing: $0) }
         try #require(answers.count == requests.count, "\(outcome.log)")
         return answers.sorted { ($0["id"]?.integer ?? 0) < ($1["id"]?.integer ?? 0) }
@@ -33,6 +31,7 @@ import Testing
         ("getPublicKey", #"{"keyTag":"demo-rsa"}"#),
         ("getPublicKey", #"{"keyTag":"demo-rsa","keyVersion":1,"formats":["spki","pkcs1","der","jwk","ssh"]}"#),
         ("getPublicKey", #"["demo-ec",1,["spki","der","jwk","ssh"],0,5000]"#),
+        ("verifySignature", #"{"keyTag":"demo-ec","algorithm":"ES256","data":"","signature":"AAAA"}"#),
         ("getStatus", "{}"),
         ("rpc.discover", "[]"),
         ("shutdown", "{}"),
@@ -52,56 +51,80 @@ import Testing
         #expect(result.isEqual(to: document.json))
     }
 
-    /// A request, and the faults of the service that make it fail.
-    static let failures: [(request: String, faults: [String], name: String)] = [
-        (#"{"keyTag":"demo-ec","formats":["pkcs1"]}"#, [], "InvalidParams"),
-        (#"{"keyTag":"demo-rsa","more":1}"#, [], "InvalidParams"),
-        (#"["demo-rsa"]"#, ["status=401,code=200"], "AuthenticationFailed"),
-        (#"["demo-rsa"]"#, ["status=403,code=230"], "PermissionDenied"),
-        (#"["no-such-key"]"#, [], "KeyNotFound"),
-        (#"["demo-aes"]"#, [], "KeyUnusable"),
-        (#"["demo-rsa"]"#, ["status=429,code=400"], "QuotaExceeded"),
-        (#"{"keyTag":"demo-rsa","timeoutMs":50}"#, ["status=429,code=410"], "RateLimited"),
-        (#"["demo-rsa"]"#, ["status=503,code=500"], "ServiceUnavailable"),
-        (#"["demo-rsa"]"#, ["reset"], "ServiceUnavailable"),
-        (#"{"keyTag":"demo-rsa","timeoutMs":50}"#, ["hang"], "DeadlineExceeded"),
-        (#"["demo-rsa"]"#, ["status=200,text"], "InvalidServiceResponse"),
-        (#"["demo-rsa"]"#, ["status=413,code=430"], "RequestRejected"),
+    /// What goes wrong, and the error that it is.
+    struct Failure: CustomTestStringConvertible {
+        var name: String
+        /// Of `getPublicKey`; the last one fails.
+        var requests = [#"["demo-rsa"]"#]
+        var faults: [String] = []
+        var flags = ["--max-attempts", "1"]
+
+        var testDescription: String { "\(name) \(faults)" }
+    }
+
+    static let failures = [
+        Failure(name: "InvalidParams", requests: [#"{"keyTag":"demo-ec","formats":["pkcs1"]}"#]),
+        Failure(name: "InvalidParams", requests: [#"{"keyTag":"demo-rsa","more":1}"#]),
+        Failure(name: "AuthenticationFailed", faults: ["status=401,code=200"]),
+        Failure(name: "PermissionDenied", faults: ["status=403,code=230"]),
+        Failure(name: "KeyNotFound", requests: [#"["no-such-key"]"#]),
+        Failure(name: "KeyUnusable", requests: [#"["demo-aes"]"#]),
+        Failure(
+            name: "RateLimited",
+            requests: [#"["demo-rsa"]"#, #"{"keyTag":"demo-rsa","keyVersion":1,"timeoutMs":100}"#],
+            flags: ["--rate-per-key", "1"]),
+        Failure(name: "QuotaExceeded", faults: ["status=429,code=400"]),
+        Failure(name: "ServiceUnavailable", faults: ["status=503,code=500"]),
+        Failure(name: "ServiceUnavailable", faults: ["reset"]),
+        Failure(name: "DeadlineExceeded", requests: [#"{"keyTag":"demo-rsa","timeoutMs":50}"#], faults: ["hang"]),
+        Failure(name: "InvalidServiceResponse", faults: ["status=200,text"]),
+        Failure(name: "RequestRejected", faults: ["status=413,code=430"]),
     ]
 
     @Test(arguments: failures)
-    func `errors have the code and the data that the document says`(
-        _ request: String, _ faults: [String], _ name: String
-    ) async throws {
-        let error = try #require(try await Self.answers([("getPublicKey", request)], faults: faults)[0]["error"])
-        let documented = try #require(document.errors.first { $0.name == name }?.error)
+    func `errors have the code and the data that the document says`(_ failure: Failure) async throws {
+        let answers = try await Self.answers(
+            failure.requests.map { ("getPublicKey", $0) }, flags: failure.flags,
+            emulator: failure.faults.flatMap { ["--fault", $0] })
+        let error = try #require(answers.last?["error"])
+        let documented = try #require(document.errors.first { $0.name == failure.name }?.error)
         #expect(error["code"]?.integer == documented["code"]?.integer, "\(error.text)")
         let data = try #require(error["data"])
         #expect(document.checker.violations(of: data, against: try #require(documented["data"])) == [])
         #expect(error.members?.map(\.name) == ["code", "message", "data"])
         // A method's own list names the error, too.
         let listed = document.method("getPublicKey")?.json["errors"]?.elements?.compactMap { $0["$ref"]?.string } ?? []
-        #expect(listed.contains("#/components/errors/\(name)"))
+        #expect(listed.contains("#/components/errors/\(failure.name)"))
     }
 
-    @Test func `a parameter is required by the program if it is by the document`() async throws {
-        for method in document.methods where method.name != "exit" {
-            let required = method.parameters.filter(\.isRequired).map(\.name)
-            let answer = try await Self.answers([(method.name, "{}")])[0]
-            let missing = answer["error"]?["data"]?["parameter"]?.string
-            #expect(missing == required.first, "\(method.name): \(answer.text)")
+    @Test func `the program asks for the parameters that the document requires`() async throws {
+        for method in document.methods {
+            guard let example = method.examples.first else { continue }
+            for parameter in method.parameters where parameter.isRequired {
+                let others = example.parameters.filter { $0.name != parameter.name }
+                let params = OpenRPCDocument.Example(name: example.name, parameters: others, result: nil).params
+                let answer = try await Self.answers([(method.name, params)])[0]
+                let missing = answer["error"]?["data"]?["parameter"]?.string
+                #expect(missing == parameter.name, "\(method.name): \(answer.text)")
+            }
         }
     }
 
-    @Test func `its examples of getPublicKey are what the emulator's keys give`() async throws {
-        let examples = try #require(document.method("getPublicKey")).examples
+    /// Keys of the transcripts; the others are the emulator's own.
+    private static let seeds = [
+        "getPublicKey": [], "verifySignature": ["--seed", "\(TranscriptTests.folder)/signing-keys.json"],
+    ]
+
+    @Test(arguments: seeds.keys.sorted())
+    func `the examples of a method are what it answers`(_ name: String) async throws {
+        let examples = try #require(document.method(name)).examples
         #expect(!examples.isEmpty)
         for example in examples {
-            let answer = try await Self.answers([("getPublicKey", example.params)])[0]
+            let answer = try await Self.answers([(name, example.params)], emulator: Self.seeds[name] ?? [])[0]
             let (actual, expected) = (answer["result"]?.members ?? [], example.result?.members ?? [])
             #expect(actual.map(\.name) == expected.map(\.name), "\(answer.text)")
             for (left, right) in zip(actual, expected) where left.name != "requestId" {
-                #expect(left.value.text == right.value.text, "\(left.name)")
+                #expect(left.value.isEqual(to: right.value), "\(left.name) is \(left.value.text)")
             }
         }
     }

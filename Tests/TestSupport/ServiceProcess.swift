@@ -96,7 +96,7 @@ public final class ServiceProcess: Sendable {
         return Outcome(result: result.closureResult, status: status, log: logLines?.text ?? "")
     }
 
-    private static func variables(_ environment: [String: String]) -> [Environment.Key: String] {
+    static func variables(_ environment: [String: String]) -> [Environment.Key: String] {
         // The metadata service of a real cloud may answer at its own address: no test asks it.
         var variables: [Environment.Key: String] = [
             "PATH": "/usr/bin:/bin", "HOME": "/nonexistent",

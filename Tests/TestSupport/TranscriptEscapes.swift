@@ -19,7 +19,8 @@ enum TranscriptEscapes {
             case UInt8(ascii: "t"): decoded.append(0x09)
             case UInt8(ascii: "\\"): decoded.append(UInt8(ascii: "\\"))
             case UInt8(ascii: "x"):
-                guard let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
+                let digits = String(decoding: rest.prefix(2), as: UTF8.self)
+                guard digits.count == 2, digits.allSatisfy(\.isHexDigit), let value = UInt8(digits, radix: 16) else {
                     throw Problem(problem: "\\x is not followed by two hexadecimal digits")
                 }
                 decoded.append(value)

@@ -22,7 +22,6 @@ package struct TranscriptPlayer {
             command[0], arguments: Array(command.dropFirst()), environment: session.environment, readsLines: false
         ) { process in
             try await onOwnThread {
-                blockBrokenPipeSignal()
                 var player = TranscriptPlayer(process: process)
                 let difference = player.play(session)
                 // It may wait for something that the transcript would have sent.
@@ -141,15 +140,6 @@ package struct TranscriptPlayer {
         guard count > 0 else { return false }
         pending += buffer[..<count]
         return true
-    }
-
-    /// A program that ended early must fail the transcript, not the tests. For this thread alone, so that the program
-    /// does not inherit it.
-    private static func blockBrokenPipeSignal() {
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        sigaddset(&signals, SIGPIPE)
-        pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
 }
 

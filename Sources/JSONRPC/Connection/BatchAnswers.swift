@@ -2,6 +2,8 @@
 struct BatchAnswers: Sendable {
     private var answers: [[UInt8]?] = []
     private var missing = 0
+    /// The size of the answers that are there.
+    private(set) var heldBytes = 0
     /// All members were read, so the number of answers is known.
     private var isSealed = false
 
@@ -15,6 +17,7 @@ struct BatchAnswers: Sendable {
     mutating func fill(_ slot: Int, with answer: [UInt8]) {
         answers[slot] = answer
         missing -= 1
+        heldBytes += answer.count
     }
 
     mutating func seal() {

@@ -171,6 +171,8 @@ extension Connection {
         var outputError: CInt?
         var inFlight: [Int: InFlightCall] = [:]
         var batches: [Int: BatchAnswers] = [:]
+        /// The size of the answers that wait in `batches` for others.
+        var heldBytes = 0
         var counters = ConnectionCounters()
         var lastAnswer = Instant(nanoseconds: 0)
         var loopThread: pthread_t?
@@ -190,6 +192,7 @@ extension Connection {
                 var answer: [UInt8] = []
                 Answer.append(to: &answer, id: id, isError: error != nil, body: body)
                 batches[number]?.fill(slot, with: answer)
+                heldBytes += answer.count
                 finishBatch(number)
             }
         }
@@ -198,6 +201,7 @@ extension Connection {
         mutating func finishBatch(_ number: Int) {
             guard let batch = batches[number], batch.isComplete else { return }
             batches[number] = nil
+            heldBytes -= batch.heldBytes
             if !batch.isEmpty { output.append(style: style) { batch.append(to: &$0) } }
         }
 

@@ -89,7 +89,9 @@ struct ConnectionLoop: ~Copyable {
     private func mustPause() -> Bool {
         connection.state.withLock { state in
             let isFull = state.inFlight.count >= configuration.maximumInFlight && !lifecycle.refusesRequests
-            return isFull || state.output.count + answers.count >= Self.maximumUnwritten
+            // What a batch holds back is unread, too. The batch that is being started must not wait for itself.
+            let held = batch == nil ? state.heldBytes : 0
+            return isFull || state.output.count + answers.count + held >= Self.maximumUnwritten
         }
     }
 

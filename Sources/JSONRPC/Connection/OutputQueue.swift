@@ -2,51 +2,47 @@ import Platform
 
 /// Whole answers that wait to be written, oldest first.
 ///
-/// They lie in pieces, each of which goes when it is written: one array would double when it grows, and hold three times
-/// what a slow client has not read.
+/// Kept in chunks, so that a queue of megabytes is neither moved when it grows nor held when it shrinks.
 struct OutputQueue: Sendable {
-    /// A piece that has so many bytes takes no more: what a pipe holds on Linux.
-    private static let pieceBytes = 64 << 10
-    /// A piece that one long answer has blown up beyond this is given back when it is written.
-    private static let keptBytes = 256 << 10
+    /// Large enough that a write is worth its system call; what a pipe holds on Linux.
+    private static let chunkBytes = 64 << 10
 
-    /// Never empty, and only the last one has room.
-    private var pieces: [[UInt8]] = [[]]
-    /// So many bytes at the front of the first piece are written.
+    /// Never empty: answers are appended to the last one, and written from the first.
+    private var chunks: [[UInt8]] = [[]]
+    /// So many bytes at the front of the first chunk are written.
     private var written = 0
+
+    /// Bytes not written yet.
     private(set) var count = 0
 
     /// The memory that the queue takes.
-    var heldBytes: Int { pieces.reduce(0) { $0 + $1.capacity } }
+    var heldBytes: Int { chunks.reduce(0) { $0 + $1.capacity } }
 
     /// Appends one whole frame around the JSON text that `body` appends.
     mutating func append(style: FrameStyle, _ body: (inout [UInt8]) -> Void) {
-        withLastPiece { frame(&$0, style, body) }
+        append { frame(&$0, style, body) }
     }
 
     mutating func append(_ frames: [UInt8]) {
-        withLastPiece { $0.append(contentsOf: frames) }
+        append { $0.append(contentsOf: frames) }
     }
 
-    private mutating func withLastPiece(_ append: (inout [UInt8]) -> Void) {
-        if pieces[pieces.count - 1].count >= Self.pieceBytes { pieces.append([]) }
-        let last = pieces.count - 1
-        let before = pieces[last].count
-        append(&pieces[last])
-        count += pieces[last].count - before
+    private mutating func append(_ body: (inout [UInt8]) -> Void) {
+        if chunks[chunks.count - 1].count >= Self.chunkBytes { chunks.append([]) }
+        let last = chunks.count - 1
+        let before = chunks[last].count
+        body(&chunks[last])
+        count += chunks[last].count - before
     }
 
     /// Writes what goes without waiting; nil while the descriptor is fine, else the error number.
     mutating func write(to descriptor: OutputDescriptor) -> CInt? {
         while count > 0 {
-            let result = pieces[0].withUnsafeBytes {
+            let result = chunks[0].withUnsafeBytes {
                 descriptor.write(UnsafeRawBufferPointer(rebasing: $0[written...]))
             }
             switch result {
-            case .wrote(let length):
-                written += length
-                count -= length
-                if written == pieces[0].count { dropFirstPiece() }
+            case .wrote(let bytes): drop(bytes)
             case .wouldBlock: return nil
             case .closed(let number): return number
             }
@@ -54,14 +50,19 @@ struct OutputQueue: Sendable {
         return nil
     }
 
-    private mutating func dropFirstPiece() {
+    /// Takes note of what was written from the first chunk.
+    private mutating func drop(_ bytes: Int) {
+        count -= bytes
+        written += bytes
+        guard written == chunks[0].count else { return }
         written = 0
-        if pieces.count > 1 {
-            pieces.removeFirst()
-        } else if pieces[0].capacity > Self.keptBytes {
-            pieces[0] = []
+        if chunks.count > 1 {
+            chunks.removeFirst()
+        } else if chunks[0].capacity > 4 * Self.chunkBytes {
+            // One huge answer.
+            chunks[0] = []
         } else {
-            pieces[0].removeAll(keepingCapacity: true)
+            chunks[0].removeAll(keepingCapacity: true)
         }
     }
 }

@@ -10,21 +10,26 @@ public struct Parameters {
     ///   - names: the parameters that there are, in the order of their positions. `_meta` is always allowed.
     ///   - byPosition: whether an array is accepted.
     public init(_ params: JSONValue?, names: [String], byPosition: Bool = true) throws(RPCError) {
-        if let elements = params?.elements {
-            guard byPosition || elements.isEmpty else {
+        guard let params else { return }
+        // One by one: there may be as many as a message can hold.
+        var elements = params.elementIterator
+        var count = 0
+        while let element = elements.next() {
+            guard byPosition else {
                 throw .invalidParams(nil, "must be an object: this method takes its parameters by name")
             }
-            guard elements.count <= names.count else {
-                throw .invalidParams(nil, "are \(elements.count), but the method takes \(names.count) at most")
+            guard count < names.count else {
+                throw .invalidParams(nil, "are more than the \(names.count) that the method takes")
             }
-            for (name, value) in zip(names, elements) { values[name] = value }
-        } else {
-            for (name, value) in params?.members ?? [] {
-                guard names.contains(name) || name == "_meta" else {
-                    throw .invalidParams(name, "is not a parameter of this method")
-                }
-                values[name] = value
+            values[names[count]] = element
+            count += 1
+        }
+        var members = params.memberIterator
+        while let (name, value) = members.next() {
+            guard names.contains(name) || name == "_meta" else {
+                throw .invalidParams(name, "is not a parameter of this method")
             }
+            values[name] = value
         }
     }
 
@@ -63,9 +68,10 @@ public struct Parameters {
 
     public func optionalStrings(_ name: String) throws(RPCError) -> [String]? {
         guard let value = optional(name) else { return nil }
-        guard let elements = value.elements else { throw .invalidParams(name, "must be an array of strings") }
+        guard value.kind == .array else { throw .invalidParams(name, "must be an array of strings") }
         var strings: [String] = []
-        for element in elements {
+        var elements = value.elementIterator
+        while let element = elements.next() {
             guard let string = element.string else { throw .invalidParams(name, "must be an array of strings") }
             strings.append(string)
         }

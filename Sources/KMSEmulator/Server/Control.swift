@@ -8,7 +8,7 @@ import JSON
 /// | `PUT seed` | a seed | `{}` |
 /// | `POST fault` | `{"faults": ["status=503,code=500,rate=0.05"]}`, replacing all | `{}` |
 /// | `POST throttle` | `{"perSecond": N}`; 0 or null lifts it | `{}` |
-/// | `POST close-idle` | ends every connection that is between two requests | `{}` |
+/// | `POST close-idle` | ends every connection that is between two requests, others behind their answers | `{}` |
 /// | `POST reset` | counters to zero; faults and throttle as at the start | `{}` |
 ///
 /// What is wrong comes back as `{"error": "…"}` with 400, 404, 405 or 413.

@@ -33,6 +33,8 @@ struct Counters: Sendable {
         let socket: Int32
         var requests = 0
         var isBusy = false
+        /// It ends behind the answer that is under way.
+        var closesWhenIdle = false
         /// Its first request was a control request, so it is nobody's business.
         var isControl = false
         var isCountedAsOpened = true
@@ -46,8 +48,10 @@ struct Counters: Sendable {
 
     mutating func connectionClosed(_ number: Int) {
         guard let connection = open.removeValue(forKey: number), connection.requests > 0 else { return }
-        if closed.count >= Self.rememberedCount, let oldest = closed.keys.min() { closed[oldest] = nil }
         closed[number] = connection.requests
+        // The older half at once, as sorting for each would take too long.
+        guard closed.count > 2 * Self.rememberedCount else { return }
+        for oldest in closed.keys.sorted().prefix(Self.rememberedCount) { closed[oldest] = nil }
     }
 
     mutating func controlRequestBegan(on number: Int) {
@@ -67,9 +71,12 @@ struct Counters: Sendable {
         return open[number]?.requests ?? 1
     }
 
-    mutating func requestEnded(on number: Int, isAborted: Bool) {
+    /// - Returns: the connection's socket, if the connection must end now.
+    mutating func requestEnded(on number: Int, isAborted: Bool) -> Int32? {
         open[number]?.isBusy = false
         if isAborted { totals.aborted += 1 }
+        guard let connection = open[number], connection.closesWhenIdle else { return nil }
+        return connection.socket
     }
 
     mutating func signatureRefused() { totals.signaturesRefused += 1 }
@@ -86,8 +93,18 @@ struct Counters: Sendable {
         }
     }
 
-    /// The sockets of connections between two requests.
-    var idleSockets: [Int32] { open.values.filter { !$0.isBusy && !$0.isControl }.map(\.socket) }
+    /// The sockets of connections between two requests, to be closed; the others are closed when their requests end.
+    mutating func closeIdle() -> [Int32] {
+        var sockets: [Int32] = []
+        for (number, connection) in open where !connection.isControl {
+            if connection.isBusy {
+                open[number]?.closesWhenIdle = true
+            } else {
+                sockets.append(connection.socket)
+            }
+        }
+        return sockets
+    }
 
     var state: EmulatorState {
         var state = totals

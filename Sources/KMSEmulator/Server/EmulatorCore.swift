@@ -37,11 +37,11 @@ final class EmulatorCore: Sendable {
         shared.withLock { $0.counters.connectionClosed(number) }
     }
 
-    /// Ends every connection that is between two requests; their clients see an orderly close.
+    /// Ends every connection that is between two requests, and the others behind the answers that are under way.
     func closeIdleConnections() {
         shared.withLock { shared in
             // Under the lock: a socket is closed after `connectionClosed` only, so none of these numbers is stale.
-            for socket in shared.counters.idleSockets { shutdown(socket, Int32(SHUT_RDWR)) }
+            for socket in shared.counters.closeIdle() { shutdown(socket, Int32(SHUT_RDWR)) }
         }
     }
 
@@ -97,7 +97,10 @@ final class EmulatorCore: Sendable {
     }
 
     func requestEnded(on connection: Int, isAborted: Bool) {
-        shared.withLock { $0.counters.requestEnded(on: connection, isAborted: isAborted) }
+        shared.withLock { shared in
+            guard let socket = shared.counters.requestEnded(on: connection, isAborted: isAborted) else { return }
+            shutdown(socket, Int32(SHUT_RDWR))
+        }
     }
 
     // MARK: Control

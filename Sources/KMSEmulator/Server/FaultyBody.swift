@@ -86,7 +86,7 @@ final class FaultyBody {
             return Self.endWithError
         }
         let count = min(stop - position, limit)
-        bytes.withUnsafeBytes { _ = memcpy(buffer, $0.baseAddress! + position, count) }
+        UnsafeMutableRawBufferPointer(start: buffer, count: count).copyBytes(from: bytes[position..<(position + count)])
         return count
     }
 }

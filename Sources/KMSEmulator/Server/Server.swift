@@ -1,7 +1,7 @@
 import CMicrohttpd
 import Platform
 
-/// The HTTP server: libmicrohttpd with one thread and epoll. What it answers is decided elsewhere.
+/// The HTTP server: libmicrohttpd with one thread. What it answers is decided elsewhere.
 final class Server: @unchecked Sendable {
     // Sendable: `dates` and `requestIDs` are reached on libmicrohttpd's thread only, which calls all the functions of
     // `Handlers`; everything else is constant and Sendable itself, but for `daemon`, which has a lock.
@@ -53,8 +53,9 @@ final class Server: @unchecked Sendable {
             option(.NOTIFY_CONNECTION, unsafeBitCast(Handlers.connection, to: Int.self), context),
             option(.NOTIFY_COMPLETED, unsafeBitCast(Handlers.completed, to: Int.self), context),
         ]
-        var flags =
-            MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue | MHD_USE_TURBO.rawValue
+        // `poll` and not epoll: version 0.9.75 watches edges, and never hears of a close that arrives together with the
+        // last bytes before it, so that such connections would stay open for ever.
+        var flags = MHD_USE_POLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
         var texts: [UnsafeMutablePointer<CChar>?] = []
         defer { texts.forEach { free($0) } }
         if let certificate {

@@ -19,12 +19,13 @@ package enum KeyOutput: String, CaseIterable, Sendable {
     /// - Throws: `-32602` when the key has no such form.
     package func bytes(of answer: PublicKeyAnswer) throws(RPCError) -> [UInt8] {
         let key = answer.key
+        let flag = "--format"
         switch self {
         case .pem: return key.pem
         case .der: return key.spki
         case .jwk: return Self.line(KeyFormat.jwk(of: key))
-        case .ssh: return Self.line(Array(try KeyFormat.sshLine(of: key, keyTag: answer.keyTag.text).utf8))
-        case .pkcs1: return Array(try KeyFormat.pkcs1PEM(of: key).utf8)
+        case .ssh: return Self.line(Array(try KeyFormat.sshLine(of: key, keyTag: answer.keyTag.text, for: flag).utf8))
+        case .pkcs1: return Array(try KeyFormat.pkcs1PEM(of: key, for: flag).utf8)
         case .json: return Self.line(try GetPublicKey.render(answer, formats: []))
         }
     }

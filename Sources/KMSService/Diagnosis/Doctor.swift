@@ -26,17 +26,17 @@ package struct Doctor {
         let usable = examineConfiguration(configuration)
         let hasLibraries = examineLibraries()
         guard let usable, hasLibraries else {
-            skip([.credentials, .names, .connection, .clock], "needs the configuration and the libraries")
-            if keyTag != nil { skip([.key], "needs the configuration and the libraries") }
+            let rest: [Finding.Check] = [.credentials, .dns, .connection, .clock] + (keyTag == nil ? [] : [.key])
+            skip(rest, usable == nil ? "needs a configuration" : "needs libraries that will do")
             return false
         }
         do throws(KMSError) {
             let probe = try ServiceProbe(usable.client)
             examineCredentials(probe)
-            examineNames(probe, usable.client)
+            examineDNS(probe, usable.client)
             examineConnection(probe, usable.client)
         } catch {
-            skip([.credentials, .names], "needs a connection that can be set up")
+            skip([.credentials, .dns], "needs a connection that can be set up")
             fail(.connection, error)
             skip([.clock], "needs an answer")
         }
@@ -82,17 +82,17 @@ package struct Doctor {
         }
     }
 
-    private mutating func examineNames(_ probe: ServiceProbe, _ client: KMSClientConfiguration) {
+    private mutating func examineDNS(_ probe: ServiceProbe, _ client: KMSClientConfiguration) {
         let host = client.endpoint.host
         do {
             let addresses = try probe.addresses()
             let isName = addresses != [host]
-            add(.names, .passed, isName ? "\(host) is \(addresses.joined(separator: ", "))" : "\(host) needs none")
+            add(.dns, .passed, isName ? "\(host) is \(addresses.joined(separator: ", "))" : "\(host) needs none")
         } catch {
             let problem = "\(host) was not found: \(error)"
             // A proxy looks names up itself, so here nobody need know them.
-            if client.proxy != nil { return add(.names, .skipped, "\(problem); the proxy may know it") }
-            add(.names, .failed, "\(problem); check the network and its name servers")
+            if client.proxy != nil { return add(.dns, .skipped, "\(problem); the proxy may know it") }
+            add(.dns, .failed, "\(problem); check the network and its name servers")
         }
     }
 
@@ -122,26 +122,22 @@ package struct Doctor {
         guard seconds.magnitude >= UInt64(ClockSkew.tolerance.components.seconds) else {
             return add(.clock, .passed, text)
         }
-        let meanwhile = correctsClock ? "; until then the service's time is signed with" : ""
-        add(.clock, .failed, "\(text), which takes signatures of 5 minutes at most: set it\(meanwhile)")
+        let meanwhile = correctsClock ? ", though the client corrects it meanwhile" : ""
+        add(.clock, .failed, "\(text), and 5 minutes make signatures invalid: set it\(meanwhile)")
     }
 
     private mutating func examineKey(_ keyTag: KeyTag, _ configuration: ServiceConfiguration, _ logger: Logger) {
-        let outcome: Result<PublicKeyAnswer, KMSError>
         do {
             let client = try configuration.makeClient(logger: logger)
-            outcome = try client.waitForKey(PublicKeyQuery(keyTag: keyTag))
-        } catch {
-            return add(.key, .failed, "\(error)")
-        }
-        switch outcome {
-        case .failure(let error): fail(.key, error)
-        case .success(let answer):
-            let key = answer.key
+            let key = try client.waitForKey(PublicKeyQuery(keyTag: keyTag)).key
             let curve = key.curve.map { " on \($0.rawValue)" } ?? ""
             add(
                 .key, .passed,
                 "\(keyTag) is an \(key.keyType.rawValue) key of \(key.keySize) bits\(curve), SHA-256 \(key.spkiSHA256)")
+        } catch let error as KMSError {
+            fail(.key, error)
+        } catch {
+            add(.key, .failed, "\(error)")
         }
     }
 

@@ -1,7 +1,7 @@
 /// What `doctor` found out about one thing.
 package struct Finding: Equatable, Sendable {
     package enum Check: String, CaseIterable, Sendable {
-        case configuration, libraries, credentials, names, connection, clock, key
+        case configuration, libraries, credentials, dns, connection, clock, key
     }
 
     package enum Verdict: String, Sendable {

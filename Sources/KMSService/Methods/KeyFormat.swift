@@ -38,16 +38,19 @@ enum KeyFormat: String, CaseIterable, Sendable {
 
     // MARK: The forms that not every key has, and the one that is no text
 
-    static func pkcs1PEM(of key: PublicKey) throws(RPCError) -> String {
+    /// - Parameter parameter: what asks for it.
+    static func pkcs1PEM(of key: PublicKey, for parameter: String = "formats") throws(RPCError) -> String {
         guard let pem = key.pkcs1PEM else {
-            throw .invalidParams("formats", "asks for \"pkcs1\", which only RSA keys have, and this is an EC key")
+            throw .invalidParams(parameter, "asks for \"pkcs1\", which only RSA keys have, and this is an EC key")
         }
         return pem
     }
 
-    static func sshLine(of key: PublicKey, keyTag: String) throws(RPCError) -> String {
+    static func sshLine(
+        of key: PublicKey, keyTag: String, for parameter: String = "formats"
+    ) throws(RPCError) -> String {
         guard let line = key.sshLine(comment: keyTag) else {
-            throw .invalidParams("formats", "asks for \"ssh\", which has no keys on secp256k1")
+            throw .invalidParams(parameter, "asks for \"ssh\", which has no keys on secp256k1")
         }
         return line
     }

@@ -13,8 +13,8 @@ extension RPCError {
 
     private init(_ error: VerificationError) {
         switch error {
-        case .algorithmDoesNotFitKey: self = .invalidParams("algorithm", "is of no use: \(error)")
-        case .wrongDigestLength: self = .invalidParams("digest", "is of no use: \(error)")
+        case .algorithmDoesNotFitKey: self = .invalidParams("algorithm", "must fit the key: \(error)")
+        case .wrongDigestLength: self = .invalidParams("digest", "must fit the algorithm: \(error)")
         case .unavailable: self = .internalError("\(error)")
         }
     }

@@ -7,7 +7,7 @@ import PublicKeys
 /// `verifySignature`: whether a signature is the key's, found out here with the public key.
 struct VerifySignature: Method {
     static let parameterNames = [
-        "keyTag", "keyVersion", "data", "digest", "signature", "algorithm", "encoding", "maxAgeMs", "timeoutMs",
+        "keyTag", "signature", "algorithm", "keyVersion", "data", "digest", "encoding", "maxAgeMs", "timeoutMs",
     ]
 
     let name = "verifySignature"

@@ -27,14 +27,22 @@ public final class KMSClient: Sendable {
 
     /// - Throws: `SetupError` when libcurl will not do, or the system has no thread or descriptor left. Missing
     ///   credentials or an unreachable service are errors of calls.
-    public init(
+    public convenience init(
         _ configuration: KMSClientConfiguration, clock: any TimeSource = SystemClock(), logger: Logger
+    ) throws(SetupError) {
+        try self.init(configuration, clock: clock, logger: logger) { .random(in: 0..<1) }
+    }
+
+    /// - Parameter random: a number in 0..<1, for the jitter of retries.
+    init(
+        _ configuration: KMSClientConfiguration, clock: any TimeSource, logger: Logger,
+        random: @escaping @Sendable () -> Double
     ) throws(SetupError) {
         self.clock = clock
         do {
             let multi = try CurlMulti(configuration.transport, environment: try CurlEnvironment.ready(), clock: clock)
             cache = KeyCache(configuration)
-            engine = KMSEngine(configuration, multi: multi, cache: cache, clock: clock, logger: logger)
+            engine = KMSEngine(configuration, multi: multi, cache: cache, clock: clock, logger: logger, random: random)
             try engine.start()
         } catch let error as TransportFailure {
             throw SetupError(description: error.message)

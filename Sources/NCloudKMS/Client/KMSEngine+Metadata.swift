@@ -22,7 +22,9 @@ extension KMSEngine {
     }
 
     private func metadataFailed(_ failure: TransportFailure) {
-        signers.chain.serverRole?.failed(failure.message, now: clock.now)
+        // The sentence becomes a part of another one.
+        let reason = failure.message.hasSuffix(".") ? String(failure.message.dropLast()) : failure.message
+        signers.chain.serverRole?.failed(reason, now: clock.now)
         resumeThoseWithoutCredentials()
     }
 

@@ -57,7 +57,7 @@ actor KMSEngine {
 
     init(
         _ configuration: KMSClientConfiguration, multi: sending CurlMulti, cache: KeyCache, clock: any TimeSource,
-        logger: Logger, random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
+        logger: Logger, random: @escaping @Sendable () -> Double
     ) {
         self.configuration = configuration
         self.clock = clock
@@ -88,16 +88,14 @@ actor KMSEngine {
     /// One step: what is due, then the transfers.
     func turn() -> CurlThread.TurnResult {
         let now = clock.now
-        while let timer = timers.popDue(by: now) {
-            switch timer {
-            case .deadline(let call): deadlinePassed(call)
-            case .backoff(let fetch): advance(fetch)
-            }
-        }
+        fireTimers(now: now)
         admitDue(now: now)
         startTransfers()
         do {
-            for completion in try multi.perform() { finish(completion) }
+            let completions = try multi.perform()
+            // libcurl's time-out may be seen in the turn in which a call's own time ends: that is told by the call's.
+            fireTimers(now: clock.now)
+            for completion in completions { finish(completion) }
         } catch {
             logger.error("\(error.message)")
         }
@@ -105,6 +103,15 @@ actor KMSEngine {
         if startTransfers() { return .again }
         let admission = limiter.waiting > 0 ? limiter.nextAdmission(now: clock.now) : nil
         return .sleep(until: [timers.next, admission].compactMap { $0 }.min())
+    }
+
+    private func fireTimers(now: Instant) {
+        while let timer = timers.popDue(by: now) {
+            switch timer {
+            case .deadline(let call): deadlinePassed(call)
+            case .backoff(let fetch): advance(fetch)
+            }
+        }
     }
 
     // MARK: Calls
@@ -146,7 +153,7 @@ actor KMSEngine {
     private func deadlinePassed(_ call: Int) {
         guard let fetch = calls[call].flatMap({ fetches[$0.place.fetch] }) else { return }
         var error = KMSError.deadlineExceeded(while: fetch.activity)
-        error.attempts = fetch.progress.attempts
+        if fetch.progress.attempts > 0 { error.attempts = fetch.progress.attempts }
         leave(call, error)
     }
 

@@ -4,10 +4,15 @@ extension KMSError {
     /// What a failed attempt means for the call.
     init(_ failure: TransportFailure) {
         switch failure.kind {
-        case .untrusted: self.init(.untrustedService, failure.message)
-        case .tooLarge: self = .answerTooLarge(maximumBytes: HTTPResponse.largestBodyBytes)
-        case .badResponse: self.init(.invalidServiceResponse, failure.message)
-        default: self.init(.serviceUnavailable, failure.message)
+        case .untrusted:
+            self.init(.untrustedService, "\(failure.message) Check the endpoint, the CA file and any proxy between.")
+        case .tooLarge:
+            self = .answerTooLarge(maximumBytes: HTTPResponse.largestBodyBytes)
+        case .badResponse:
+            self.init(.invalidServiceResponse, "\(failure.message) Check the endpoint.")
+        default:
+            self.init(
+                .serviceUnavailable, "\(failure.message) Try again later, or check the network and the endpoint.")
         }
     }
 

@@ -77,9 +77,13 @@ package struct RetryProgress: Sendable {
 
         let delay = RetryPolicy.delay(beforeRetry: retries, isThrottled: isThrottled, hint: hint, random: random)
         if now + delay >= deadline { return .stop(.deadline, retryAfter: delay) }
-        let cost = isThrottled ? RetryQuota.throttledRetryCost : RetryQuota.retryCost
-        guard quota.take(cost, now: now) else { return .stop(.quota, retryAfter: hint) }
-        costOfLastRetry = cost
+        if isThrottled {
+            // Only the deadline ends these: the limiter has slowed them down already, and a service that throttles works.
+            costOfLastRetry = quota.takeWhatThereIs(upTo: RetryQuota.throttledRetryCost, now: now)
+        } else {
+            guard quota.take(RetryQuota.retryCost, now: now) else { return .stop(.quota, retryAfter: hint) }
+            costOfLastRetry = RetryQuota.retryCost
+        }
         retries += 1
         return .retry(after: delay)
     }

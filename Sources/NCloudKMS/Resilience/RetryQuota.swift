@@ -33,6 +33,15 @@ package struct RetryQuota: Sendable {
         return true
     }
 
+    /// Takes a cost, or the rest if there is less.
+    ///
+    /// - Returns: what it took.
+    package mutating func takeWhatThereIs(upTo cost: Int, now: Instant) -> Int {
+        let taken = min(cost, available(now: now))
+        tokens -= taken
+        return taken
+    }
+
     package mutating func giveBack(_ count: Int, now: Instant) {
         refill(now: now)
         tokens = min(tokens + count, Self.capacity)

@@ -6,18 +6,11 @@ struct StandardStreams {
     let input: CInt
     let output: CInt
 
-    /// Takes copies of 0 and 1, and points 0 at the null device and 1 at stderr. A descriptor that was closed is
-    /// pointed at the null device first, so that nothing else that is opened can land on it.
+    /// Takes copies of 0 and 1, and points 0 at the null device and 1 at stderr.
     ///
     /// - Returns: nil if stdout was closed, so that nobody could read an answer.
     static func takeOver() throws(PlatformError) -> StandardStreams? {
-        var wasOpen: [Bool] = []
-        for descriptor in CInt(0)...2 {
-            wasOpen.append(fcntl(descriptor, F_GETFD) >= 0)
-            // The lowest free number is this one, as those below are open.
-            if !wasOpen[Int(descriptor)], open("/dev/null", O_RDWR) < 0 { throw PlatformError("open /dev/null") }
-        }
-        guard wasOpen[1] else { return nil }
+        guard try fillGaps() else { return nil }
         guard let input = Descriptors.privateCopy(of: 0), let output = Descriptors.privateCopy(of: 1) else {
             throw PlatformError("fcntl F_DUPFD_CLOEXEC")
         }
@@ -26,5 +19,19 @@ struct StandardStreams {
         defer { close(null) }
         guard dup2(null, 0) == 0, dup2(2, 1) == 1 else { throw PlatformError("dup2") }
         return StandardStreams(input: input, output: output)
+    }
+
+    /// Points descriptors of 0 to 2 that were closed at the null device, so that nothing else that is opened can land on
+    /// them.
+    ///
+    /// - Returns: whether stdout was open.
+    static func fillGaps() throws(PlatformError) -> Bool {
+        var wasOpen: [Bool] = []
+        for descriptor in CInt(0)...2 {
+            wasOpen.append(fcntl(descriptor, F_GETFD) >= 0)
+            // The lowest free number is this one, as those below are open.
+            if !wasOpen[Int(descriptor)], open("/dev/null", O_RDWR) < 0 { throw PlatformError("open /dev/null") }
+        }
+        return wasOpen[1]
     }
 }

@@ -188,6 +188,24 @@ import Testing
         try session.ended.wait()
     }
 
+    @Test func `what batches hold back for a slow member stops the reading, too`() throws {
+        let session = try Session()
+        try session.serve()
+        // 9 MiB held back by one member, then a request that could be answered at once.
+        let large = Array(repeating: request("1", "large", "[1048576]"), count: 9)
+        let batch = "[" + (large + [request("2", "held")]).joined(separator: ",") + "]"
+        try session.send(lines: batch, request("3", "echo"))
+        try session.held.started.wait()
+        try session.send(lines: request("4", "echo"))
+        #expect(session.connection.counters.received == 10, "the batch alone was dealt with")
+        session.held.release(0)
+        session.endInput()
+        let lines = try session.receiveLines()
+        #expect(lines.count == 3)
+        #expect(lines[0].utf8.count > 9 << 20)
+        try session.ended.wait()
+    }
+
     @Test func `a client that goes away while it does not read ends the connection`() throws {
         let session = try Session()
         try session.serve()

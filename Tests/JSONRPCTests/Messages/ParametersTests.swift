@@ -62,7 +62,7 @@ import Testing
 
     @Test func `too many positions are refused`() {
         #expect(refusal { try parameters("[1,2,3]") } == nil)
-        #expect(refusal { try parameters("[1,2,3,null]") } == ["are 4, but the method takes 3 at most"])
+        #expect(refusal { try parameters("[1,2,3,null]") } == ["are more than the 3 that the method takes"])
     }
 
     @Test func `a method by name only takes no positions`() {

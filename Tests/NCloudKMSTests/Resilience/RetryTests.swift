@@ -74,6 +74,21 @@ import Testing
         #expect(quota.available(now: now) == 0)
     }
 
+    @Test func `a throttled call goes on with the quota used up, and gives back what it took`() {
+        var quota = RetryQuota(now: now)
+        #expect(quota.take(RetryQuota.capacity - 3, now: now) == true)
+        var progress = RetryProgress(RetryPolicy())
+        #expect(decide(&progress, &quota, after: .afterThrottling) == .retry(after: .seconds(1)))
+        #expect(quota.available(now: now) == 0)
+        var other = progress
+        progress.succeeded(now: now, quota: &quota)
+        #expect(quota.available(now: now) == 3)
+        #expect(quota.take(3, now: now) == true)
+        #expect(decide(&other, &quota, after: .afterThrottling) == .retry(after: .seconds(2)))
+        other.succeeded(now: now, quota: &quota)
+        #expect(quota.available(now: now) == 0)
+    }
+
     @Test func `the quota refills by ten a second and never above its capacity`() {
         var quota = RetryQuota(now: now)
         #expect(quota.take(500, now: now) == true)

@@ -67,7 +67,7 @@ import Testing
         }
     }
 
-    @Test func `a call that finishes within the second has its answer`() async throws {
+    @Test(.notUnderThreadSanitizer) func `a call that finishes within the second has its answer`() async throws {
         let gate = Gate()
         let responder = try RawResponder { connection in
             try connection.readRequest()
@@ -93,7 +93,7 @@ import Testing
         #expect(outcome.status == 0)
     }
 
-    @Test func `every one of a thousand calls is told of the shutdown`() async throws {
+    @Test(.notUnderThreadSanitizer) func `every one of a thousand calls is told of the shutdown`() async throws {
         let count = 1_000
         try await EmulatedKMS.with(faults: ["hang"]) { kms in
             let outcome = try await ServiceProcess.run(environment: kms.environment) { process in
@@ -129,7 +129,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [(SIGTERM, SIGTERM), (SIGTERM, SIGINT), (SIGINT, SIGHUP)])
+    @Test(.notUnderThreadSanitizer, arguments: [(SIGTERM, SIGTERM), (SIGTERM, SIGINT), (SIGINT, SIGHUP)])
     func `a second signal ends it on the spot`(_ first: CInt, _ second: CInt) async throws {
         try await EmulatedKMS.with(faults: ["hang"]) { kms in
             let outcome = try await ServiceProcess.run(environment: kms.environment) { process in

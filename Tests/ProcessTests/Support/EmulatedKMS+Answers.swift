@@ -31,9 +31,6 @@ extension Seed.Key {
 }
 
 extension JSONValue {
-    /// The JSON as it was written.
-    var text: String { String(decoding: bytes, as: UTF8.self) }
-
     var errorCode: Int? { self["error"]?["code"]?.integer }
     var errorParameter: String? { self["error"]?["data"]?["parameter"]?.string }
 }

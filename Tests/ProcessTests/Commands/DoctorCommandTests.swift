@@ -1,0 +1,137 @@
+import KMSEmulator
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct DoctorCommandTests {
+    /// What it prints: verdict, check and text of each line.
+    private struct Line: Equatable {
+        let verdict: String
+        let check: String
+        let text: String
+
+        init(_ line: Substring) throws {
+            let parts = line.split(separator: " ", maxSplits: 2).map(String.init)
+            try #require(parts.count == 3, "\(line)")
+            (verdict, check, text) = (parts[0], parts[1], String(parts[2].drop { $0 == " " }))
+        }
+    }
+
+    private func run(
+        _ arguments: [String] = [], environment: [String: String]
+    ) async throws -> (lines: [Line], verdicts: String, status: Int) {
+        let outcome = try await ServiceProcess.output(of: ["doctor"] + arguments, environment: environment)
+        let text = String(decoding: outcome.result, as: UTF8.self)
+        #expect(outcome.log == "")
+        #expect(text.hasSuffix("\n"))
+        for secret in [Seed.AccessKey.demo.secret, Seed.AccessKey.demo.id] { #expect(!text.contains(secret)) }
+        let lines = try text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map { try Line($0) }
+        return (lines, lines.map { "\($0.check) \($0.verdict)" }.joined(separator: ", "), outcome.status)
+    }
+
+    @Test func `with everything in order each line is ok and the status 0`() async throws {
+        let kms = try EmulatedKMS()
+        let doctor = try await run(environment: kms.environment)
+        #expect(
+            doctor.verdicts == "configuration ok, libraries ok, credentials ok, dns ok, connection ok, clock ok")
+        #expect(doctor.lines[0].text.contains(kms.emulator.endpoint))
+        #expect(doctor.lines[1].text.contains("libcurl "))
+        #expect(doctor.lines[1].text.contains("OpenSSL "))
+        #expect(doctor.lines[2].text == "access key DEMO… from the environment")
+        #expect(doctor.lines[4].text.contains("TLS"))
+        #expect(doctor.status == 0)
+        // The request of the connection is none for a key.
+        #expect(kms.emulator.state.perKey.isEmpty)
+    }
+
+    @Test func `with a tag one real call is made`() async throws {
+        let kms = try EmulatedKMS()
+        let found = try await run(["demo-rsa"], environment: kms.environment)
+        #expect(found.lines.last?.check == "key")
+        #expect(found.lines.last?.verdict == "ok")
+        #expect(found.status == 0)
+        #expect(kms.emulator.state.perKey["demo-rsa"] == 1)
+
+        let missing = try await run(["none"], environment: kms.environment)
+        #expect(missing.lines.last?.verdict == "FAIL")
+        #expect(missing.lines.last?.text.hasPrefix("KeyNotFound (1004): ") == true)
+        #expect(missing.status == 1)
+    }
+
+    @Test(arguments: [("skew=+400s", "behind"), ("skew=-400s", "ahead of")])
+    func `a wrong clock is told, and which way`(_ fault: String, _ word: String) async throws {
+        let kms = try EmulatedKMS(faults: [fault])
+        let doctor = try await run(["demo-ec"], environment: kms.environment)
+        #expect(
+            doctor.verdicts
+                == "configuration ok, libraries ok, credentials ok, dns ok, connection ok, clock FAIL, key ok")
+        #expect(doctor.lines[5].text.contains(" s \(word) the service's"), "\(doctor.lines[5].text)")
+        #expect(doctor.status == 1)
+    }
+
+    @Test func `a clock within the tolerance is ok`() async throws {
+        let kms = try EmulatedKMS(faults: ["skew=+200s"])
+        let doctor = try await run(environment: kms.environment)
+        #expect(doctor.lines.last?.verdict == "ok")
+        #expect(doctor.status == 0)
+    }
+
+    @Test func `with everything failing every line comes all the same`() async throws {
+        let doctor = try await run(
+            ["demo-ec", "--endpoint", "https://no-such-host.invalid", "--max-attempts", "1"],
+            environment: ["NCLOUD_PROFILE": "absent"])
+        #expect(
+            doctor.verdicts
+                == "configuration ok, libraries ok, credentials FAIL, dns FAIL, connection FAIL, clock skip, key FAIL")
+        #expect(doctor.status == 1)
+    }
+
+    @Test func `a refused connection and an untrusted certificate are told apart`() async throws {
+        let kms = try EmulatedKMS()
+        var environment = kms.environment
+        environment["NCLOUD_KMS_CA_FILE"] = nil
+        let untrusted = try await run(environment: environment)
+        #expect(untrusted.lines[4].verdict == "FAIL")
+        #expect(untrusted.lines[4].text.hasPrefix("UntrustedService (1011): "), "\(untrusted.lines[4].text)")
+        let refused = try await run(["--endpoint", "https://127.0.0.1:9"], environment: kms.environment)
+        #expect(refused.lines[4].text.hasPrefix("ServiceUnavailable (1008): "), "\(refused.lines[4].text)")
+        #expect([untrusted.status, refused.status] == [1, 1])
+    }
+
+    @Test(arguments: [
+        ["--zone", "moon"], ["--ca-file", "/nonexistent"], ["--config-file", "/nonexistent"], ["--cache-ttl", "x"],
+    ])
+    func `a configuration that can't be used is a finding`(_ arguments: [String]) async throws {
+        let doctor = try await run(["demo-ec"] + arguments, environment: [:])
+        #expect(
+            doctor.verdicts
+                == "configuration FAIL, libraries ok, credentials skip, dns skip, connection skip, clock skip, key skip"
+        )
+        #expect(doctor.lines[0].text.hasPrefix(arguments[0]), "\(doctor.lines[0].text)")
+        #expect(doctor.status == 1)
+    }
+
+    @Test func `credentials of a server's role are found where the client finds them`() async throws {
+        let kms = try EmulatedKMS()
+        let path = "/latest/meta-data/iam/security-credentials/"
+        let document = """
+            {"AccessKeyId":"ROLEKEY1","SecretAccessKey":"hidden-role-secret","Expiration":"2999-01-01T00:00:00Z",\
+            "Code":"Success"}
+            """
+        let metadata = try RawResponder { connection in
+            while true {
+                let request = try connection.readRequest()
+                let isList = request.head.hasPrefix("GET \(path) ")
+                try connection.send(RawResponder.answer("200 OK", body: isList ? "role-1" : document))
+            }
+        }
+        defer { metadata.stop() }
+        var environment = kms.environment
+        environment["NCLOUD_ACCESS_KEY_ID"] = nil
+        environment["NCLOUD_SECRET_ACCESS_KEY"] = nil
+        environment["NCLOUD_METADATA_API_ENDPOINT"] = metadata.baseURL
+        let doctor = try await run(environment: environment)
+        #expect(doctor.lines[2].verdict == "ok")
+        #expect(doctor.lines[2].text == "access key ROLE… from server role role-1")
+        #expect(!doctor.lines.contains { $0.text.contains("hidden-role-secret") })
+    }
+}
