@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Spec page 02, Process: "SIGTERM, SIGINT, SIGHUP" and "--parent-pid".
-@Suite(.timeLimit(.minutes(1))) struct SignalTests {
+@Suite(.timeLimit(.minutes(5))) struct SignalTests {
     private static let signals = [SIGTERM, SIGINT, SIGHUP]
     /// How long what is in flight has.
     private static let grace = Duration.seconds(1)
