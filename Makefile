@@ -11,7 +11,7 @@ ZSH_COMPLETIONS = $(SHARE)/zsh/site-functions
 FISH_COMPLETIONS = $(SHARE)/fish/vendor_completions.d
 COMPLETIONS = .build/release/$(program) --generate-completion-script
 
-.PHONY: help build man demo test sanitize bench lint install clean
+.PHONY: help build man demo test soak sanitize bench lint install clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ test: ## All tests
 	@.ci/dependencies test
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --disable-xctest
+
+soak: ## The tests that take minutes
+	@.ci/dependencies test
+	NCLOUD_KMS_SOAK=1 $(SWIFT) test --disable-xctest --filter IdleTests
 
 sanitize: ## All tests under the thread sanitizer, then under the address sanitizer
 	@.ci/dependencies test

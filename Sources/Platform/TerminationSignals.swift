@@ -1,3 +1,5 @@
+import Synchronization
+
 /// SIGTERM, SIGINT and SIGHUP as a descriptor that becomes readable.
 ///
 /// The first signal asks for an orderly end. The second one ends the process at once, with status 128 + its number,
@@ -10,6 +12,8 @@ public enum TerminationSignals {
     public static func install() throws(PlatformError) -> CInt {
         let (readEnd, writeEnd) = try Descriptors.pipe(isNonBlocking: true)
         terminationPipe = writeEnd
+        // Initialized by now: the handler must not find it half made.
+        signalCount.store(0, ordering: .relaxed)
         signal(SIGPIPE, SIG_IGN)
         var action = sigaction()
         #if canImport(Darwin)
@@ -28,16 +32,13 @@ public enum TerminationSignals {
     }
 }
 
-// `terminationPipe` is written once, before the handler can run, and then only read. `signalCount` is touched by the
-// handler alone. It masks its signals, so it can run twice at once only on two threads; an increment lost to that would
-// cost the user one more signal.
+// Written once, before the handler can run, and then only read.
 private nonisolated(unsafe) var terminationPipe: CInt = -1
-private nonisolated(unsafe) var signalCount = 0
+private let signalCount = Atomic(0)
 
-/// Async-signal-safe: it only writes a byte or leaves.
+/// Async-signal-safe: it only counts and writes a byte, or leaves. It may run on two threads at once.
 private nonisolated func terminationHandler(_ number: CInt) {
-    signalCount += 1
-    if signalCount > 1 { _exit(128 + number) }
+    if signalCount.add(1, ordering: .relaxed).newValue > 1 { _exit(128 + number) }
     let saved = errno
     var byte: UInt8 = 1
     _ = write(terminationPipe, &byte, 1)

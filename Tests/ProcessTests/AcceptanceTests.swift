@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A thousand calls of all kinds through the real program and an emulator over TLS.
-@Suite(.timeLimit(.minutes(1))) struct AcceptanceTests {
+@Suite(.timeLimit(.minutes(5))) struct AcceptanceTests {
     private static let seed = acceptanceSeed()
 
     @Test func `a thousand calls at once have a correct answer each`() async throws {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Spec page 02, Process: "idle". The kernel counts how often each thread was woken.
-@Suite(.timeLimit(.minutes(2))) struct IdleTests {
+@Suite(.timeLimit(.minutes(5))) struct IdleTests {
     @Test(.notUnderThreadSanitizer) func `while another process does a thousand things an idle one does nothing`() async throws {
         try await idle {
             _ = try await ServiceProcess.run { busy in

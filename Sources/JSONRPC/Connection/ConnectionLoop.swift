@@ -39,7 +39,7 @@ struct ConnectionLoop: ~Copyable {
                 return
             case .refuseInFlight:
                 connection.end(.shuttingDown) { _ in true }
-                lifecycle.refusedInFlight(now: now)
+                lifecycle.refusedInFlight(now: configuration.clock.now)
             case .run(let until):
                 // The limit that stopped it may have been left just now, by a call that ended or by what was written.
                 // The loop is known to be waiting from `flush` on, so what comes behind this look wakes it.

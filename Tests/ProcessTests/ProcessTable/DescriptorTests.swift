@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Spec page 02, Process: "stdin, stdout" and "descriptors as hosts hand them over".
-@Suite(.timeLimit(.minutes(1))) struct DescriptorTests {
+@Suite(.timeLimit(.minutes(5))) struct DescriptorTests {
     @Test func `the wire is on private descriptors, and 0 and 1 lead elsewhere`() async throws {
         let input = try Channel.pipeToProgram()
         let output = try Channel.pipeFromProgram()

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Spec page 02, Process: "core dumps".
-@Suite(.timeLimit(.minutes(1))) struct InspectionTests {
+@Suite(.timeLimit(.minutes(5))) struct InspectionTests {
     /// Nobody's.
     private static let plainUser = "65534"
 

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Spec page 02, Process: "SIGTERM, SIGINT, SIGHUP" and "--parent-pid".
-@Suite(.timeLimit(.minutes(1))) struct SignalTests {
+@Suite(.timeLimit(.minutes(5))) struct SignalTests {
     private static let signals = [SIGTERM, SIGINT, SIGHUP]
     /// How long what is in flight has.
     private static let grace = Duration.seconds(1)
@@ -12,6 +12,28 @@ import Testing
     private static func startHangingCall(_ id: Int, _ process: ServiceProcess) async throws {
         try process.send(Lines.getPublicKey(id))
         #expect(try await process.ask(Lines.probe("\"probe\"")).id == "\"probe\"")
+    }
+
+    /// Waits until the signal is no longer pending, so that the process has it.
+    private static func waitUntilTaken(_ signal: CInt, by process: ServiceProcess) throws {
+        let mask = UInt64(1) << UInt64(signal - 1)
+        while true {
+            let pending = try ProcessFiles(processID: process.processID).status()["ShdPnd"] ?? ""
+            guard let signals = UInt64(pending, radix: 16) else { throw ProcessFiles.Unreadable(text: pending) }
+            if signals & mask == 0 { return }
+            sched_yield()
+        }
+    }
+
+    /// Reads until a text has come.
+    private static func read(_ descriptor: CInt, until text: String) throws {
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 4_096)
+        while !String(decoding: bytes, as: UTF8.self).contains(text) {
+            let count = Platform.read(descriptor, &buffer, buffer.count)
+            guard count > 0 else { throw PlatformError("read") }
+            bytes += buffer[..<count]
+        }
     }
 
     @Test(arguments: signals)
@@ -53,13 +75,18 @@ import Testing
             try connection.send(RawResponder.answer("404 Not Found"))
         }
         defer { responder.stop() }
+        let errors = try Channel.pipeFromProgram()
         let outcome = try await ServiceProcess.run(
-            arguments: ["--endpoint", responder.baseURL, "--log-level", "debug"], environment: EmulatedKMS.credentials
+            arguments: ["--endpoint", responder.baseURL, "--log-level", "debug"], environment: EmulatedKMS.credentials,
+            errors: errors, readsLog: false
         ) { process in
             try await Self.startHangingCall(1, process)
-            process.signal(SIGTERM)
-            await process.logLine(containing: "stopping")
-            gate.open()
+            // On a thread of its own from here: a second is not long where tests wait for their turn.
+            try await onOwnThread {
+                process.signal(SIGTERM)
+                try Self.read(errors.ours, until: "stopping")
+                gate.open()
+            }
             return await process.rest()
         }
         #expect(try WireAnswer.all(outcome.result).map(\.code) == [1004])
@@ -109,9 +136,12 @@ import Testing
                 arguments: ["--log-level", "debug"], environment: kms.environment
             ) { process in
                 try await Self.startHangingCall(1, process)
-                process.signal(first)
-                await process.logLine(containing: "stopping")
-                process.signal(second)
+                // On a thread of its own: a second is not long where tests wait for their turn.
+                try await onOwnThread {
+                    process.signal(first)
+                    try Self.waitUntilTaken(first, by: process)
+                    process.signal(second)
+                }
                 return await process.rest()
             }
             #expect(outcome.result == [])

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Spec page 02, Process: "executable" and "start".
-@Suite(.timeLimit(.minutes(1))) struct StartTests {
+@Suite(.timeLimit(.minutes(5))) struct StartTests {
     @Test(arguments: [[], ["serve"]])
     func `without credentials it starts, and says so to whoever asks for a key`(_ arguments: [String]) async throws {
         let outcome = try await ServiceProcess.answers(

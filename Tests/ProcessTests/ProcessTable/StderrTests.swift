@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Spec page 02, Process: "stderr" and "a terminal on stdin".
-@Suite(.timeLimit(.minutes(1))) struct StderrTests {
+@Suite(.timeLimit(.minutes(5))) struct StderrTests {
     private static let requests = (1...5_000).map { Lines.probe($0) + "\n" } + ["no JSON\n"]
 
     /// More than a pipe holds: each refused message makes a line at this level.
