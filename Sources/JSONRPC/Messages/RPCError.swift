@@ -79,7 +79,7 @@ extension RPCError {
     /// The frame around the text can't be read, so nothing behind it can.
     public static func badFrame(_ reason: String) -> RPCError {
         RPCError(
-            .parseError, "The header block can't be read: \(reason). The stream ends here, since it is out of step.",
+            .parseError, "The frame can't be read: \(reason). The stream ends here, since it is out of step.",
             details: [Member("reason", .string(reason))])
     }
 
