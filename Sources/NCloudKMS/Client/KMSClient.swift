@@ -11,7 +11,9 @@ import PublicKeys
 ///
 /// The layers of a call, outermost first, are cache, coalescing, rate limiter, retry, signature, transport. All of its
 /// requests go through one thread and at most `maximumConnections` connections; every method may be called from any
-/// thread, and none waits.
+/// thread, and none waits. Calls that are under way when the client is freed end with `KMSError.Code.shuttingDown`.
+///
+/// A token file that changed is noticed by the next call that no cached key answers.
 public final class KMSClient: Sendable {
     /// Why a client can't be made.
     public struct SetupError: Error, Equatable, CustomStringConvertible {
@@ -52,6 +54,7 @@ public final class KMSClient: Sendable {
     }
 
     deinit {
+        engine.thread.submit { [engine] in engine.assumeIsolated { $0.shutDown() } }
         engine.thread.stop()
     }
 

@@ -130,6 +130,15 @@ import Testing
         #expect(refresh != nil)
     }
 
+    @Test func `the places are not searched again while the metadata service is being asked`() throws {
+        var chain = chain()
+        #expect(try found(&chain) == "ask")
+        try folder.write(profile("HOMEKEY"), to: ".ncloud/configure")
+        #expect(try found(&chain) == "wait")
+        chain.serverRole?.failed("it did not answer", now: now)
+        #expect(try found(&chain) == "HOMEKEY:FILESECRET")
+    }
+
     @Test func `a profile file is read again only when it changed and its keys were refused`() throws {
         try folder.write(profile("OLDKEY"), to: ".ncloud/configure")
         var chain = chain()
