@@ -90,6 +90,7 @@ private let e: [UInt8] = [1, 0, 1]
         Refusal("bare Base64", .notPEM) { try Base64.encode(KeyPair.rsa2048.get().spki) },
         Refusal("boundaries in small letters", .notPEM) { try good().lowercased() },
         Refusal("the end alone", .notPEM) { "-----END PUBLIC KEY-----\n" },
+        Refusal("more than any key has", .tooLong) { try good() + String(repeating: "\n", count: 8 << 10) },
         Refusal("text before", .textAroundPEM) { try "Bag Attributes\n" + good() },
         Refusal("a byte order mark before", .textAroundPEM) { try "\u{FEFF}" + good() },
         Refusal("text after", .textAroundPEM) { try good() + "x" },

@@ -60,6 +60,8 @@ struct TransportFailure: Error, Sendable, Equatable {
         case unreachable
         /// It answered CONNECT with this status.
         case refused(status: Int)
+        /// An HTTPS proxy whose certificate is refused.
+        case untrusted(TrustFault)
         /// Its answer makes no sense, or its protocol is not supported.
         case unusable
     }
@@ -101,7 +103,7 @@ struct TransportFailure: Error, Sendable, Equatable {
         case .untrusted, .tooLarge, .setup: .never
         case .proxy(.unresolved), .proxy(.unreachable): .allowed
         case .proxy(.refused(let status)): (500...599).contains(status) && status != 501 ? .allowed : .never
-        case .proxy(.unusable): .never
+        case .proxy(.unusable), .proxy(.untrusted): .never
         }
     }
 }

@@ -7,6 +7,9 @@ struct PEMBlock {
         case rsaPublicKey
     }
 
+    /// The largest key that is accepted, RSA with 16,384 bits, has 2.9 KiB; the rest is for long lines and blanks.
+    static let maximumBytes = 8 << 10
+
     let label: Label
     let der: [UInt8]
 
@@ -14,6 +17,7 @@ struct PEMBlock {
     init(_ text: [UInt8]) throws(PublicKeyError) {
         // Before all else, so that a private key never gets as far as being decoded, whatever stands next to it.
         guard text[...].firstIndex(of: "PRIVATE KEY") == nil else { throw .privateKey }
+        guard text.count <= Self.maximumBytes else { throw .tooLong }
 
         let block = text.trimmingWhiteSpace()
         guard block.starts(with: Self.begin) else {
