@@ -84,7 +84,10 @@ let package = Package(
             name: "NCloudKMSTests", dependencies: ["NCloudKMS", "KMSEmulator", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "KMSServiceTests",
-            dependencies: ["KMSService", "JSON", "JSONRPC", "NCloudKMS", "PublicKeys", "Platform", "TestSupport"],
+            dependencies: [
+                "KMSService", "JSON", "JSONRPC", "NCloudKMS", "PublicKeys", "Platform", "KMSEmulator", "TestSupport",
+                logging,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "KMSEmulatorTests",

@@ -134,8 +134,8 @@ extension ConnectionLoop {
     ) -> Bool {
         let start = answers.count
         var isAnswered = false
-        frame(&answers, framing.style) { answers in
-            Answer.appendHead(to: &answers, id: bytes[id.range], isError: false)
+        frame(&answers, style) { answers in
+            Answer.appendHead(to: &answers, id: UnsafeBufferPointer(rebasing: bytes[id.range]), isError: false)
             isAnswered = method.answerAtOnce(params.map { RawParameters(bytes: bytes, token: $0) }, into: &answers)
             answers.append(UInt8(ascii: "}"))
         }
@@ -171,7 +171,7 @@ extension ConnectionLoop {
             return
         }
         answerCounters.countAnswer(error)
-        frame(&answers, framing.style) { Answer.append(to: &$0, id: id, isError: error != nil, body: json.bytes) }
+        frame(&answers, style) { Answer.append(to: &$0, id: id, isError: error != nil, body: json.bytes) }
     }
 
     /// Where the answer to a request goes that is started now; a notification's goes nowhere.

@@ -11,6 +11,8 @@ struct ConnectionLoop: ~Copyable {
     let connection: Connection
     var input = InputBuffer()
     var framing: any Framing
+    /// As in `Connection.State`.
+    private(set) var style = FrameStyle.line
     var lifecycle = Lifecycle()
     /// The batch whose members are being started.
     var batch: BatchCursor?
@@ -101,8 +103,9 @@ struct ConnectionLoop: ~Copyable {
         }
     }
 
-    private func adoptStyle() {
-        let style = framing.style
+    private mutating func adoptStyle() {
+        guard framing.style != style else { return }
+        style = framing.style
         connection.state.withLock { $0.style = style }
     }
 

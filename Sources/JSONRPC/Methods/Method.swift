@@ -35,4 +35,7 @@ public struct RawParameters {
     /// The message; it holds the parameters and more.
     public let bytes: UnsafeBufferPointer<UInt8>
     public let token: JSONToken
+
+    /// The parameters alone, as they were written.
+    public var ownBytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(rebasing: bytes[token.range]) }
 }

@@ -35,16 +35,16 @@ extension KMSEngine {
         let now = clock.now
         fetch.progress.succeeded(now: now, quota: &retryQuota)
         let start = table.start(of: fetch.id) ?? now
-        let entry = KeyCache.Entry(
+        let fetched = FetchedKey(
             key: key, attempts: fetch.progress.attempts, requestID: response.headers.requestID)
         if let identity = fetch.credentials?.identity {
-            cache.store(entry, for: fetch.request, identity, fetchStart: start)
+            cache.store(fetched, for: fetch.request, identity, fetchStart: start)
         }
         fetches[fetch.id] = nil
         for number in table.end(fetch.id) {
             guard let call = calls[number] else { continue }
             let age = max(call.arrival - start, .zero)
-            end(number, .success(PublicKeyAnswer(call.query, entry, source: .kms, age: age)))
+            end(number, .success(PublicKeyAnswer(call.query, fetched, source: .kms, age: age)))
         }
     }
 

@@ -62,7 +62,8 @@ import Testing
     ) throws -> Result<PublicKeyAnswer, KMSError> {
         .success(
             PublicKeyAnswer(
-                keyTag: try KeyTag("k"), version: nil, key: key, source: source, age: age, attempts: 1, requestID: nil))
+                keyTag: try KeyTag("k"), version: nil, fetched: FetchedKey(key: key, attempts: 1, requestID: nil),
+                source: source, age: age))
     }
 
     private func verdict(
