@@ -63,7 +63,7 @@ extension Logger {
         case .outputClosed:
             debug("stdout was closed by its reader")
         case .stopping:
-            info("stopping: a signal, or the end of the parent process")
+            debug("stopping: a signal, or the end of the parent process")
         }
     }
 }
