@@ -23,7 +23,7 @@ import Testing
         }
         #expect(outcome.result == [])
         #expect(outcome.status == 0)
-        #expect(outcome.logLines.count == 3, "\(outcome.log)")
+        #expect(outcome.logLines.count == 2, "\(outcome.log)")
     }
 
     @Test(arguments: signals)
@@ -54,7 +54,8 @@ import Testing
         }
         defer { responder.stop() }
         let outcome = try await ServiceProcess.run(
-            arguments: ["--endpoint", responder.baseURL], environment: EmulatedKMS.credentials
+            arguments: ["--endpoint", responder.baseURL, "--log-level", "debug"],
+            environment: EmulatedKMS.credentials
         ) { process in
             try await Self.startHangingCall(1, process)
             process.signal(SIGTERM)
@@ -105,7 +106,9 @@ import Testing
     @Test(.notUnderThreadSanitizer, arguments: [(SIGTERM, SIGTERM), (SIGTERM, SIGINT), (SIGINT, SIGHUP)])
     func `a second signal ends it on the spot`(_ first: CInt, _ second: CInt) async throws {
         try await EmulatedKMS.with(faults: ["hang"]) { kms in
-            let outcome = try await ServiceProcess.run(environment: kms.environment) { process in
+            let outcome = try await ServiceProcess.run(
+                arguments: ["--log-level", "debug"], environment: kms.environment
+            ) { process in
                 try await Self.startHangingCall(1, process)
                 process.signal(first)
                 await process.logLine(containing: "stopping")
