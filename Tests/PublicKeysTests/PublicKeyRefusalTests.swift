@@ -212,7 +212,7 @@ private let e: [UInt8] = [1, 0, 1]
     ]
 
     static let rsaKeys: [Refusal] =
-        [1, 512, 1_024, 2_047, 16_385, 32_768, 400_000].flatMap { bits in
+        [1, 512, 1_024, 2_047, 16_385, 32_768, 40_000].flatMap { bits in
             let key = DER.rsaPKCS1(modulus: DER.modulus(bits: bits), exponent: e)
             return [
                 Refusal.spki("RSA of \(bits) bits", .rsaKeySize(bits: bits)) { DER.rsaSPKI(key) },

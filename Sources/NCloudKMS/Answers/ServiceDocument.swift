@@ -1,4 +1,5 @@
 import JSON
+import Platform
 
 /// The members of an answer's body that matter, whichever of the two shapes it has (01-kms-api.md, Errors):
 /// `{"error": {"errorCode", "message"}}` from the gateway, `{"code", "msg" or "message", "data"}` from KMS.
@@ -46,7 +47,8 @@ struct ServiceDocument {
         }
         return ServiceFailure(
             code: verdict.code, repetition: verdict.repetition, httpStatus: status, kmsCode: shown(code),
-            kmsMessage: shown(message), isTextWithheld: isPrivate || texts.contains(where: ServiceText.holdsCredentials),
+            kmsMessage: shown(message),
+            isTextWithheld: isPrivate || texts.contains(where: ServiceText.holdsCredentials),
             detail: detail)
     }
 

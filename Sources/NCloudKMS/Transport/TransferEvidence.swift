@@ -50,10 +50,6 @@ struct TransferEvidence {
         return nameWasResolved ? .connecting : .resolving
     }
 
-    var reach: TransportFailure.Reach {
-        answerHasBegun ? .answered : requestWasSent ? .maybeReceived : .notSent
-    }
-
     /// The map from libcurl's codes to ours.
     var kind: TransportFailure.Kind {
         if isTooLarge { return .tooLarge }

@@ -4,7 +4,7 @@ extension TransportFailure {
     /// The failure that libcurl's evidence amounts to.
     init(_ evidence: TransferEvidence) {
         let kind = evidence.kind
-        self.init(kind, reach: evidence.reach, message: Self.message(kind, evidence))
+        self.init(kind, message: Self.message(kind, evidence))
     }
 
     /// Of libcurl's own texts only the fixed one of the code is used: the others may hold a proxy's password.

@@ -66,16 +66,6 @@ struct TransportFailure: Error, Sendable, Equatable {
         case unusable
     }
 
-    /// How far the attempt came.
-    enum Reach: Sendable, Hashable {
-        /// The service can't have seen the request.
-        case notSent
-        /// The service may have seen and even carried it out.
-        case maybeReceived
-        /// The service's answer had begun.
-        case answered
-    }
-
     /// Whether another attempt may help (spec page 03, Retry).
     enum Repetition: Sendable, Hashable {
         case allowed
@@ -85,13 +75,11 @@ struct TransportFailure: Error, Sendable, Equatable {
     }
 
     var kind: Kind
-    var reach: Reach
     /// One sentence for people. Never a header, a body, a user or a password.
     var message: String
 
-    init(_ kind: Kind, reach: Reach = .notSent, message: String) {
+    init(_ kind: Kind, message: String) {
         self.kind = kind
-        self.reach = reach
         self.message = message
     }
 

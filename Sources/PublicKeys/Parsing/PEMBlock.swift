@@ -1,3 +1,5 @@
+import Platform
+
 /// The one PEM block of a text (RFC 7468), with nothing but white space around it and no headers in it.
 struct PEMBlock {
     enum Label {
@@ -19,7 +21,7 @@ struct PEMBlock {
         guard text[...].firstIndex(of: "PRIVATE KEY") == nil else { throw .privateKey }
         guard text.count <= Self.maximumBytes else { throw .tooLong }
 
-        let block = text.trimmingWhiteSpace()
+        let block = text.trimmingWhitespace()
         guard block.starts(with: Self.begin) else {
             throw block.firstIndex(of: Self.begin) == nil ? .notPEM : .textAroundPEM
         }
@@ -72,7 +74,7 @@ struct PEMBlock {
             throw .malformedPEM
         }
         guard !body.contains(UInt8(ascii: ":")) else { throw .pemHeaders }
-        guard let der = Base64.decode(body.filter { !$0.isWhiteSpace }) else { throw .invalidBase64 }
+        guard let der = Base64.decode(body.filter { !$0.isASCIIWhitespace }) else { throw .invalidBase64 }
         return der
     }
 }
@@ -80,16 +82,6 @@ struct PEMBlock {
 extension UInt8 {
     fileprivate var isBlank: Bool { self == UInt8(ascii: " ") || self == UInt8(ascii: "\t") }
     fileprivate var isLineEnd: Bool { self == UInt8(ascii: "\n") || self == UInt8(ascii: "\r") }
-    /// What RFC 7468 calls WSP and EOL, with the vertical tab and the form feed.
-    fileprivate var isWhiteSpace: Bool { self == UInt8(ascii: " ") || (0x09...0x0D).contains(self) }
-}
-
-extension [UInt8] {
-    fileprivate func trimmingWhiteSpace() -> ArraySlice<UInt8> {
-        let start = firstIndex { !$0.isWhiteSpace } ?? endIndex
-        let end = self[start...].lastIndex { !$0.isWhiteSpace }.map { $0 + 1 } ?? endIndex
-        return self[start..<end]
-    }
 }
 
 extension ArraySlice<UInt8> {

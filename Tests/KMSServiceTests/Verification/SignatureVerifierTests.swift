@@ -170,6 +170,17 @@ import Testing
         #expect(error == refusal)
     }
 
+    @Test func `cancelling ends the second fetch, even when it began within the first`() {
+        let cancelled = Lock<[Int]>([])
+        let verification = SignatureVerification { _ in }
+        verification.fetch {
+            verification.fetch { { cancelled.withLock { $0.append(2) } } }
+            return { cancelled.withLock { $0.append(1) } }
+        }
+        verification.cancel()
+        #expect(cancelled.withLock(\.self) == [2])
+    }
+
     @Test func `cancelling ends it at once and lets go of the key`() async throws {
         let fixture = try await Self.fixture.value
         let keys = ScriptedKeys([])
