@@ -53,9 +53,7 @@ struct FaultAnswer: Sendable {
         }
         let type = try #require(Self.types[code], "\(line)")
         #expect(data?["type"]?.string == type.name)
-        // Not repeated, and not for an answer: the host does not exist, or the proxy refuses.
-        let isLasting = code == 1008 && httpStatus == nil && reason == nil
-        #expect(data?["retryable"]?.bool == (type.isRetryable && !isLasting))
+        #expect(data?["retryable"]?.bool == type.isRetryable)
         #expect(retryAfterMilliseconds == nil || type.isRetryable)
         // A cancelled call is answered before the client knows of it.
         #expect(data?["keyTag"]?.string != nil || code == -32800)
