@@ -89,11 +89,9 @@ public struct KMSError: Error, Hashable, Sendable {
     /// A short word for programs: why no further attempt was made (`RetryStop`), or which check failed.
     public package(set) var reason: String?
 
-    /// Whether this one failure stays until somebody changes something, whatever its code says.
-    package var isLasting = false
-
-    /// Whether the same call may succeed later without anybody changing anything.
-    public var retryable: Bool { code.isRetryable && !isLasting }
+    /// Whether the same call may succeed later: a property of the code, as the contract has it. The message says where
+    /// somebody has to change something first.
+    public var retryable: Bool { code.isRetryable }
 
     package init(_ code: Code, _ message: String, reason: String? = nil, retryAfter: Duration? = nil) {
         self.code = code

@@ -11,13 +11,11 @@ extension KMSError {
         case .badResponse:
             self.init(.invalidServiceResponse, "\(failure.message) Check the endpoint.")
         default:
-            let isLasting = failure.repetition == .never
             let advice =
-                isLasting
+                failure.repetition == .never
                 ? "Check the configuration of the endpoint and the proxy."
                 : "Try again later, or check the network and the endpoint."
             self.init(.serviceUnavailable, "\(failure.message) \(advice)")
-            self.isLasting = isLasting
         }
     }
 
