@@ -2,9 +2,10 @@
 SWIFT ?= swift
 PREFIX ?= /usr/local
 RELEASE = $(SWIFT) build -c release --static-swift-stdlib
+SOAK_FIGURES = $(CURDIR)/.build/soak-figures
 PROGRAMS = ncloud-kms-rpc ncloud-kms-emulator
 
-.PHONY: help build demo test lint install clean
+.PHONY: help build demo test soak lint install clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -20,6 +21,14 @@ test: ## All tests
 	@.ci/dependencies test
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --disable-xctest
+
+# The tests append their figures; without any, nothing was run, and that is a failure.
+soak: ## Hours in minutes: mixed traffic (NCLOUD_KMS_SOAK_MINUTES, 10), an outage, throttling, a minute of idleness
+	@.ci/dependencies test
+	@rm -f $(SOAK_FIGURES)
+	$(SWIFT) build --build-tests
+	NCLOUD_KMS_SOAK=$(SOAK_FIGURES) $(SWIFT) test --skip-build --disable-xctest --no-parallel \
+		--filter 'SoakTests|IdleTests'; status=$$?; cat $(SOAK_FIGURES) && exit $$status
 
 lint: ## Check the format
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
