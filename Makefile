@@ -2,6 +2,9 @@
 SWIFT ?= swift
 PREFIX ?= /usr/local
 RELEASE = $(SWIFT) build -c release --static-swift-stdlib
+# So many tests at once: most start processes and servers, and more of them would only wait for each other.
+TEST = SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 $(SWIFT) test --disable-xctest
+SOAK_FIGURES = $(CURDIR)/.build/soak-figures
 PROGRAMS = ncloud-kms-rpc ncloud-kms-emulator
 # What comes with the programs, in folders as they stand under PREFIX.
 SHARE = .build/share
@@ -35,17 +38,21 @@ demo: build ## Run the service inside the emulator and show some calls
 test: ## All tests
 	@.ci/dependencies test
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build --disable-xctest
+	$(TEST) --skip-build
 
-soak: ## The tests that take minutes
+# The tests append their figures; without any, nothing was run, and that is a failure.
+soak: ## Hours in minutes: mixed traffic (NCLOUD_KMS_SOAK_MINUTES, 10), an outage, throttling, a minute of idleness
 	@.ci/dependencies test
-	NCLOUD_KMS_SOAK=1 $(SWIFT) test --disable-xctest --filter IdleTests
+	@rm -f $(SOAK_FIGURES)
+	$(SWIFT) build --build-tests
+	NCLOUD_KMS_SOAK=$(SOAK_FIGURES) $(SWIFT) test --skip-build --disable-xctest --no-parallel \
+		--filter 'SoakTests|IdleTests'; status=$$?; cat $(SOAK_FIGURES) && exit $$status
 
 sanitize: ## All tests under the thread sanitizer, then under the address sanitizer
 	@.ci/dependencies test
 	NCLOUD_KMS_SANITIZER=thread TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/tsan.suppressions" \
-		$(SWIFT) test --disable-xctest --sanitize=thread --scratch-path .build-tsan
-	NCLOUD_KMS_SANITIZER=address $(SWIFT) test --disable-xctest --sanitize=address --scratch-path .build-asan
+		$(TEST) --sanitize=thread --scratch-path .build-tsan
+	NCLOUD_KMS_SANITIZER=address $(TEST) --sanitize=address --scratch-path .build-asan
 
 bench: build ## Measure beside the peers; QUICK=1 takes a minute, RECORD=1 keeps the result as the one to compare with
 	@.ci/dependencies bench

@@ -165,21 +165,15 @@ import Testing
 
     // MARK: Recycled connections
 
-    @Test(arguments: [1, 7, 200])
-    func `no call fails where the service closes behind every n-th answer`(count: Int) async throws {
-        let calls = count == 1 ? 200 : 2_000
-        try await EmulatedKMS.with(faults: ["close-every=\(count)"]) { kms in
-            _ = try await kms.run(["--rate-per-key", "0"]) { process in
-                let text = (0..<calls).map { number in
-                    Lines.request(
-                        number, "getPublicKey",
-                        #"{"keyTag":"demo-rsa","keyVersion":\#(number % 2 == 0 ? 1 : 3),"maxAgeMs":0}"#) + "\n"
-                }.joined()
-                let writer = Task { try await onOwnThread { try process.send(Array(text.utf8)) } }
-                for _ in 0..<calls { #expect(try await process.nextFaultAnswer().code == nil) }
-                try await writer.value
+    @Test(arguments: [(1, 200), (7, 1_000), (200, 2_000)])
+    func `no call fails where the service closes behind every n-th answer`(count: Int, calls: Int) async throws {
+        try await EmulatedKMS.with(seed: RecycledConnections.seed, faults: ["close-every=\(count)"]) {
+            (kms) async throws in
+            _ = try await kms.run(RecycledConnections.arguments) { (process) async throws in
+                #expect(try await RecycledConnections.failures(of: calls, process) == 0)
                 #expect(try await process.status()["upstream"]?["failures"]?.integer == 0)
             }
+            #expect(kms.emulator.state.total >= calls)
             #expect(kms.emulator.state.perConnection.allSatisfy { $0 <= count })
         }
     }

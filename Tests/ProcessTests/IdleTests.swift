@@ -12,7 +12,7 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: contentsOfEnvironment("NCLOUD_KMS_SOAK") != nil, "make soak sets NCLOUD_KMS_SOAK"))
+    @Test(.enabled(if: Soak.isOn, "make soak sets NCLOUD_KMS_SOAK"))
     func `idle for a minute it does nothing`() async throws {
         try await idle {
             // The time is what this is about.
@@ -38,9 +38,4 @@ import Testing
             #expect(outcome.status == 0)
         }
     }
-}
-
-/// A variable of the tests' own environment.
-private func contentsOfEnvironment(_ name: String) -> String? {
-    getenv(name).map { String(cString: $0) }
 }

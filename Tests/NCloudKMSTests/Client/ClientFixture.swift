@@ -87,9 +87,19 @@ final class ClientFixture: Sendable {
         _ = await status()
     }
 
+    /// What did not come is taken for lost after so long; only a failing test waits for it.
+    private static let patience = Duration.seconds(60)
+
     /// Waits for what the client does by itself.
     func wait(until isDone: (ClientStatus) async throws -> Bool) async rethrows {
-        while try await !isDone(status()) { await Task.yield() }
+        let end = SystemClock().now + Self.patience
+        while try await !isDone(status()) {
+            guard SystemClock().now < end else {
+                Issue.record("the client did not do what was waited for")
+                return
+            }
+            await Task.yield()
+        }
     }
 }
 

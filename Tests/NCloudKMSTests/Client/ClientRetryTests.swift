@@ -38,7 +38,7 @@ import Testing
         let fixture = try ClientFixture(
             faults: ["status=503,count=1" + (hint.isEmpty ? "" : ",\(hint)")], random: 0.999_999_9)
         let call = fixture.begin(try ClientFixture.query())
-        await fixture.wait { $0.upstream.retries == 1 }
+        await fixture.wait { $0.upstream.failures == 1 }
         await fixture.advance(by: .milliseconds(wait - 1))
         #expect(await fixture.status().upstream.attempts == 1)
         await fixture.advance(by: .milliseconds(1))
