@@ -3,8 +3,15 @@ SWIFT ?= swift
 PREFIX ?= /usr/local
 RELEASE = $(SWIFT) build -c release --static-swift-stdlib
 PROGRAMS = ncloud-kms-rpc ncloud-kms-emulator
+# What comes with the programs, in folders as they stand under PREFIX.
+SHARE = .build/share
+MANUALS = $(SHARE)/man/man1
+BASH_COMPLETIONS = $(SHARE)/bash-completion/completions
+ZSH_COMPLETIONS = $(SHARE)/zsh/site-functions
+FISH_COMPLETIONS = $(SHARE)/fish/vendor_completions.d
+COMPLETIONS = .build/release/$(program) --generate-completion-script
 
-.PHONY: help build demo test soak sanitize lint install clean
+.PHONY: help build man demo test soak sanitize bench lint install clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -12,6 +19,15 @@ help: ## List the targets
 build: ## Release binaries, at .build/release
 	@.ci/dependencies build
 	$(foreach program,$(PROGRAMS),$(RELEASE) --product $(program) &&) true
+
+man: build ## Man pages and shell completions, at .build/share
+	$(RELEASE) --product generate-manual
+	rm -rf $(SHARE)
+	mkdir -p $(MANUALS) $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS) $(FISH_COMPLETIONS)
+	$(foreach program,$(PROGRAMS),.build/release/generate-manual .build/release/$(program) -o $(MANUALS) &&) true
+	$(foreach program,$(PROGRAMS),$(COMPLETIONS) bash > $(BASH_COMPLETIONS)/$(program) &&) true
+	$(foreach program,$(PROGRAMS),$(COMPLETIONS) zsh > $(ZSH_COMPLETIONS)/_$(program) &&) true
+	$(foreach program,$(PROGRAMS),$(COMPLETIONS) fish > $(FISH_COMPLETIONS)/$(program).fish &&) true
 
 demo: build ## Run the service inside the emulator and show some calls
 	@.build/release/ncloud-kms-emulator -- protocol/demo.sh .build/release/ncloud-kms-rpc
@@ -31,12 +47,18 @@ sanitize: ## All tests under the thread sanitizer, then under the address saniti
 		$(SWIFT) test --disable-xctest --sanitize=thread --scratch-path .build-tsan
 	NCLOUD_KMS_SANITIZER=address $(SWIFT) test --disable-xctest --sanitize=address --scratch-path .build-asan
 
+bench: build ## Measure beside the peers; QUICK=1 takes a minute, RECORD=1 keeps the result as the one to compare with
+	@.ci/dependencies bench
+	@python3 -B Tests/Benchmarks/bench.py $(if $(QUICK),--quick) $(if $(RECORD),--record)
+
 lint: ## Check the format
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
 
-install: build ## Install the programs under PREFIX
+install: man ## Install programs, man pages and completions under PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(addprefix .build/release/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/share
+	cp -R $(SHARE)/. $(DESTDIR)$(PREFIX)/share
 
 clean: ## Remove everything that was built
 	rm -rf .build*

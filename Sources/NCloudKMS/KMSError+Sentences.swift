@@ -83,6 +83,7 @@ extension KMSError {
         case waitingForLimiter = "waiting for the rate limiter"
         case waitingForCredentials = "waiting for the server role's credentials"
         case waitingForConnection = "waiting for a free connection"
+        case connecting = "connecting to the service"
         case waitingForAnswer = "waiting for the service's answer"
         case waitingToRepeat = "waiting before another attempt"
 
@@ -91,6 +92,7 @@ extension KMSError {
             case .waitingForLimiter: "rate-limiter"
             case .waitingForCredentials: "credentials"
             case .waitingForConnection: "connection"
+            case .connecting: "connecting"
             case .waitingForAnswer: "answer"
             case .waitingToRepeat: "backoff"
             }

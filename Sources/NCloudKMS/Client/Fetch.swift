@@ -30,12 +30,18 @@ struct Fetch {
     }
 
     /// What a call that waits for it is doing, in the words of an error.
-    var activity: KMSError.Activity {
+    ///
+    /// - Parameter transferPhase: how far its transfer has come, if there is one.
+    func activity(_ transferPhase: (TransferID) -> TransportFailure.Phase?) -> KMSError.Activity {
         switch phase {
         case .credentials: .waitingForCredentials
         case .limiter: .waitingForLimiter
         case .connection: .waitingForConnection
-        case .transfer: .waitingForAnswer
+        case .transfer(let transfer):
+            switch transferPhase(transfer) {
+            case .resolving, .connecting, .handshake: .connecting
+            case .waiting, .receiving, nil: .waitingForAnswer
+            }
         case .backoff: .waitingToRepeat
         }
     }

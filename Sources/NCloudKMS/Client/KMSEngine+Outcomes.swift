@@ -55,6 +55,9 @@ extension KMSEngine {
     ) {
         let now = clock.now
         upstream.failures += 1
+        // Those whose time is over hear that, not how an attempt ended that was cut to fit it.
+        fireTimers(now: now)
+        guard fetches[fetch.id] != nil else { return }
         var fetch = fetch
         var error = error
         error.httpStatus = error.httpStatus ?? response?.status

@@ -92,10 +92,7 @@ actor KMSEngine {
         admitDue(now: now)
         startTransfers()
         do {
-            let completions = try multi.perform()
-            // libcurl's time-out may be seen in the turn in which a call's own time ends: that is told by the call's.
-            fireTimers(now: clock.now)
-            for completion in completions { finish(completion) }
+            for completion in try multi.perform() { finish(completion) }
         } catch {
             logger.error("\(error.message)")
         }
@@ -105,7 +102,7 @@ actor KMSEngine {
         return .sleep(until: [timers.next, admission].compactMap { $0 }.min())
     }
 
-    private func fireTimers(now: Instant) {
+    func fireTimers(now: Instant) {
         while let timer = timers.popDue(by: now) {
             switch timer {
             case .deadline(let call): deadlinePassed(call)
@@ -152,7 +149,7 @@ actor KMSEngine {
 
     private func deadlinePassed(_ call: Int) {
         guard let fetch = calls[call].flatMap({ fetches[$0.place.fetch] }) else { return }
-        var error = KMSError.deadlineExceeded(while: fetch.activity)
+        var error = KMSError.deadlineExceeded(while: fetch.activity(multi.phase))
         if fetch.progress.attempts > 0 { error.attempts = fetch.progress.attempts }
         leave(call, error)
     }
@@ -161,7 +158,11 @@ actor KMSEngine {
     /// does.
     private func leave(_ number: Int, _ error: KMSError) {
         guard let place = calls[number]?.place else { return }
-        if table.leave(place)?.isAbandoned ?? false { abort(place.fetch) }
+        if table.leave(place)?.isAbandoned ?? false {
+            let hadTransfer = abort(place.fetch)
+            // Nobody has to wait for a service in vain without its being counted; who cancels does not wait.
+            if hadTransfer, error.code == .deadlineExceeded { upstream.failures += 1 }
+        }
         end(number, .failure(error))
     }
 
@@ -178,18 +179,21 @@ actor KMSEngine {
     }
 
     /// Drops a fetch that nobody waits for, wherever it stands.
-    private func abort(_ id: Fetches.FetchID) {
-        guard let fetch = fetches.removeValue(forKey: id) else { return }
+    ///
+    /// - Returns: whether a transfer was cut off.
+    private func abort(_ id: Fetches.FetchID) -> Bool {
+        guard let fetch = fetches.removeValue(forKey: id) else { return false }
         timers.remove(.backoff(id))
         switch fetch.phase {
         case .limiter(let ticket):
             tickets[ticket] = nil
             limiter.cancel(ticket)
         case .transfer(let transfer):
-            transfers[transfer] = nil
             multi.cancel(transfer)
+            return transfers.removeValue(forKey: transfer) != nil
         case .credentials, .connection, .backoff: break
         }
+        return false
     }
 
     /// The time after which nobody waits for a fetch.

@@ -150,6 +150,8 @@ final class CurlEasy {
     /// What came of the transfer. After it the handle is off the multi handle.
     func finish(_ code: CURLcode) -> Result<HTTPResponse, TransportFailure> {
         defer { collector.reset() }
+        // libcurl takes a header that is cut between two lines for a whole one.
+        let code = code == CURLE_OK && !collector.headerIsComplete ? CURLE_PARTIAL_FILE : code
         let succeeded = code == CURLE_OK || collector.switchedProtocols
         guard succeeded, let sent = collector.sent, let received = collector.received else {
             return .failure(TransportFailure(evidence(for: code)))
@@ -182,7 +184,10 @@ final class CurlEasy {
         max(1, Int(min(duration, HTTPRequest.longestAttempt).millisecondsRoundedUp))
     }
 
-    // MARK: What libcurl knows afterwards
+    // MARK: What libcurl knows
+
+    /// What the transfer is doing now.
+    var phase: TransportFailure.Phase { evidence(for: CURLE_OK).phase }
 
     private func evidence(for code: CURLcode) -> TransferEvidence {
         let text = String(cString: errorText)

@@ -81,6 +81,9 @@ final class CurlMulti {
         return id
     }
 
+    /// What a transfer is doing now; nil if it has ended.
+    func phase(of id: TransferID) -> TransportFailure.Phase? { transfers[id]?.phase }
+
     /// Ends a transfer without an outcome. Its connection is closed, as the answer might still come on it.
     ///
     /// Does nothing if it has ended.

@@ -33,6 +33,8 @@ final class ResponseCollector {
     private(set) var received: HTTPResponse.Moment?
     /// The answer was refused because it is too large.
     private(set) var isTooLarge = false
+    /// The empty line behind the final header came.
+    var headerIsComplete: Bool { position == .afterHeader }
     /// The answer was ended at its header, because what follows a 101 is not HTTP.
     private(set) var switchedProtocols = false
 

@@ -33,6 +33,9 @@ import Testing
             .connectionLost(.reset), .answered),
         Fault("closed without an answer", [.readRequest], .connectionLost(.empty), .maybeReceived),
         Fault("closed in the header", [.readRequest, .send(head)], .connectionLost(.cut), .answered),
+        Fault(
+            "closed in a header that announces no length", [.readRequest, .send("HTTP/1.1 200 OK\r\nDate: x\r\n")],
+            .connectionLost(.cut), .answered),
         Fault("cut body", [.readRequest, .send(head + "\r\n{}")], .connectionLost(.cut), .answered),
         Fault(
             "cut chunk", [.readRequest, .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{}")],

@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// What all commands have in common.
-@Suite(.timeLimit(.minutes(1))) struct CommandLineTests {
+@Suite(.timeLimit(.minutes(5))) struct CommandLineTests {
     private static let verify = ["verify", "k", "--algorithm", "RS256", "--signature", "/dev/null", "/dev/null"]
 
     @Test(arguments: [

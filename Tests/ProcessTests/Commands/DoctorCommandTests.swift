@@ -2,7 +2,7 @@ import KMSEmulator
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct DoctorCommandTests {
+@Suite(.timeLimit(.minutes(5))) struct DoctorCommandTests {
     /// What it prints: verdict, check and text of each line.
     private struct Line: Equatable {
         let verdict: String

@@ -5,7 +5,7 @@ import PublicKeys
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct GetPublicKeyCommandTests {
+@Suite(.timeLimit(.minutes(5))) struct GetPublicKeyCommandTests {
     private static let kms = Task {
         let keys = try await TestKeys.shared.value
         return try EmulatedKMS(

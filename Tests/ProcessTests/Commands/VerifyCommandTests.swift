@@ -3,7 +3,7 @@ import PublicKeys
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct VerifyCommandTests {
+@Suite(.timeLimit(.minutes(5))) struct VerifyCommandTests {
     private static let message = Array("what was signed\n".utf8)
 
     private static let kms = Task {
