@@ -10,11 +10,12 @@ let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-s
 
 let package = Package(
     name: "ncloud-kms-rpc",
-    platforms: [.macOS(.v15)],
+    // `InlineArray` is in the standard library from here on.
+    platforms: [.macOS(.v26)],
     products: [
         .executable(name: "ncloud-kms-rpc", targets: ["ncloud-kms-rpc"]),
         .executable(name: "ncloud-kms-emulator", targets: ["ncloud-kms-emulator"]),
-        .library(name: "NCloudKMS", targets: ["NCloudKMS"]),
+        .library(name: "NCloudKMS", targets: ["NCloudKMS", "PublicKeys"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -84,7 +85,10 @@ let package = Package(
             name: "NCloudKMSTests", dependencies: ["NCloudKMS", "KMSEmulator", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "KMSServiceTests",
-            dependencies: ["KMSService", "JSON", "JSONRPC", "NCloudKMS", "PublicKeys", "Platform", "TestSupport"],
+            dependencies: [
+                "KMSService", "JSON", "JSONRPC", "NCloudKMS", "PublicKeys", "Platform", "KMSEmulator", "TestSupport",
+                logging,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "KMSEmulatorTests",

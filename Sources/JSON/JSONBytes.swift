@@ -98,6 +98,29 @@ enum JSONBytes {
     }
 }
 
+extension UnsafeBufferPointer<UInt8> {
+    /// Eight bytes at a time, where `elementsEqual` takes one.
+    package func hasSameBytes(as other: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        guard let left = UnsafeRawPointer(baseAddress), let right = UnsafeRawPointer(other.baseAddress) else {
+            return count == 0
+        }
+        var index = 0
+        while index &+ 8 <= count {
+            let isEqual =
+                left.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                == right.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            guard isEqual else { return false }
+            index &+= 8
+        }
+        while index < count {
+            guard self[index] == other[index] else { return false }
+            index &+= 1
+        }
+        return true
+    }
+}
+
 extension UInt8 {
     var isDigit: Bool { self &- UInt8(ascii: "0") < 10 }
 

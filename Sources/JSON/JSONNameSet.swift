@@ -28,6 +28,6 @@ public struct JSONNameSet {
     private static func equal(
         _ left: Range<Int>, _ right: Range<Int>, in bytes: UnsafeBufferPointer<UInt8>
     ) -> Bool {
-        left.count == right.count && bytes[left].elementsEqual(bytes[right])
+        UnsafeBufferPointer(rebasing: bytes[left]).hasSameBytes(as: UnsafeBufferPointer(rebasing: bytes[right]))
     }
 }

@@ -124,6 +124,6 @@ extension JSONToken {
         guard kind == .string else { return false }
         let wanted = UnsafeBufferPointer(start: expected.utf8Start, count: expected.utf8CodeUnitCount)
         if hasEscapes { return decoded(from: bytes).elementsEqual(wanted) }
-        return contents.count == wanted.count && bytes[contents].elementsEqual(wanted)
+        return wanted.hasSameBytes(as: UnsafeBufferPointer(rebasing: bytes[contents]))
     }
 }

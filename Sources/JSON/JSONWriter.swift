@@ -52,6 +52,11 @@ public struct JSONWriter {
         bytes.append(contentsOf: json)
     }
 
+    mutating func integer(_ integer: Int) {
+        separate()
+        bytes.append(decimal: integer)
+    }
+
     mutating func string(_ string: String) {
         separate()
         bytes.append(UInt8(ascii: "\""))
@@ -121,7 +126,7 @@ extension String: JSONWritable {
 }
 
 extension Int: JSONWritable {
-    public func write(to json: inout JSONWriter) { json.raw(description.utf8) }
+    public func write(to json: inout JSONWriter) { json.integer(self) }
 }
 
 extension Bool: JSONWritable {

@@ -40,11 +40,20 @@ public struct Service: Sendable {
     }
 
     /// Serves until the input ends, the output is closed or a stop descriptor fires.
-    public func run() {
+    ///
+    /// - Returns: whether every answer that somebody wanted was written: false when the output broke, as on a full disk.
+    ///   A reader that closed its end wanted none.
+    public func run() -> Bool {
         logger.info("serving", metadata: ["version": "\(ProgramVersion.text)", "endpoint": "\(client.endpoint)"])
-        connection.run()
+        let outputError = connection.run()
         let counters = connection.counters
         logger.info("ended", metadata: ["received": "\(counters.received)", "answered": "\(counters.answered)"])
+        return outputError.map(Self.isClosing) ?? true
+    }
+
+    /// Whether an error of a write says that the reader has closed its end.
+    fileprivate static func isClosing(_ errorNumber: CInt) -> Bool {
+        errorNumber == EPIPE || errorNumber == ECONNRESET
     }
 }
 
@@ -60,10 +69,12 @@ extension Logger {
             debug("a message was refused", metadata: ["error": "\(error.message)"])
         case .inputFailed(let number):
             warning("stdin can't be read; taken for its end", metadata: ["error": "\(PlatformError.text(of: number))"])
-        case .outputClosed:
+        case .outputClosed(let number) where Service.isClosing(number):
             debug("stdout was closed by its reader")
+        case .outputClosed(let number):
+            error("stdout can't be written; answers are lost", metadata: ["error": "\(PlatformError.text(of: number))"])
         case .stopping:
-            info("stopping: a signal, or the end of the parent process")
+            debug("stopping: a signal, or the end of the parent process")
         }
     }
 }

@@ -101,4 +101,6 @@ extension KMSError {
 
     package static let cancelled = KMSError(.cancelled, "The call was cancelled.")
 
+    package static let shuttingDown = KMSError(
+        .shuttingDown, "The client was shut down before the call ended; ask a new one.")
 }

@@ -42,7 +42,8 @@ public struct KMSError: Error, Hashable, Sendable {
             }
         }
 
-        /// Whether the same call may succeed later without anybody changing anything.
+        /// Whether the same call may succeed later without anybody changing anything, as a rule; see
+        /// `KMSError.retryable`.
         public var isRetryable: Bool {
             switch self {
             case .rateLimited, .serviceUnavailable, .deadlineExceeded, .shuttingDown: true
@@ -88,7 +89,11 @@ public struct KMSError: Error, Hashable, Sendable {
     /// A short word for programs: why no further attempt was made (`RetryStop`), or which check failed.
     public package(set) var reason: String?
 
-    public var retryable: Bool { code.isRetryable }
+    /// Whether this one failure stays until somebody changes something, whatever its code says.
+    package var isLasting = false
+
+    /// Whether the same call may succeed later without anybody changing anything.
+    public var retryable: Bool { code.isRetryable && !isLasting }
 
     package init(_ code: Code, _ message: String, reason: String? = nil, retryAfter: Duration? = nil) {
         self.code = code

@@ -1,4 +1,4 @@
-/// Whole files and whole writes; all of them wait.
+/// Whole files and whole writes; all of them wait, for a descriptor that another program made non-blocking, too.
 package enum FileContents {
     /// - Parameter maximumBytes: a longer file fails with `EFBIG`.
     package static func of(_ path: String, maximumBytes: Int = .max) throws(PlatformError) -> [UInt8] {
@@ -28,7 +28,7 @@ package enum FileContents {
         defer { buffer.deallocate() }
         while true {
             let count = systemRead(descriptor, buffer.baseAddress, buffer.count)
-            if count < 0, errno == EINTR { continue }
+            if count < 0, waits(for: descriptor, POLLIN) { continue }
             guard count >= 0 else { throw PlatformError("read") }
             guard count > 0 else { return }
             try take(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
@@ -40,9 +40,22 @@ package enum FileContents {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
+            if count < 0, waits(for: descriptor, POLLOUT) { continue }
             guard count >= 0 else { throw PlatformError("write") }
             rest = rest.dropFirst(count)
+        }
+    }
+
+    /// Whether the call that failed is worth another try; before that the descriptor is ready for it.
+    private static func waits(for descriptor: CInt, _ events: some BinaryInteger) -> Bool {
+        switch errno {
+        case EINTR: return true
+        case EAGAIN, EWOULDBLOCK:
+            var entry = pollfd(fd: descriptor, events: Int16(truncatingIfNeeded: events), revents: 0)
+            // A failure of `poll` is only another try.
+            poll(&entry, 1, -1)
+            return true
+        default: return false
         }
     }
 }

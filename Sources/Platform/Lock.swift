@@ -5,14 +5,15 @@
 ///
 /// - Important: not recursive, and never held across a callback into code of somebody else.
 public final class Lock<State>: @unchecked Sendable {
-    // The mutex needs an address that never changes, which a stored property does not promise. It comes first, or a
-    // state of no size would share its address, and the thread sanitizer would see a race there.
+    // The mutex needs an address that never changes, which a stored property does not promise.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    // Sendable: `state` is reached only in `withLock`, between lock and unlock of the mutex.
-    private var state: State
+    // Sendable: the state is reached only in `withLock`, between lock and unlock of the mutex. It has an address of its
+    // own, as the runtime would check each access to a stored property for what the mutex ensures.
+    private let state: UnsafeMutablePointer<State>
 
     public init(_ state: sending State) {
-        self.state = state
+        self.state = .allocate(capacity: 1)
+        self.state.initialize(to: state)
         mutex = .allocate(capacity: 1)
         let status = pthread_mutex_init(mutex, nil)
         precondition(status == 0, "pthread_mutex_init: \(status)")
@@ -21,6 +22,8 @@ public final class Lock<State>: @unchecked Sendable {
     deinit {
         pthread_mutex_destroy(mutex)
         mutex.deallocate()
+        state.deinitialize(count: 1)
+        state.deallocate()
     }
 
     /// Runs `body` while no other thread runs one on the same lock.
@@ -30,6 +33,6 @@ public final class Lock<State>: @unchecked Sendable {
     ) throws(Failure) -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        return try body(&state)
+        return try body(&state.pointee)
     }
 }

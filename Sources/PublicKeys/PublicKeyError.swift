@@ -3,6 +3,8 @@
 public enum PublicKeyError: Error, Equatable, Sendable {
     /// No PEM block is in the text.
     case notPEM
+    /// The text has more bytes than any key that is accepted.
+    case tooLong
     /// Something other than white space precedes or follows the PEM block.
     case textAroundPEM
     case multiplePEMBlocks
@@ -43,6 +45,7 @@ public enum PublicKeyError: Error, Equatable, Sendable {
     public var name: String {
         switch self {
         case .notPEM: "notPEM"
+        case .tooLong: "tooLong"
         case .textAroundPEM: "textAroundPEM"
         case .multiplePEMBlocks: "multiplePEMBlocks"
         case .malformedPEM: "malformedPEM"
@@ -74,6 +77,7 @@ extension PublicKeyError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .notPEM: "the text is not a PEM block"
+        case .tooLong: "the text is longer than \(PEMBlock.maximumBytes >> 10) KiB"
         case .textAroundPEM: "there is text before or after the PEM block"
         case .multiplePEMBlocks: "there is more than one PEM block where one public key is expected"
         case .malformedPEM: "the lines that begin and end the PEM block are not as RFC 7468 writes them"

@@ -1,5 +1,6 @@
 import ArgumentParser
 import KMSService
+import Platform
 
 @main
 struct Program: ParsableCommand {
@@ -18,6 +19,8 @@ struct Program: ParsableCommand {
     @OptionGroup var options: ServiceOptions
 
     static func main() {
+        // Before anything can be written: a host that has closed stderr must not kill what has a status to tell.
+        signal(SIGPIPE, SIG_IGN)
         do {
             var command = try parseAsRoot()
             try command.run()

@@ -31,6 +31,9 @@ import Testing
                     Seed.Key(
                         keyTag: "revoked", keyType: .rsa2048, status: .revoked,
                         versions: [Seed.Version(1, publicKey: "k")]),
+                    Seed.Key(
+                        keyTag: "raw-aes", keyType: .aes256, status: .disabled,
+                        versions: [Seed.Version(1, publicKey: nil, rawAnswer: raw)]),
                     Seed.Key(keyTag: "raw", keyType: .rsa2048, rawAnswer: raw),
                     Seed.Key(keyTag: "bare", keyType: .rsa2048),
                 ])))
@@ -137,6 +140,11 @@ import Testing
         let answer = reply("/kms/v1/keys/rsa/get-pub-key", method: "GET").answer
         #expect(answer.status == 405)
         #expect(answer.headers == [Answer.Header("Allow", "POST")])
+    }
+
+    @Test(arguments: ["{}", "{\"keyVersion\":1}"])
+    func `a version's raw answer comes whatever the key's type and state are`(body: String) {
+        #expect(key("raw-aes", body) == Self.raw)
     }
 
     @Test func `a raw answer stands for the key, but not for its credentials`() {

@@ -28,6 +28,7 @@ import Testing
             .credentialsUnavailable(looked: ["here", "there"]), .credentialsUnusable("x"), .signingFailed,
             .invalidKey("it is a private key"),
             .answerTooLarge(maximumBytes: 65_536), .rateLimitedHere(retryAfter: .seconds(1)), .cancelled,
+            .shuttingDown,
         ]
 
     @Test(arguments: errors)
@@ -53,5 +54,19 @@ import Testing
         #expect(String(decoding: latest.body, as: UTF8.self) == "{}")
         let pinned = PublicKeyRequest(keyTag: tag, version: try KeyVersion(7))
         #expect(String(decoding: pinned.body, as: UTF8.self) == #"{"keyVersion":7}"#)
+    }
+
+    static let transportFailures: [(TransportFailure.Kind, Bool)] = [
+        (.connectionRefused, true), (.nameResolution(temporary: true), true),
+        (.nameResolution(temporary: false), false),
+        (.proxy(.refused(status: 407)), false), (.proxy(.refused(status: 502)), true), (.setup, false),
+    ]
+
+    @Test(arguments: transportFailures)
+    func `what can't pass is not to be tried again`(kind: TransportFailure.Kind, isRetryable: Bool) {
+        let error = KMSError(TransportFailure(kind, message: "It failed."))
+        #expect(error.code == .serviceUnavailable)
+        #expect(error.retryable == isRetryable)
+        #expect(error.message.contains("Try again later") == isRetryable)
     }
 }

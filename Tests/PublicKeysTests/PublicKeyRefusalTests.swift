@@ -90,6 +90,7 @@ private let e: [UInt8] = [1, 0, 1]
         Refusal("bare Base64", .notPEM) { try Base64.encode(KeyPair.rsa2048.get().spki) },
         Refusal("boundaries in small letters", .notPEM) { try good().lowercased() },
         Refusal("the end alone", .notPEM) { "-----END PUBLIC KEY-----\n" },
+        Refusal("more than any key has", .tooLong) { try good() + String(repeating: "\n", count: 8 << 10) },
         Refusal("text before", .textAroundPEM) { try "Bag Attributes\n" + good() },
         Refusal("a byte order mark before", .textAroundPEM) { try "\u{FEFF}" + good() },
         Refusal("text after", .textAroundPEM) { try good() + "x" },
@@ -211,7 +212,7 @@ private let e: [UInt8] = [1, 0, 1]
     ]
 
     static let rsaKeys: [Refusal] =
-        [1, 512, 1_024, 2_047, 16_385, 32_768, 400_000].flatMap { bits in
+        [1, 512, 1_024, 2_047, 16_385, 32_768, 40_000].flatMap { bits in
             let key = DER.rsaPKCS1(modulus: DER.modulus(bits: bits), exponent: e)
             return [
                 Refusal.spki("RSA of \(bits) bits", .rsaKeySize(bits: bits)) { DER.rsaSPKI(key) },

@@ -54,13 +54,23 @@ enum PrivateDescriptors {
         _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
         var address = loopback(port: port)
         let status = withSocketAddress(&address) {
-            connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            Platform.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
         }
         guard status == 0 || errno == EINPROGRESS else {
             let error = PlatformError("connect")
             _ = close(descriptor)
             throw error
         }
+        return descriptor
+    }
+
+    /// Connects to a port of 127.0.0.1.
+    static func connect(to port: UInt16) throws -> Int32 {
+        let descriptor = try beginConnecting(to: port)
+        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        while poll(&entry, 1, -1) < 0, errno == EINTR {}
+        // From here on it blocks. What went wrong is told by the first write.
+        _ = fcntl(descriptor, F_SETFL, 0)
         return descriptor
     }
 

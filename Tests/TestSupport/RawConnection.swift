@@ -50,7 +50,9 @@ package final class RawConnection: Sendable {
     }
 
     /// Writes all bytes.
-    package func send(_ bytes: [UInt8]) throws {
+    package func send(_ bytes: [UInt8]) throws { try Self.send(bytes, to: descriptor) }
+
+    private static func send(_ bytes: [UInt8], to descriptor: Int32) throws {
         var sent = 0
         while sent < bytes.count {
             let count = bytes[sent...].withUnsafeBytes {
@@ -66,6 +68,16 @@ package final class RawConnection: Sendable {
     /// Reads and drops what comes until the peer closes or the responder is stopped.
     package func waitUntilPeerCloses() {
         while (try? readSome()) != nil {}
+    }
+
+    /// Passes bytes in both directions between the peer and another socket, until one of them ends.
+    package func relay(to other: Int32) throws {
+        while true {
+            var entries = [descriptor, other].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+            guard poll(&entries, 2, -1) >= 0 || errno == EINTR else { throw Ended() }
+            if entries[0].revents != 0 { try Self.send(try readSome(), to: other) }
+            if entries[1].revents != 0 { try send(try Self.readSome(of: other)) }
+        }
     }
 
     /// Closes with a FIN, after what was sent.
@@ -101,7 +113,9 @@ package final class RawConnection: Sendable {
 
     /// Reads some bytes, at least one, that are no part of a request.
     @discardableResult
-    package func readSome() throws -> [UInt8] {
+    package func readSome() throws -> [UInt8] { try Self.readSome(of: descriptor) }
+
+    private static func readSome(of descriptor: Int32) throws -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: 4_096)
         let count = recv(descriptor, &buffer, buffer.count, 0)
         guard count > 0 else { throw Ended() }

@@ -25,7 +25,8 @@ public final class Connection: Sendable {
         /// Descriptors that become readable when the connection is to end soon: signals, the end of a parent process.
         public var stopDescriptors: [CInt]
         public var clock: any TimeSource
-        /// Told what deserves a line in a log. Called on the connection's thread; it must not wait.
+        /// Told what deserves a line in a log. Called on the connection's thread and on those that finish calls; it must
+        /// not wait.
         public var report: @Sendable (ConnectionEvent) -> Void
 
         public init(
@@ -72,17 +73,22 @@ public final class Connection: Sendable {
     /// when every answer that can be written is written. The descriptors are the caller's again then: calls that are
     /// still in flight are aborted, and their answers go nowhere.
     ///
+    /// - Returns: the error number with which writing failed, if it did: EPIPE or ECONNRESET when the reader has closed
+    ///   the output, anything else when answers are lost.
     /// - Precondition: called once.
-    public func run() {
+    @discardableResult
+    public func run() -> CInt? {
         var loop = ConnectionLoop(self)
         loop.run()
         abandonCalls()
+        return state.withLock { $0.outputError }
     }
 
     private func abandonCalls() {
         let abandoned = state.withLock { state in
             defer {
                 state.inFlight = [:]
+                state.inFlightBytes = 0
                 state.batches = [:]
             }
             return state.inFlight.values.sorted { $0.call.number < $1.call.number }
@@ -92,9 +98,11 @@ public final class Connection: Sendable {
 
     // MARK: Calls, from any thread
 
-    func register(_ call: Call, adding counters: ConnectionCounters) {
+    /// - Parameter size: the bytes of its id and parameters.
+    func register(_ call: Call, size: Int, adding counters: ConnectionCounters) {
         state.withLock { state in
-            state.inFlight[call.number] = InFlightCall(call: call)
+            state.inFlight[call.number] = InFlightCall(call: call, size: size)
+            state.inFlightBytes += size
             state.counters.add(counters)
         }
     }
@@ -106,6 +114,7 @@ public final class Connection: Sendable {
         body(&json)
         let (ended, mustWake) = state.withLock { state -> (InFlightCall?, Bool) in
             guard let ended = state.inFlight.removeValue(forKey: call.number) else { return (nil, false) }
+            state.inFlightBytes -= ended.size
             if let id = call.id {
                 state.answer(id: id, at: call.place, error, json.bytes, now: configuration.clock.now)
             }
@@ -116,6 +125,7 @@ public final class Connection: Sendable {
             return (ended, state.isLoopWaiting && isNews)
         }
         if mustWake { waker.wake() }
+        if ended != nil, call.id == nil, let error { configuration.report(.notificationDropped(error)) }
         return ended
     }
 
@@ -160,6 +170,8 @@ public enum ConnectionEvent: Sendable, Equatable {
 /// A call that was started and not finished.
 struct InFlightCall: Sendable {
     let call: Call
+    /// The bytes of its id and parameters.
+    let size: Int
     var abort: (@Sendable () -> Void)?
 }
 
@@ -170,6 +182,7 @@ extension Connection {
         var style = FrameStyle.line
         var outputError: CInt?
         var inFlight: [Int: InFlightCall] = [:]
+        var inFlightBytes = 0
         var batches: [Int: BatchAnswers] = [:]
         /// The size of the answers that wait in `batches` for others.
         var heldBytes = 0

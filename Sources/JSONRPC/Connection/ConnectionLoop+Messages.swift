@@ -116,17 +116,16 @@ extension ConnectionLoop {
         }
         if batch == nil, let id = request.id, answerAtOnce(method, id, request.params, in: bytes) { return }
         let call = Call(
-            takeNumber(), id: request.id.map { Array(bytes[$0.range]) },
-            params: request.params.map { JSONValue(copying: $0, from: bytes) },
-            arrival: connection.configuration.clock.now, place: place(request.id, batch), connection: connection)
+            takeNumber(), id: request.id.map { Array(bytes[$0.range]) }, arrival: connection.configuration.clock.now,
+            place: place(request.id, batch), connection: connection)
+        let size = (request.id?.range.count ?? 0) + (request.params?.range.count ?? 0)
         // With what was counted so far: the call may ask for it.
-        connection.register(call, adding: answerCounters)
+        connection.register(call, size: size, adding: answerCounters)
         answerCounters = ConnectionCounters()
         do {
-            try method.start(call)
+            try method.start(call, request.params.map { JSONValue(copying: $0, from: bytes) })
         } catch {
             call.fail(error)
-            if call.id == nil { connection.configuration.report(.notificationDropped(error)) }
         }
     }
 
@@ -135,8 +134,8 @@ extension ConnectionLoop {
     ) -> Bool {
         let start = answers.count
         var isAnswered = false
-        frame(&answers, framing.style) { answers in
-            Answer.appendHead(to: &answers, id: bytes[id.range], isError: false)
+        frame(&answers, style) { answers in
+            Answer.appendHead(to: &answers, id: UnsafeBufferPointer(rebasing: bytes[id.range]), isError: false)
             isAnswered = method.answerAtOnce(params.map { RawParameters(bytes: bytes, token: $0) }, into: &answers)
             answers.append(UInt8(ascii: "}"))
         }
@@ -164,15 +163,15 @@ extension ConnectionLoop {
         var json = JSONWriter()
         body(&json)
         guard batch == nil else {
-            let now = connection.configuration.clock.now
+            let now = lifecycle.refusesRequests ? nil : connection.configuration.clock.now
             connection.state.withLock { state in
                 guard let place = state.reserve(in: batch) else { return }
-                state.answer(id: id, at: place, error, json.bytes, now: now)
+                state.answer(id: id, at: place, error, json.bytes, now: now ?? state.lastAnswer)
             }
             return
         }
         answerCounters.countAnswer(error)
-        frame(&answers, framing.style) { Answer.append(to: &$0, id: id, isError: error != nil, body: json.bytes) }
+        frame(&answers, style) { Answer.append(to: &$0, id: id, isError: error != nil, body: json.bytes) }
     }
 
     /// Where the answer to a request goes that is started now; a notification's goes nowhere.

@@ -14,7 +14,8 @@ extension ConnectionLoop {
             guard [.string, .number, .null].contains(id.kind) else {
                 throw .invalidParams("id", "must be the id of a request: a string, a number or null")
             }
-            connection.end(.requestCancelled) { $0.hasID(id) }
+            let wanted = WantedID(id)
+            connection.end(.requestCancelled) { wanted.matches($0.id) }
         case .shutdown:
             guard !lifecycle.refusesRequests else { throw .shuttingDown }
             _ = try parameters(of: request, in: bytes, names: method.parameterNames)
@@ -33,12 +34,24 @@ extension ConnectionLoop {
     }
 }
 
-extension Call {
-    /// Whether the request had this id: strings are compared by their characters, numbers as they are written.
-    fileprivate func hasID(_ other: JSONValue) -> Bool {
+/// The id that a cancel names. Strings are compared by their characters, numbers as they are written.
+private struct WantedID {
+    private let bytes: ArraySlice<UInt8>
+    private let string: String?
+
+    init(_ id: JSONValue) {
+        bytes = id.bytes
+        string = id.string
+    }
+
+    func matches(_ id: [UInt8]?) -> Bool {
         guard let id else { return false }
-        if id.elementsEqual(other.bytes) { return true }
-        guard let string = other.string, let value = try? JSONValue(parsing: id) else { return false }
-        return value.string == string
+        if id.elementsEqual(bytes) { return true }
+        // The same characters in other bytes: one of the two has escapes.
+        let backslash = UInt8(ascii: "\\")
+        guard let string, id.first == UInt8(ascii: "\""), id.contains(backslash) || bytes.contains(backslash) else {
+            return false
+        }
+        return (try? JSONValue(parsing: id))?.string == string
     }
 }

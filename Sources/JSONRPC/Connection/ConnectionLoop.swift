@@ -5,10 +5,14 @@ import Platform
 struct ConnectionLoop: ~Copyable {
     /// Answers not read by the client, in bytes, at which reading stops until it catches up.
     static let maximumUnwritten = 8 << 20
+    /// The ids and parameters of calls in flight, in bytes, at which reading stops until some have ended.
+    static let maximumInFlightBytes = 8 << 20
 
     let connection: Connection
     var input = InputBuffer()
     var framing: any Framing
+    /// As in `Connection.State`.
+    private(set) var style = FrameStyle.line
     var lifecycle = Lifecycle()
     /// The batch whose members are being started.
     var batch: BatchCursor?
@@ -39,6 +43,9 @@ struct ConnectionLoop: ~Copyable {
                 connection.end(.shuttingDown) { _ in true }
                 lifecycle.refusedInFlight(now: configuration.clock.now)
             case .run(let until):
+                // The limit that stopped it may have been left just now, by a call that ended or by what was written.
+                // The loop is known to be waiting from `flush` on, so what comes behind this look wakes it.
+                if isStalled, !mustPause() { continue }
                 wait(until: until, now: now, readsInput: !isStalled && !lifecycle.inputHasEnded)
             }
         }
@@ -92,11 +99,13 @@ struct ConnectionLoop: ~Copyable {
             // What a batch holds back is unread, too. The batch that is being started must not wait for itself.
             let held = batch == nil ? state.heldBytes : 0
             return isFull || state.output.count + answers.count + held >= Self.maximumUnwritten
+                || state.inFlightBytes >= Self.maximumInFlightBytes
         }
     }
 
-    private func adoptStyle() {
-        let style = framing.style
+    private mutating func adoptStyle() {
+        guard framing.style != style else { return }
+        style = framing.style
         connection.state.withLock { $0.style = style }
     }
 
@@ -144,12 +153,13 @@ struct ConnectionLoop: ~Copyable {
     /// Hands the answers that were given at once to the queue.
     private mutating func queueAnswers() {
         guard !answers.isEmpty || answerCounters.received > 0 else { return }
-        let now = configuration.clock.now
+        // Refusals do not count, or a host that keeps asking would put off the end for ever.
+        let now = lifecycle.refusesRequests ? nil : configuration.clock.now
         connection.state.withLock { state in
             state.counters.add(answerCounters)
             guard !answers.isEmpty else { return }
             state.output.append(answers)
-            state.lastAnswer = now
+            if let now { state.lastAnswer = now }
         }
         answers.removeAll(keepingCapacity: answers.capacity <= 4 * Self.flushBytes)
         answerCounters = ConnectionCounters()

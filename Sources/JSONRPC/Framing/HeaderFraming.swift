@@ -32,7 +32,7 @@ public struct HeaderFraming: Framing {
         if bytes[0] == UInt8(ascii: "\r") || bytes[0] == UInt8(ascii: "\n") { return .skip(1) }
 
         guard let block = headerBlock(in: bytes) else {
-            if bytes.count > Self.maximumHeaderBytes { return .stop(.badFrame("it is longer than 8 KiB")) }
+            if bytes.count > Self.maximumHeaderBytes { return .stop(.badFrame("its headers are longer than 8 KiB")) }
             return isEnd ? .stop(.badFrame("the stream ends inside it")) : .incomplete
         }
         do {

@@ -72,14 +72,14 @@ extension RPCError {
     /// The text is not JSON (JSON-RPC 2.0, section 5.1).
     public static func parseError(_ error: JSONError) -> RPCError {
         RPCError(
-            .parseError, "This is not JSON: \(error). Send one JSON text a line.",
+            .parseError, "This is not JSON: \(error); send one JSON text in each message.",
             details: [Member("reason", .string("\(error)"))])
     }
 
     /// The frame around the text can't be read, so nothing behind it can.
     public static func badFrame(_ reason: String) -> RPCError {
         RPCError(
-            .parseError, "The header block can't be read: \(reason). The stream ends here, since it is out of step.",
+            .parseError, "The frame can't be read: \(reason). The stream ends here, since it is out of step.",
             details: [Member("reason", .string(reason))])
     }
 

@@ -3,7 +3,6 @@ import Platform
 
 /// One call of a method, from its arrival to its end. Notifications are calls, too: their answers go nowhere.
 public final class Call: Sendable {
-    public let params: JSONValue?
     /// When the request was read.
     public let arrival: Instant
     /// The id as it was written; nil for a notification.
@@ -15,12 +14,11 @@ public final class Call: Sendable {
     private let connection: Connection
 
     init(
-        _ number: Int, id: [UInt8]?, params: JSONValue?, arrival: Instant, place: AnswerPlace,
+        _ number: Int, id: [UInt8]?, arrival: Instant, place: AnswerPlace,
         connection: Connection
     ) {
         self.number = number
         self.id = id
-        self.params = params
         self.arrival = arrival
         self.place = place
         self.connection = connection

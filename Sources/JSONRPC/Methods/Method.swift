@@ -18,8 +18,10 @@ public protocol Method: Sendable {
     ///
     /// Called on the connection's thread, which reads nothing meanwhile: it must not wait.
     ///
+    /// - Parameter params: an object or an array, or nil for none. Not kept by the call: a method that reads what it needs
+    ///   out of it holds no more than that while it waits.
     /// - Throws: what the request is answered with.
-    func start(_ call: Call) throws(RPCError)
+    func start(_ call: Call, _ params: JSONValue?) throws(RPCError)
 }
 
 extension Method {
@@ -33,4 +35,7 @@ public struct RawParameters {
     /// The message; it holds the parameters and more.
     public let bytes: UnsafeBufferPointer<UInt8>
     public let token: JSONToken
+
+    /// The parameters alone, as they were written.
+    public var ownBytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(rebasing: bytes[token.range]) }
 }

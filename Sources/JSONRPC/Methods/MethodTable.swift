@@ -15,7 +15,7 @@ struct MethodTable: Sendable {
             let decoded = name.decoded(from: bytes)
             return entries.first { $0.name == decoded }?.method
         }
-        let raw = bytes[name.contents]
-        return entries.first { $0.name.count == raw.count && $0.name.elementsEqual(raw) }?.method
+        let raw = UnsafeBufferPointer(rebasing: bytes[name.contents])
+        return entries.first { $0.name.withUnsafeBufferPointer(raw.hasSameBytes) }?.method
     }
 }

@@ -19,8 +19,7 @@ final class Suspensions: Sendable {
 
     private let state = Lock(State())
     private let clock = SystemClock()
-    private let wakeReader: Int32
-    private let wakeWriter: Int32
+    private let waker: Waker
 
     private struct State {
         var waiting: [Int: Entry] = [:]
@@ -37,20 +36,9 @@ final class Suspensions: Sendable {
     }
 
     init() throws(PlatformError) {
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { throw PlatformError("pipe") }
-        (wakeReader, wakeWriter) = (ends[0], ends[1])
-        for end in ends {
-            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
-            _ = fcntl(end, F_SETFL, O_NONBLOCK)
-        }
-        // The thread holds the only strong reference that outlives `stop`, and so closes the pipe.
+        waker = try Waker()
+        // The thread holds the only strong reference that outlives `stop`, and so closes the waker's pipe.
         try Thread.start(name: "kms-emu-timer") { [self] in run() }
-    }
-
-    deinit {
-        close(wakeReader)
-        close(wakeWriter)
     }
 
     /// Suspends a connection; `outcome(of:)` says why its handler is called again.
@@ -72,7 +60,7 @@ final class Suspensions: Sendable {
             state.sleepsUntil = wake
             return true
         }
-        if wakes == true { wake() }
+        if wakes == true { waker.wake() }
         return wakes != nil
     }
 
@@ -87,12 +75,7 @@ final class Suspensions: Sendable {
             state.isStopped = true
             for number in Array(state.waiting.keys) { Self.resume(number, .stopped, in: &state) }
         }
-        wake()
-    }
-
-    private func wake() {
-        // A full pipe wakes as well.
-        _ = write(wakeWriter, "!", 1)
+        waker.wake()
     }
 
     private func run() {
@@ -107,7 +90,7 @@ final class Suspensions: Sendable {
                 for (number, entry) in state.waiting where entry.deadline <= now {
                     Self.resume(number, .elapsed, in: &state)
                 }
-                descriptors = [pollfd(fd: wakeReader, events: Int16(POLLIN), revents: 0)]
+                descriptors = [pollfd(fd: waker.descriptor, events: Int16(POLLIN), revents: 0)]
                 numbers = Array(state.waiting.keys)
                 for entry in state.waiting.values {
                     descriptors.append(pollfd(fd: entry.socket, events: Self.hangUpEvents, revents: 0))
@@ -117,8 +100,7 @@ final class Suspensions: Sendable {
             }
             guard let sleepsUntil else { return }
             poll(&descriptors, nfds_t(descriptors.count), pollTimeout(until: sleepsUntil))
-            var drain = [UInt8](repeating: 0, count: 64)
-            if descriptors[0].revents != 0 { _ = read(wakeReader, &drain, drain.count) }
+            if descriptors[0].revents != 0 { waker.reset() }
         }
     }
 

@@ -19,18 +19,21 @@ struct KeyEntry: Sendable {
     private let isServed: Bool
     private let newestVersion: Int?
     private let answers: [Int: Answer]
+    private let rawAnswers: [Int: Answer]
 
     init(_ key: Seed.Key) {
         rawAnswer = key.rawAnswer
         isServed = key.status == .enabled && key.keyType != .aes256
         newestVersion = key.versions.map(\.number).max()
+        rawAnswers = Dictionary(
+            key.versions.compactMap { version in version.rawAnswer.map { (version.number, $0) } },
+            uniquingKeysWith: { first, _ in first })
         answers = Dictionary(
             key.versions.map { version in (version.number, Self.answer(for: version)) },
             uniquingKeysWith: { first, _ in first })
     }
 
     private static func answer(for version: Seed.Version) -> Answer {
-        if let rawAnswer = version.rawAnswer { return rawAnswer }
         guard version.status == .enabled, let publicKey = version.publicKey else {
             return Refusal.Service.unprocessableEntity.answer
         }
@@ -41,9 +44,10 @@ struct KeyEntry: Sendable {
     /// = the most recent version; a disabled version can't be retrieved", so when the newest is disabled, a request
     /// without a version is refused and does not fall back to an older one.
     func answer(version: Int?) -> Answer {
-        guard isServed, let number = version ?? newestVersion, let answer = answers[number] else {
-            return Refusal.Service.unprocessableEntity.answer
-        }
+        guard let number = version ?? newestVersion else { return Refusal.Service.unprocessableEntity.answer }
+        // Whatever the key's type and state are.
+        if let rawAnswer = rawAnswers[number] { return rawAnswer }
+        guard isServed, let answer = answers[number] else { return Refusal.Service.unprocessableEntity.answer }
         return answer
     }
 }

@@ -26,7 +26,7 @@ package enum KeyOutput: String, CaseIterable, Sendable {
         case .jwk: return Self.line(KeyFormat.jwk(of: key))
         case .ssh: return Self.line(Array(try KeyFormat.sshLine(of: key, keyTag: answer.keyTag.text, for: flag).utf8))
         case .pkcs1: return Array(try KeyFormat.pkcs1PEM(of: key, for: flag).utf8)
-        case .json: return Self.line(try GetPublicKey.render(answer, formats: []))
+        case .json: return Self.line(try RenderedResult(answer, formats: []).bytes)
         }
     }
 

@@ -1,4 +1,5 @@
 import NCloudKMS
+import Platform
 
 extension ServiceSignature {
     /// A signature out of a file. It is text, Base64 or the service's form, if it can be read so when white space is left
@@ -7,7 +8,7 @@ extension ServiceSignature {
     ///
     /// - Throws: `InvalidValue` for a file that begins like the service's form and does not go on so.
     package init(file: [UInt8]) throws(InvalidValue) {
-        let characters = file.filter { !Self.isWhiteSpace($0) }
+        let characters = file.filter { !$0.isASCIIWhitespace }
         let text = String(decoding: characters, as: UTF8.self)
         if Self.hasServicePrefix(text) {
             try self.init(text)
@@ -17,6 +18,4 @@ extension ServiceSignature {
             self.init(bytes: file, version: nil)
         }
     }
-
-    private static func isWhiteSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 }

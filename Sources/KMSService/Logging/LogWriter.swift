@@ -39,6 +39,12 @@ public final class LogWriter: Sendable {
         }
     }
 
+    /// Writes what waits and goes without waiting. Nothing else does so between two lines: a reader that was slow sees
+    /// the end of the log only when this is called, or at the next line.
+    public func drain() {
+        state.withLock(drain)
+    }
+
     private func drain(_ state: inout State) {
         while !state.waiting.isEmpty {
             switch state.waiting.withUnsafeBytes(output.write) {

@@ -10,8 +10,8 @@ struct Discover: Method {
         try JSONValue(parsing: PackageResources.openrpc_json).compacted
     }
 
-    func start(_ call: Call) throws(RPCError) {
-        _ = try Parameters(call.params, names: Self.parameterNames)
+    func start(_ call: Call, _ params: JSONValue?) throws(RPCError) {
+        _ = try Parameters(params, names: Self.parameterNames)
         switch Self.document {
         case .success(let json): call.succeed { $0.raw(json) }
         case .failure(let error): throw .internalError("the built-in OpenRPC document is not JSON: \(error)")

@@ -9,16 +9,30 @@ struct GetPublicKey: Method {
     static let parameterNames = ["keyTag", "keyVersion", "formats", "maxAgeMs", "timeoutMs"]
 
     let name = "getPublicKey"
-    let client: KMSClient
+    private let client: KMSClient
+    private let rendered = RenderedResults()
 
-    func start(_ call: Call) throws(RPCError) {
-        let request = try Request(call.params)
-        let fetch = client.publicKey(request.query, arrival: call.arrival, label: call.label) { result in
+    init(client: KMSClient) {
+        self.client = client
+    }
+
+    func answerAtOnce(_ params: RawParameters?, into json: inout [UInt8]) -> Bool {
+        guard let params, let known = rendered.result(for: params.ownBytes),
+            let age = client.ageInCache(of: known.fetched, for: known.query)
+        else { return false }
+        known.result.append(to: &json, age: age)
+        return true
+    }
+
+    func start(_ call: Call, _ params: JSONValue?) throws(RPCError) {
+        let request = try Request(params)
+        let fetch = client.publicKey(request.query, arrival: call.arrival, label: call.label) { [rendered] result in
             do throws(RPCError) {
                 switch result {
                 case .success(let answer):
-                    let json = try Self.render(answer, formats: request.formats)
-                    call.succeed { $0.raw(json) }
+                    let result = try RenderedResult(answer, formats: request.formats)
+                    if answer.source == .cache { rendered.remember(result, of: answer, request.query, params) }
+                    call.succeed { $0.raw(result.bytes) }
                 case .failure(let error):
                     throw RPCError(error)
                 }
@@ -43,28 +57,5 @@ struct GetPublicKey: Method {
                 keyTag: keyTag, version: keyVersion, maxAge: try parameters.maxAge(),
                 timeout: try parameters.timeout())
         }
-    }
-
-    /// The result, members in the order of the protocol's table.
-    static func render(_ answer: PublicKeyAnswer, formats: [KeyFormat]) throws(RPCError) -> [UInt8] {
-        let key = answer.key
-        var encodings: [(name: String, json: [UInt8])] = []
-        for format in formats { encodings += try format.members(of: key, keyTag: answer.keyTag.text) }
-        var json = JSONWriter()
-        json.object { result in
-            result.member("keyTag", answer.keyTag.text)
-            result.member("keyVersion", answer.version?.number)
-            result.member("publicKey", String(decoding: key.pem, as: UTF8.self))
-            result.member("keyType", key.keyType.rawValue)
-            result.member("keySize", key.keySize)
-            if let curve = key.curve { result.member("curve", curve.rawValue) }
-            result.member("spkiSha256", key.spkiSHA256)
-            for encoding in encodings { result.member(encoding.name) { $0.raw(encoding.json) } }
-            result.member("source", answer.source.rawValue)
-            result.member("ageMs", Int(answer.age.milliseconds))
-            result.member("attempts", answer.attempts)
-            if let requestID = answer.requestID { result.member("requestId", requestID) }
-        }
-        return json.bytes
     }
 }

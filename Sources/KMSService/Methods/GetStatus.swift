@@ -19,8 +19,8 @@ struct GetStatus: Method {
         start = clock.now
     }
 
-    func start(_ call: Call) throws(RPCError) {
-        _ = try Parameters(call.params, names: Self.parameterNames)
+    func start(_ call: Call, _ params: JSONValue?) throws(RPCError) {
+        _ = try Parameters(params, names: Self.parameterNames)
         client.status { status in
             let counters = call.connectionCounters
             let uptime = clock.now - start

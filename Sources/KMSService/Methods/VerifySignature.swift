@@ -13,8 +13,8 @@ struct VerifySignature: Method {
     let name = "verifySignature"
     let verifier: SignatureVerifier
 
-    func start(_ call: Call) throws(RPCError) {
-        let query = try SignatureQuery(call.params)
+    func start(_ call: Call, _ params: JSONValue?) throws(RPCError) {
+        let query = try SignatureQuery(params)
         let verification = verifier.verify(query, arrival: call.arrival) { outcome in
             switch outcome {
             case .success(let verdict): call.succeed { $0.value(verdict) }

@@ -43,7 +43,7 @@ package final class SignatureVerifier: Sendable {
         _ query: SignatureQuery, arrival: Instant, completion: @escaping Completion
     ) -> SignatureVerification {
         let verification = SignatureVerification(completion)
-        verification.begin(keys(query.key, arrival) { self.keyCame($0, query, arrival, verification) })
+        verification.fetch { keys(query.key, arrival) { self.keyCame($0, query, arrival, verification) } }
         return verification
     }
 
@@ -82,7 +82,7 @@ package final class SignatureVerifier: Sendable {
         var fresh = query.key
         fresh.maxAge = maxAge
         fresh.timeout = max(arrival + query.key.timeout - now, .zero)
-        verification.begin(
+        verification.fetch {
             keys(fresh, now) { result in
                 self.limit.withLock { $0.recheckEnded(query.key.keyTag, broughtKey: (try? result.get()) != nil) }
                 switch result {
@@ -97,7 +97,8 @@ package final class SignatureVerifier: Sendable {
                     let stands = error.code.isUnavailability
                     verification.end(stands ? .success(verdict) : .failure(.key(error)))
                 }
-            })
+            }
+        }
     }
 
     // MARK: The worker
@@ -128,13 +129,14 @@ package final class SignatureVerifier: Sendable {
 package final class SignatureVerification: Sendable {
     private struct State: Sendable {
         var completion: SignatureVerifier.Completion?
+        var fetchCount = 0
         /// Cancels the fetch that is under way.
         var cancelFetch: (@Sendable () -> Void)?
     }
 
     private let state: Lock<State>
 
-    fileprivate init(_ completion: @escaping SignatureVerifier.Completion) {
+    init(_ completion: @escaping SignatureVerifier.Completion) {
         state = Lock(State(completion: completion))
     }
 
@@ -146,9 +148,16 @@ package final class SignatureVerification: Sendable {
 
     fileprivate var hasEnded: Bool { state.withLock { $0.completion == nil } }
 
-    fileprivate func begin(_ cancelFetch: @escaping @Sendable () -> Void) {
+    /// Begins a fetch with what gives its cancellation.
+    func fetch(_ begin: () -> @Sendable () -> Void) {
+        let number = state.withLock { state in
+            state.fetchCount += 1
+            return state.fetchCount
+        }
+        let cancelFetch = begin()
         let hasEnded = state.withLock { state in
-            state.cancelFetch = cancelFetch
+            // A key that was there at once may have led to the next fetch, which is the one to cancel then.
+            if number == state.fetchCount { state.cancelFetch = cancelFetch }
             return state.completion == nil
         }
         // Cancelled, or answered, before its fetch could be named here.

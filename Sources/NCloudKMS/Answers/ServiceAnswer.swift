@@ -22,8 +22,7 @@ package enum ServiceAnswer: Equatable, Sendable {
             self = .publicKey(pem: pem)
         } else {
             let verdict = (KMSError.Code.invalidServiceResponse, Repetition.once)
-            let detail = document.isJSON ? "it holds no public key" : "it is no JSON"
-            self = .failure(document.failure(verdict, status: status, detail: detail))
+            self = .failure(document.failure(verdict, status: status, detail: document.flaw))
         }
     }
 

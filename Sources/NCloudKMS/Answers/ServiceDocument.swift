@@ -1,4 +1,5 @@
 import JSON
+import Platform
 
 /// The members of an answer's body that matter, whichever of the two shapes it has (01-kms-api.md, Errors):
 /// `{"error": {"errorCode", "message"}}` from the gateway, `{"code", "msg" or "message", "data"}` from KMS.
@@ -10,15 +11,23 @@ struct ServiceDocument {
     private(set) var message: String?
     private(set) var publicKey: String?
     private(set) var isGatewayError = false
-    private(set) var isJSON = false
+    /// What a 200 without a public key lacks, as the end of a sentence.
+    private(set) var flaw = "it holds no public key"
+    private let holdsPrivateKey: Bool
 
     init(_ body: [UInt8]) {
+        holdsPrivateKey = ServiceText.holdsPrivateKey(body)
         let text = body.starts(with: Self.byteOrderMark) ? Array(body.dropFirst(Self.byteOrderMark.count)) : body
         guard let document = try? JSONValue(parsing: text) else {
             message = Self.plainText(text)
+            flaw = "it is no JSON"
             return
         }
-        isJSON = true
+        // Nobody can tell which of the two was meant (RFC 8259, section 4).
+        guard [document, document["error"], document["data"]].allSatisfy({ $0?.duplicateName == nil }) else {
+            flaw = "it has a member twice"
+            return
+        }
         if let error = document["error"], error.kind == .object {
             isGatewayError = true
             code = Self.code(error["errorCode"])
@@ -31,9 +40,16 @@ struct ServiceDocument {
     }
 
     func failure(_ verdict: ServiceAnswer.Verdict, status: Int, detail: String? = nil) -> ServiceFailure {
-        ServiceFailure(
-            code: verdict.code, repetition: verdict.repetition, httpStatus: status,
-            kmsCode: code.map(ServiceText.capped), kmsMessage: message.map(ServiceText.capped), detail: detail)
+        let texts = [code, message].compactMap(\.self)
+        let isPrivate = holdsPrivateKey || texts.contains { ServiceText.holdsPrivateKey($0.utf8) }
+        func shown(_ text: String?) -> String? {
+            text.flatMap { isPrivate || ServiceText.holdsCredentials($0) ? nil : ServiceText.capped($0) }
+        }
+        return ServiceFailure(
+            code: verdict.code, repetition: verdict.repetition, httpStatus: status, kmsCode: shown(code),
+            kmsMessage: shown(message),
+            isTextWithheld: isPrivate || texts.contains(where: ServiceText.holdsCredentials),
+            detail: detail)
     }
 
     private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]

@@ -15,7 +15,7 @@ package struct FetchTable<Key: Hashable, Waiter> {
     }
 
     fileprivate struct Fetch {
-        let key: Key
+        var key: Key
         var start: Instant?
         /// Nil for a fetch that callers began: it ends with its last caller. A refresh ends at its own deadline.
         let refreshDeadline: Instant?
@@ -23,7 +23,7 @@ package struct FetchTable<Key: Hashable, Waiter> {
     }
 
     private var fetches: [FetchID: Fetch] = [:]
-    /// The fetches of a key, in the order in which they began.
+    /// The fetches of a key, in the order in which they got it.
     private var fetchesByKey: [Key: [FetchID]] = [:]
     private var lastNumber: UInt64 = 0
 
@@ -57,6 +57,14 @@ package struct FetchTable<Key: Hashable, Waiter> {
     /// - Returns: nil if one is under way for that key, which will do as well.
     package mutating func beginRefresh(_ key: Key, deadline: Instant) -> FetchID? {
         fetchesByKey[key] == nil ? begin(key, refreshDeadline: deadline) : nil
+    }
+
+    /// A fetch goes on under another key: callers of the old one can't join it any more. Those who wait stay.
+    package mutating func move(_ id: FetchID, to key: Key) {
+        guard let old = fetches[id]?.key, old != key else { return }
+        forget(id, under: old)
+        fetches[id]?.key = key
+        fetchesByKey[key, default: []].append(id)
     }
 
     /// The first request of a fetch was handed to the transport: its answer is as old as this. Later calls change
@@ -108,9 +116,13 @@ package struct FetchTable<Key: Hashable, Waiter> {
     @discardableResult
     private mutating func remove(_ id: FetchID) -> Fetch? {
         guard let fetch = fetches.removeValue(forKey: id) else { return nil }
-        fetchesByKey[fetch.key]?.removeAll { $0 == id }
-        if fetchesByKey[fetch.key]?.isEmpty ?? false { fetchesByKey[fetch.key] = nil }
+        forget(id, under: fetch.key)
         return fetch
+    }
+
+    private mutating func forget(_ id: FetchID, under key: Key) {
+        fetchesByKey[key]?.removeAll { $0 == id }
+        if fetchesByKey[key]?.isEmpty ?? false { fetchesByKey[key] = nil }
     }
 
     private mutating func nextNumber() -> UInt64 {

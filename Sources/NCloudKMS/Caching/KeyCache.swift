@@ -3,15 +3,8 @@ import PublicKeys
 
 /// The cache of a client, which any thread may ask: a hit needs no other thread.
 final class KeyCache: Sendable {
-    /// What is kept of a fetch's outcome.
-    struct Entry: Sendable {
-        let key: PublicKey
-        let attempts: Int
-        let requestID: String?
-    }
-
     private struct State: Sendable {
-        var cache: PublicKeyCache<Entry>
+        var cache: PublicKeyCache<FetchedKey>
         /// Whose answers may be used: the credentials that were found last. Nil until the first call finds some.
         var identity: CredentialIdentity?
     }
@@ -46,8 +39,23 @@ final class KeyCache: Sendable {
             }
             let lookup = state.cache.lookUp(
                 key(query, identity), maximumAge: query.maxAge, now: arrival, countsMiss: !isFirstLook)
-            guard case .hit(let entry, let age, let isRefreshDue) = lookup else { return nil }
-            return (PublicKeyAnswer(query, entry, source: .cache, age: age), isRefreshDue)
+            guard case .hit(let fetched, let age, let isRefreshDue) = lookup else { return nil }
+            return (PublicKeyAnswer(query, fetched, source: .cache, age: age), isRefreshDue)
+        }
+    }
+
+    /// As `answer`, for a call that can only do with the answer of one fetch; if the cache has another or none, the call
+    /// will look again.
+    func age(
+        of fetched: FetchedKey, for query: PublicKeyQuery, arrival: Instant
+    ) -> (age: Duration, isRefreshDue: Bool)? {
+        state.withLock { state in
+            guard let identity = state.identity,
+                case .hit(_, let age, let isRefreshDue) = state.cache.lookUp(
+                    key(query, identity), maximumAge: query.maxAge, now: arrival, countsMiss: false,
+                    where: { $0 === fetched })
+            else { return nil }
+            return (age, isRefreshDue)
         }
     }
 
@@ -55,15 +63,17 @@ final class KeyCache: Sendable {
     func standIn(for error: KMSError, _ query: PublicKeyQuery, arrival: Instant) -> PublicKeyAnswer? {
         state.withLock { state in
             guard let identity = state.identity,
-                let (entry, age) = state.cache.standIn(
+                let (fetched, age) = state.cache.standIn(
                     for: error.code, key(query, identity), maximumAge: query.maxAge, now: arrival)
             else { return nil }
-            return PublicKeyAnswer(query, entry, source: .stale, age: age)
+            return PublicKeyAnswer(query, fetched, source: .stale, age: age)
         }
     }
 
-    func store(_ entry: Entry, for request: PublicKeyRequest, _ identity: CredentialIdentity, fetchStart: Instant) {
-        state.withLock { $0.cache.store(entry, for: key(request, identity), fetchStart: fetchStart) }
+    func store(
+        _ fetched: FetchedKey, for request: PublicKeyRequest, _ identity: CredentialIdentity, fetchStart: Instant
+    ) {
+        state.withLock { $0.cache.store(fetched, for: key(request, identity), fetchStart: fetchStart) }
     }
 
     func fetchFailed(
@@ -73,7 +83,7 @@ final class KeyCache: Sendable {
     }
 
     /// How many entries there are, and what came of the questions.
-    var figures: (entries: Int, counters: PublicKeyCache<Entry>.Counters) {
+    var figures: (entries: Int, counters: PublicKeyCache<FetchedKey>.Counters) {
         state.withLock { ($0.cache.count, $0.cache.counters) }
     }
 
@@ -87,9 +97,7 @@ final class KeyCache: Sendable {
 }
 
 extension PublicKeyAnswer {
-    init(_ query: PublicKeyQuery, _ entry: KeyCache.Entry, source: Source, age: Duration) {
-        self.init(
-            keyTag: query.keyTag, version: query.version, key: entry.key, source: source, age: age,
-            attempts: entry.attempts, requestID: entry.requestID)
+    init(_ query: PublicKeyQuery, _ fetched: FetchedKey, source: Source, age: Duration) {
+        self.init(keyTag: query.keyTag, version: query.version, fetched: fetched, source: source, age: age)
     }
 }

@@ -29,6 +29,8 @@ package struct PublicKeyCache<Value> {
     }
 
     package let timeToLive: Duration
+    /// A hit on an entry older than this has it fetched anew.
+    private let refreshAge: Duration
     private let staleIfError: Duration
     private var entries = LRUCache<CacheKey, Entry>(capacity: capacity)
 
@@ -39,6 +41,7 @@ package struct PublicKeyCache<Value> {
     ///   - staleIfError: how much longer an entry may stand in for a failure; zero for not at all.
     package init(timeToLive: Duration, staleIfError: Duration) {
         self.timeToLive = timeToLive
+        refreshAge = timeToLive - timeToLive / 10
         self.staleIfError = timeToLive > .zero ? staleIfError : .zero
     }
 
@@ -47,12 +50,14 @@ package struct PublicKeyCache<Value> {
     /// - Parameters:
     ///   - maximumAge: what the call asked for; nil for the time to live.
     ///   - countsMiss: false for a call that will look again if it finds nothing.
+    ///   - isWanted: whether the call can do with that value; if not, it is a miss.
     package mutating func lookUp(
-        _ key: CacheKey, maximumAge: Duration?, now: Instant, countsMiss: Bool = true
+        _ key: CacheKey, maximumAge: Duration?, now: Instant, countsMiss: Bool = true,
+        where isWanted: (Value) -> Bool = { _ in true }
     ) -> Lookup {
         let limit = AgeLimit(maximumAge, timeToLive: timeToLive)
         let miss = countsMiss ? 1 : 0
-        guard let entry = entries.value(forKey: key) else {
+        guard let entry = entries.value(forKey: key), isWanted(entry.value) else {
             counters.misses += miss
             return .miss
         }
@@ -63,7 +68,7 @@ package struct PublicKeyCache<Value> {
             return .miss
         }
         counters.hits += 1
-        let isRefreshDue = !entry.isRefreshed && age > timeToLive - timeToLive / 10
+        let isRefreshDue = !entry.isRefreshed && age > refreshAge
         if isRefreshDue {
             var refreshed = entry
             refreshed.isRefreshed = true

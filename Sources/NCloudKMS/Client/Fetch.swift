@@ -1,7 +1,14 @@
 import Platform
 
 /// The fetches under way; the waiters are the numbers of calls.
-typealias Fetches = FetchTable<PublicKeyRequest, Int>
+typealias Fetches = FetchTable<FetchKey, Int>
+
+/// What calls that share a fetch have in common; the endpoint is the client's.
+struct FetchKey: Hashable, Sendable {
+    let request: PublicKeyRequest
+    /// Nil until credentials are found.
+    let identity: CredentialIdentity?
+}
 
 /// One conversation with the service about one key, on behalf of every call that waits for it.
 struct Fetch {
@@ -11,7 +18,7 @@ struct Fetch {
         case limiter(RateLimiter.Ticket)
         case connection
         case transfer(TransferID)
-        case backoff
+        case backoff(until: Instant)
     }
 
     let id: Fetches.FetchID
@@ -22,11 +29,28 @@ struct Fetch {
     var credentials: Credentials?
     /// What the wall clock was corrected by for the signature of its attempt.
     var signedOffset = Duration.zero
+    /// How its last attempt failed.
+    var lastError: KMSError?
+
+    /// Whether the time is a part of what its attempt is authenticated with.
+    var isSignedWithTime: Bool {
+        if case .keyPair = credentials?.kind { true } else { false }
+    }
 
     init(_ id: Fetches.FetchID, _ request: PublicKeyRequest, policy: RetryPolicy) {
         self.id = id
         self.request = request
         progress = RetryProgress(policy)
+    }
+
+    /// The error of a call whose time ends before the next attempt: how the last one failed, as that says more than our
+    /// own limit does, or else the limit.
+    func errorWithoutTime(toWait delay: Duration) -> KMSError {
+        guard var error = lastError else { return .rateLimitedHere(retryAfter: delay) }
+        error.reason = error.reason ?? RetryStop.deadline.rawValue
+        error.attempts = progress.attempts
+        error.retryAfter = error.retryable ? delay : nil
+        return error
     }
 
     /// What a call that waits for it is doing, in the words of an error.

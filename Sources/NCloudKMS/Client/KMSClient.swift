@@ -11,7 +11,9 @@ import PublicKeys
 ///
 /// The layers of a call, outermost first, are cache, coalescing, rate limiter, retry, signature, transport. All of its
 /// requests go through one thread and at most `maximumConnections` connections; every method may be called from any
-/// thread, and none waits.
+/// thread, and none waits. Calls that are under way when the client is freed end with `KMSError.Code.shuttingDown`.
+///
+/// A token file that changed is noticed by the next call that no cached key answers.
 public final class KMSClient: Sendable {
     /// Why a client can't be made.
     public struct SetupError: Error, Equatable, CustomStringConvertible {
@@ -52,6 +54,7 @@ public final class KMSClient: Sendable {
     }
 
     deinit {
+        engine.thread.submit { [engine] in engine.assumeIsolated { $0.shutDown() } }
         engine.thread.stop()
     }
 
@@ -69,9 +72,7 @@ public final class KMSClient: Sendable {
     ) -> PublicKeyCall {
         let arrival = arrival ?? clock.now
         if let (answer, isRefreshDue) = cache.answer(to: query, arrival: arrival, isFirstLook: true) {
-            if isRefreshDue {
-                engine.thread.submit { [engine] in engine.assumeIsolated { $0.refresh(query) } }
-            }
+            if isRefreshDue { refresh(query) }
             completion(.success(answer))
             return PublicKeyCall(number: 0, engine: nil)
         }
@@ -80,6 +81,19 @@ public final class KMSClient: Sendable {
             engine.assumeIsolated { $0.begin(number, query, arrival: arrival, label: label, completion) }
         }
         return PublicKeyCall(number: number, engine: engine)
+    }
+
+    /// The age of a fetched key, if a call that arrives now may have that key from the cache at once; then the call has
+    /// been answered, as far as counters, order of use and refreshing ahead are concerned. Nil if the cache would give
+    /// another answer, or none.
+    package func ageInCache(of fetched: FetchedKey, for query: PublicKeyQuery) -> Duration? {
+        guard let (age, isRefreshDue) = cache.age(of: fetched, for: query, arrival: clock.now) else { return nil }
+        if isRefreshDue { refresh(query) }
+        return age
+    }
+
+    private func refresh(_ query: PublicKeyQuery) {
+        engine.thread.submit { [engine] in engine.assumeIsolated { $0.refresh(query) } }
     }
 
     /// The key, or a `KMSError`. Cancelling the task cancels the call.

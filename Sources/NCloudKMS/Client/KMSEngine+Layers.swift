@@ -10,6 +10,7 @@ extension KMSEngine {
         switch step {
         case .ready(let credentials, let refresh):
             cache.use(credentials.identity)
+            table.move(id, to: FetchKey(request: fetch.request, identity: credentials.identity))
             fetches[id]?.credentials = credentials
             if let refresh { ask(refresh) }
             admit(fetch)
@@ -33,7 +34,7 @@ extension KMSEngine {
             fetches[fetch.id]?.phase = .limiter(ticket)
             tickets[ticket] = fetch.id
         case .refused(let retryAfter):
-            fail(fetch.id, .rateLimitedHere(retryAfter: retryAfter))
+            fail(fetch.id, fetch.errorWithoutTime(toWait: retryAfter))
         }
     }
 
@@ -74,11 +75,12 @@ extension KMSEngine {
             let headers = try signers.signer(for: credentials).headers(
                 method: PublicKeyRequest.method, target: fetch.request.target,
                 timestampMilliseconds: timestamp)
-            let transfer = try start(httpRequest(fetch, headers, remaining: deadline(of: fetch) - now))
+            let transfer = try start(httpRequest(fetch, headers))
             transfers[transfer] = fetch.id
             var fetch = fetch
             fetch.phase = .transfer(transfer)
             fetch.progress.attemptStarted()
+            if fetch.progress.attempts > 1 { upstream.retries += 1 }
             fetch.signedOffset = skew.offset
             fetches[fetch.id] = fetch
             table.started(fetch.id, now: now)
@@ -97,16 +99,14 @@ extension KMSEngine {
         }
     }
 
-    private func httpRequest(
-        _ fetch: Fetch, _ headers: [(name: String, value: String)], remaining: Duration
-    ) -> HTTPRequest {
+    /// The attempt has the longest time that one may have: who joins later may wait longer than those who wait now, and
+    /// the last whose time ends aborts it.
+    private func httpRequest(_ fetch: Fetch, _ headers: [(name: String, value: String)]) -> HTTPRequest {
         let endpoint = configuration.endpoint
         return HTTPRequest(
             method: .post, baseURL: endpoint.description, target: fetch.request.target,
             headerLines: ["Content-Type: application/json"] + headers.map { "\($0.name): \($0.value)" },
             body: fetch.request.body,
-            // A little more than remains, so that the end of a call's time is always told by its own timer.
-            attemptTimeout: min(HTTPRequest.longestAttempt, remaining + .milliseconds(100)),
             isDirect: endpoint.isLoopback, allowsPlainHTTP: endpoint.isLoopback)
     }
 }

@@ -29,15 +29,15 @@ extension KMSEngine {
 
     func logSkew(_ outcome: ClockSkew.Outcome, _ fetch: Fetch) {
         switch outcome {
-        case .corrected(isNews: true):
-            var metadata = metadata(of: fetch)
-            metadata["clockSkewMs"] = "\(skew.offset.milliseconds)"
-            logger.warning(
-                "this machine's clock is wrong: the service's differs from it; signing with the service's time",
-                metadata: metadata)
-        case .cleared: logger.notice("this machine's clock is right again")
-        case .corrected, .unchanged: break
+        case .unchanged, .corrected(isNews: false): return
+        case .cleared, .corrected(isNews: true): break
         }
+        guard skew.offset != .zero else { return logger.notice("this machine's clock is right again") }
+        var metadata = metadata(of: fetch)
+        metadata["clockSkewMs"] = "\(skew.offset.milliseconds)"
+        logger.warning(
+            "this machine's clock is wrong: the service's differs from it; signing with the service's time",
+            metadata: metadata)
     }
 
     func logStaleAnswer(_ answer: PublicKeyAnswer, _ call: WaitingCall, _ error: KMSError) {

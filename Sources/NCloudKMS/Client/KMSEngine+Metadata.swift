@@ -4,28 +4,17 @@ extension KMSEngine {
         do {
             metadataTransfer = try multi.start(HTTPRequest(request))
         } catch {
-            metadataFailed(error)
+            metadataEnded(.failure(error))
         }
     }
 
-    func metadataAnswered(_ outcome: Result<HTTPResponse, TransportFailure>) {
+    func metadataEnded(_ outcome: Result<HTTPResponse, TransportFailure>) {
         metadataTransfer = nil
-        switch outcome {
-        case .failure(let failure):
-            metadataFailed(failure)
-        case .success(let response):
-            let next = signers.chain.serverRole?.answered(
-                status: response.status, body: response.body, now: clock.now,
-                wallClockMilliseconds: clock.wallClockMilliseconds)
-            if let next { ask(next) } else { resumeThoseWithoutCredentials() }
+        if let next = signers.chain.serverRole?.ended(outcome, now: clock.now) {
+            ask(next)
+        } else {
+            resumeThoseWithoutCredentials()
         }
-    }
-
-    private func metadataFailed(_ failure: TransportFailure) {
-        // The sentence becomes a part of another one.
-        let reason = failure.message.hasSuffix(".") ? String(failure.message.dropLast()) : failure.message
-        signers.chain.serverRole?.failed(reason, now: clock.now)
-        resumeThoseWithoutCredentials()
     }
 
     private func resumeThoseWithoutCredentials() {

@@ -4,7 +4,7 @@ import PublicKeys
 /// From the end of a transfer to the end of its calls, or to another attempt.
 extension KMSEngine {
     func finish(_ completion: CurlMulti.Completion) {
-        if completion.id == metadataTransfer { return metadataAnswered(completion.outcome) }
+        if completion.id == metadataTransfer { return metadataEnded(completion.outcome) }
         guard let id = transfers.removeValue(forKey: completion.id), let fetch = fetches[id] else { return }
         logEnd(fetch, completion.outcome)
         switch completion.outcome {
@@ -35,16 +35,16 @@ extension KMSEngine {
         let now = clock.now
         fetch.progress.succeeded(now: now, quota: &retryQuota)
         let start = table.start(of: fetch.id) ?? now
-        let entry = KeyCache.Entry(
+        let fetched = FetchedKey(
             key: key, attempts: fetch.progress.attempts, requestID: response.headers.requestID)
         if let identity = fetch.credentials?.identity {
-            cache.store(entry, for: fetch.request, identity, fetchStart: start)
+            cache.store(fetched, for: fetch.request, identity, fetchStart: start)
         }
         fetches[fetch.id] = nil
         for number in table.end(fetch.id) {
             guard let call = calls[number] else { continue }
             let age = max(call.arrival - start, .zero)
-            end(number, .success(PublicKeyAnswer(call.query, entry, source: .kms, age: age)))
+            end(number, .success(PublicKeyAnswer(call.query, fetched, source: .kms, age: age)))
         }
     }
 
@@ -55,13 +55,14 @@ extension KMSEngine {
     ) {
         let now = clock.now
         upstream.failures += 1
-        // Those whose time is over hear that, not how an attempt ended that was cut to fit it.
+        // Those whose time is over hear that, not how an attempt ended in the same moment.
         fireTimers(now: now)
         guard fetches[fetch.id] != nil else { return }
         var fetch = fetch
         var error = error
         error.httpStatus = error.httpStatus ?? response?.status
         error.requestID = response?.headers.requestID
+        fetch.lastError = error
 
         if repetition == .afterThrottling {
             upstream.throttled += 1
@@ -69,9 +70,9 @@ extension KMSEngine {
         }
         if let response {
             let isRefusal = repetition == .afterReauthentication
-            let outcome = observeClock(response, of: fetch, isRefusal: isRefusal)
+            // A token says nothing of the time, so its refusal is not the clock's fault.
+            let outcome = observeClock(response, of: fetch, isRefusal: isRefusal && fetch.isSignedWithTime)
             if isRefusal, repeatsAfterReauthentication(&fetch, outcome) {
-                upstream.retries += 1
                 fetches[fetch.id] = fetch
                 return advance(fetch.id)
             }
@@ -83,8 +84,7 @@ extension KMSEngine {
             quota: &retryQuota)
         switch decision {
         case .retry(let delay):
-            upstream.retries += 1
-            fetch.phase = .backoff
+            fetch.phase = .backoff(until: now + delay)
             fetches[fetch.id] = fetch
             timers.insert(.backoff(fetch.id), due: now + delay)
             logRetry(fetch, after: delay, error, isThrottled: repetition == .afterThrottling)
@@ -113,7 +113,8 @@ extension KMSEngine {
 
     /// Ends a fetch without a key.
     func fail(_ id: Fetches.FetchID, _ error: KMSError) {
-        guard let fetch = fetches.removeValue(forKey: id) else { return }
+        guard var fetch = fetches.removeValue(forKey: id) else { return }
+        fetch.progress.ended(now: clock.now, quota: &retryQuota)
         if let start = table.start(of: id), let identity = fetch.credentials?.identity {
             cache.fetchFailed(error.code, for: fetch.request, identity, fetchStart: start)
         }
@@ -131,7 +132,7 @@ extension KMSEngine {
         let received = response.received
         let outcome = skew.observe(
             ClockSkew.Sample(
-                serverDate: serverDate(response), hasAge: response.headers.age != nil,
+                serverDate: response.serverDate, hasAge: response.headers.age != nil,
                 receivedMilliseconds: received.wallClockMilliseconds,
                 roundTrip: received.instant - response.sent.instant, signedWith: fetch.signedOffset,
                 isRefusal: isRefusal))
@@ -139,16 +140,10 @@ extension KMSEngine {
         return outcome
     }
 
-    private func serverDate(_ response: HTTPResponse) -> Int64? {
-        response.headers.date.flatMap {
-            HTTPDate.milliseconds(of: $0, now: response.received.wallClockMilliseconds)
-        }
-    }
-
     /// What `Retry-After` asks for; a date in it is measured by the clock of the server that wrote it.
     private func retryAfter(_ response: HTTPResponse) -> Duration? {
         response.headers.retryAfter.flatMap {
-            RetryAfter.delay(of: $0, now: serverDate(response) ?? response.received.wallClockMilliseconds)
+            RetryAfter.delay(of: $0, now: response.serverDate ?? response.received.wallClockMilliseconds)
         }
     }
 }

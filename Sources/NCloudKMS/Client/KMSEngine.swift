@@ -117,25 +117,52 @@ actor KMSEngine {
         _ number: Int, _ query: PublicKeyQuery, arrival: Instant, label: String?,
         _ completion: @escaping PublicKeyCompletion
     ) {
-        if let (answer, _) = cache.answer(to: query, arrival: arrival, isFirstLook: false) {
+        let key = fetchKey(query)
+        if let (answer, isRefreshDue) = cache.answer(to: query, arrival: arrival, isFirstLook: false) {
+            if isRefreshDue { refresh(query) }
             return completion(.success(answer))
         }
         let deadline = arrival + query.timeout
-        let request = PublicKeyRequest(keyTag: query.keyTag, version: query.version)
         let (place, isNew) = table.join(
-            request, limit: AgeLimit(query.maxAge, timeToLive: configuration.cacheTimeToLive), arrival: arrival,
+            key, limit: AgeLimit(query.maxAge, timeToLive: configuration.cacheTimeToLive), arrival: arrival,
             deadline: deadline, waiter: number)
         calls[number] = WaitingCall(
             query: query, arrival: arrival, label: label, place: place, completion: completion)
         timers.insert(.deadline(call: number), due: deadline)
-        if isNew { begin(place.fetch, request) }
+        if isNew {
+            begin(place.fetch, key.request)
+        } else if let error = refusal(of: place.fetch, deadline: deadline) {
+            leave(number, error)
+        }
+    }
+
+    /// What a call looks for among the fetches under way.
+    private func fetchKey(_ query: PublicKeyQuery) -> FetchKey {
+        let identity = signers.chain.currentCredentials(now: clock.now)?.identity
+        if let identity { cache.use(identity) }
+        return FetchKey(
+            request: PublicKeyRequest(keyTag: query.keyTag, version: query.version), identity: identity)
+    }
+
+    /// Why a call that joined a fetch would wait in vain: the fetch goes on when the call's time is over.
+    private func refusal(of id: Fetches.FetchID, deadline: Instant) -> KMSError? {
+        guard let fetch = fetches[id] else { return nil }
+        let now = clock.now
+        switch fetch.phase {
+        case .limiter(let ticket):
+            guard let turn = limiter.turn(of: ticket, now: now), turn >= deadline else { return nil }
+            return fetch.errorWithoutTime(toWait: turn - now)
+        case .backoff(let end):
+            return end >= deadline ? fetch.errorWithoutTime(toWait: end - now) : nil
+        case .credentials, .connection, .transfer: return nil
+        }
     }
 
     /// Fetches a key that is about to expire, for nobody in particular.
     func refresh(_ query: PublicKeyQuery) {
-        let request = PublicKeyRequest(keyTag: query.keyTag, version: query.version)
+        let key = fetchKey(query)
         let deadline = clock.now + PublicKeyQuery.defaultTimeout
-        if let fetch = table.beginRefresh(request, deadline: deadline) { begin(fetch, request) }
+        if let fetch = table.beginRefresh(key, deadline: deadline) { begin(fetch, key.request) }
     }
 
     private func begin(_ id: Fetches.FetchID, _ request: PublicKeyRequest) {
@@ -182,7 +209,8 @@ actor KMSEngine {
     ///
     /// - Returns: whether a transfer was cut off.
     private func abort(_ id: Fetches.FetchID) -> Bool {
-        guard let fetch = fetches.removeValue(forKey: id) else { return false }
+        guard var fetch = fetches.removeValue(forKey: id) else { return false }
+        fetch.progress.ended(now: clock.now, quota: &retryQuota)
         timers.remove(.backoff(id))
         switch fetch.phase {
         case .limiter(let ticket):
@@ -194,6 +222,14 @@ actor KMSEngine {
         case .credentials, .connection, .backoff: break
         }
         return false
+    }
+
+    /// Ends every call: the thread is about to stop, and nobody would tell them.
+    func shutDown() {
+        for id in Array(fetches.keys) {
+            _ = abort(id)
+            for number in table.end(id) { end(number, .failure(.shuttingDown)) }
+        }
     }
 
     /// The time after which nobody waits for a fetch.

@@ -11,8 +11,13 @@ extension KMSError {
         case .badResponse:
             self.init(.invalidServiceResponse, "\(failure.message) Check the endpoint.")
         default:
-            self.init(
-                .serviceUnavailable, "\(failure.message) Try again later, or check the network and the endpoint.")
+            let isLasting = failure.repetition == .never
+            let advice =
+                isLasting
+                ? "Check the configuration of the endpoint and the proxy."
+                : "Try again later, or check the network and the endpoint."
+            self.init(.serviceUnavailable, "\(failure.message) \(advice)")
+            self.isLasting = isLasting
         }
     }
 

@@ -37,12 +37,14 @@ public struct PublicKeyAnswer: Sendable {
     public let keyTag: KeyTag
     /// As it was asked: the service does not say which version the latest is.
     public let version: KeyVersion?
-    public let key: PublicKey
+    package let fetched: FetchedKey
     public let source: Source
     /// From the start of the request to the service to the arrival of the call; zero if that came first.
     public let age: Duration
+
+    public var key: PublicKey { fetched.key }
     /// HTTP requests that the fetch behind the answer took.
-    public let attempts: Int
+    public var attempts: Int { fetched.attempts }
     /// The service's name for its answer, if it sent one.
-    public let requestID: String?
+    public var requestID: String? { fetched.requestID }
 }

@@ -32,6 +32,8 @@ package struct CredentialChain: Sendable {
     }
 
     private let lookup: CredentialLookup
+    /// Found once: the password database may ask a directory service.
+    private var profilePath: String?
     private var loaded: Loaded?
 
     /// The last place; nil where the environment names a metadata service that can't be used.
@@ -63,11 +65,19 @@ package struct CredentialChain: Sendable {
         loaded?.credentials ?? serverRole?.credentials(now: now)
     }
 
+    /// What is in use now; a token file that changed is read before.
+    package mutating func currentCredentials(now: Instant) -> Credentials? {
+        readChangedTokenFile()
+        return credentials(now: now)
+    }
+
     /// What to do for a call that goes to the service.
     package mutating func next(now: Instant) -> Step {
         if loaded != nil {
             readChangedTokenFile()
         } else if serverRole?.credentials(now: now) == nil {
+            // All other places were searched when the question was asked.
+            if serverRole?.isAsking ?? false { return .wait }
             var looked: [String] = []
             do {
                 try search(&looked)
@@ -148,10 +158,11 @@ package struct CredentialChain: Sendable {
         }
     }
 
-    private func keyPairInProfile(
+    private mutating func keyPairInProfile(
         _ file: inout (path: String, stamp: FileStamp)?
     ) throws(KMSError) -> CredentialFinding {
-        guard let path = lookup.configurationFile else { return .absent("~/.ncloud/configure (no home directory)") }
+        profilePath = profilePath ?? lookup.configurationFile
+        guard let path = profilePath else { return .absent("~/.ncloud/configure (no home directory)") }
         let source = CredentialSource.profile(name: lookup.profile, file: path)
         let read: SecretFile
         do { read = try SecretFile(reading: path) } catch { return .absent("\(source) (\(error))") }

@@ -1,3 +1,5 @@
+import Platform
+
 /// The credentials that environment variables hold (01-kms-api.md, Credentials; 02-wire-protocol.md, Configuration).
 package struct EnvironmentCredentials {
     package static let accessKeyNames = ["NCLOUD_ACCESS_KEY_ID", "NCLOUD_ACCESS_KEY"]

@@ -1,9 +1,12 @@
+import Platform
+
 /// The key pair of one profile in a file as NAVER's tools write it, `~/.ncloud/configure` (01-kms-api.md, Credentials).
 ///
 /// Lines of `name = value` under headers of `[profile]`; lines before the first header belong to `DEFAULT`, and so does
-/// a file without headers. Lines that begin with `#` or `;` are comments. A value is everything after the first `=`,
+/// a file without headers. Lines that begin with `#` or `;` are comments, and so is what such a
+/// character begins behind a header. A value is everything after the first `=`,
 /// without the white space around it and one pair of quotes. Names count in any case, profiles as they are written.
-/// A profile takes nothing from another one: half a pair stays half a pair.
+/// A profile takes nothing from another one, not even its mistakes: half a pair stays half a pair.
 package struct ProfileFile {
     package static let defaultProfile = "DEFAULT"
     package static let accessKeyName = "ncloud_access_key_id"
@@ -38,24 +41,31 @@ package struct ProfileFile {
         isPresent = false
         var isInProfile = profile == Self.defaultProfile
         var number = 0
+        var unreadableHeader: Problem?
         let text = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
         for rawLine in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
             number += 1
             let line = rawLine.trimmingWhitespace()
             guard let first = line.first, first != UInt8(ascii: "#"), first != UInt8(ascii: ";") else { continue }
             if first == UInt8(ascii: "[") {
-                isInProfile = try Self.profileName(of: line, number: number) == profile
+                isInProfile = false
+                do {
+                    isInProfile = try Self.profileName(of: line, number: number) == profile
+                } catch {
+                    unreadableHeader = unreadableHeader ?? error
+                }
                 isPresent = isPresent || isInProfile
-            } else {
+            } else if isInProfile {
                 guard let equals = line.firstIndex(of: UInt8(ascii: "=")), equals > line.startIndex else {
                     throw Problem(number, "is neither a [profile] nor a \"name = value\"")
                 }
-                guard isInProfile else { continue }
                 isPresent = true
                 let name = String(decoding: line[..<equals].trimmingWhitespace(), as: UTF8.self).lowercased()
                 try keep(line[line.index(after: equals)...], as: name, number: number)
             }
         }
+        // It may have been meant to name this profile.
+        if !isPresent, let unreadableHeader { throw unreadableHeader }
     }
 
     /// Both halves, or nil when the profile is missing or has neither.
@@ -83,8 +93,14 @@ package struct ProfileFile {
     private static func profileName(
         of line: Slice<UnsafeBufferPointer<UInt8>>, number: Int
     ) throws(Problem) -> String {
-        guard line.last == UInt8(ascii: "]") else { throw Problem(number, "opens a profile name without closing it") }
-        let name = line.dropFirst().dropLast().trimmingWhitespace()
+        guard let end = line.firstIndex(of: UInt8(ascii: "]")) else {
+            throw Problem(number, "opens a profile name without closing it")
+        }
+        let rest = line[line.index(after: end)...].trimmingWhitespace()
+        guard rest.first.map({ $0 == UInt8(ascii: "#") || $0 == UInt8(ascii: ";") }) ?? true else {
+            throw Problem(number, "goes on after the profile name")
+        }
+        let name = line[..<end].dropFirst().trimmingWhitespace()
         guard !name.isEmpty else { throw Problem(number, "names no profile") }
         return String(decoding: name, as: UTF8.self)
     }

@@ -35,28 +35,45 @@ package struct SecretFile: Sendable {
     package let contents: SecretBytes
     package let stamp: FileStamp
 
-    /// - Throws: the system call that failed; `EFBIG` for a file larger than `maximumBytes`, `EISDIR` for a directory.
-    package init(reading path: String) throws(PlatformError) {
-        // Non-blocking, so that a pipe in the file's place can't stop the thread that reads it.
+    /// Why there are no contents.
+    package enum Problem: Error, Equatable, CustomStringConvertible {
+        /// `EFBIG` for a file larger than `maximumBytes`.
+        case system(PlatformError)
+        /// A pipe gives its contents once, and this is read at the start and again when it has changed.
+        case notRegular(isDirectory: Bool)
+
+        package var description: String {
+            switch self {
+            case .system(let error): "\(error)"
+            case .notRegular(isDirectory: true): "it is a directory"
+            case .notRegular(isDirectory: false): "it is a pipe or a device, and must be a regular file"
+            }
+        }
+    }
+
+    package init(reading path: String) throws(Problem) {
+        // Non-blocking, so that a pipe in the file's place can't stop the thread that opens it.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw PlatformError("open") }
+        guard descriptor >= 0 else { throw .system(PlatformError("open")) }
         defer { close(descriptor) }
 
         // Before reading: a change in between then shows as one at the next look.
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw PlatformError("fstat") }
+        guard fstat(descriptor, &status) == 0 else { throw .system(PlatformError("fstat")) }
+        let kind = status.st_mode & S_IFMT
+        guard kind == S_IFREG else { throw .notRegular(isDirectory: kind == S_IFDIR) }
         stamp = FileStamp(status)
-        contents = try SecretBytes(capacity: Self.maximumBytes + 1) { memory throws(PlatformError) in
+        contents = try SecretBytes(capacity: Self.maximumBytes + 1) { memory throws(Problem) in
             var count = 0
             while count < memory.count {
                 let rest = UnsafeMutableBufferPointer(rebasing: memory[count...])
                 let read = read(descriptor, rest.baseAddress, rest.count)
                 if read == 0 { return count }
                 if read < 0, errno == EINTR { continue }
-                guard read > 0 else { throw PlatformError("read") }
+                guard read > 0 else { throw .system(PlatformError("read")) }
                 count += read
             }
-            throw PlatformError("read", errorNumber: EFBIG)
+            throw .system(PlatformError("read", errorNumber: EFBIG))
         }
     }
 }

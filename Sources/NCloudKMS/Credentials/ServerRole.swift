@@ -56,6 +56,9 @@ package struct ServerRole: Sendable {
         self.endpoint = endpoint
     }
 
+    /// Whether a question is under way.
+    var isAsking: Bool { question != nil }
+
     /// The keys that may be used now.
     package func credentials(now: Instant) -> Credentials? {
         held.flatMap { now < $0.end ? $0.credentials : nil }

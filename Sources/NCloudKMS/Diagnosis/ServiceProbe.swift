@@ -98,15 +98,8 @@ package struct ServiceProbe {
     private func ask(_ request: MetadataRequest, for chain: inout CredentialChain) {
         var next: MetadataRequest? = request
         while let request = next {
-            do {
-                let response = try transfer(HTTPRequest(request))
-                next = chain.serverRole?.answered(
-                    status: response.status, body: response.body, now: clock.now,
-                    wallClockMilliseconds: clock.wallClockMilliseconds)
-            } catch {
-                next = nil
-                chain.serverRole?.failed(error.message, now: clock.now)
-            }
+            let outcome = Result { () throws(TransportFailure) in try transfer(HTTPRequest(request)) }
+            next = chain.serverRole?.ended(outcome, now: clock.now)
         }
     }
 
@@ -123,10 +116,8 @@ package struct ServiceProbe {
         let received = response.received
         return ClockSkew.difference(
             ClockSkew.Sample(
-                serverDate: response.headers.date.flatMap {
-                    HTTPDate.milliseconds(of: $0, now: received.wallClockMilliseconds)
-                },
-                hasAge: response.headers.age != nil, receivedMilliseconds: received.wallClockMilliseconds,
+                serverDate: response.serverDate, hasAge: response.headers.age != nil,
+                receivedMilliseconds: received.wallClockMilliseconds,
                 roundTrip: received.instant - response.sent.instant, signedWith: .zero, isRefusal: false))
     }
 }

@@ -39,9 +39,9 @@ package struct ClockSkew: Sendable {
 
     package enum Outcome: Equatable, Sendable {
         case unchanged
-        /// Sign again with `offset` and repeat.
+        /// Sign again with `offset`, which is zero when the clock is right again, and repeat.
         ///
-        /// - Parameter isNews: whether it is the first time that this skew was seen, so that it is logged once.
+        /// - Parameter isNews: whether this answer changed the offset, so that it is logged once.
         case corrected(isNews: Bool)
         /// The clock is right again.
         case cleared
@@ -64,7 +64,7 @@ package struct ClockSkew: Sendable {
             // Another call may have found the same skew since this request was signed.
             guard (candidate - offset).magnitude > Self.tolerance else { return .corrected(isNews: false) }
             offset = candidate.magnitude < Self.tolerance ? .zero : candidate
-            return .corrected(isNews: offset != .zero)
+            return .corrected(isNews: true)
         }
         if offset != .zero, candidate.magnitude < Self.tolerance {
             offset = .zero

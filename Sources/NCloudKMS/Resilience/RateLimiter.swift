@@ -80,7 +80,7 @@ package struct RateLimiter: Sendable {
         dropIdleKeys(now: now)
         let newState = newState
         let state = keys[key] ?? newState
-        let turn = turn(behind: state, now: now)
+        let turn = turn(in: state, atPlace: state.queue.count, number: .max, now: now)
         if turn <= now, state.queue.isEmpty, !isAnybodyDue(now: now) {
             keys[key, default: newState].take(now: now)
             takeFromTotal(now: now)
@@ -124,6 +124,12 @@ package struct RateLimiter: Sendable {
         return true
     }
 
+    /// When a waiting caller's turn comes, at the earliest; nil if it was admitted or gave up.
+    package func turn(of ticket: Ticket, now: Instant) -> Instant? {
+        guard let state = keys[ticket.key], let place = state.queue.firstIndex(of: ticket.number) else { return nil }
+        return turn(in: state, atPlace: place, number: ticket.number, now: now)
+    }
+
     /// The service throttled a request of this key (429 with 410 or 420).
     package mutating func throttled(_ key: KeyTag, now: Instant) {
         guard ratePerKey != nil else { return }
@@ -146,15 +152,17 @@ package struct RateLimiter: Sendable {
         totalRate.map { total.admission(after: count, at: $0, now: now) } ?? now
     }
 
-    /// When a new caller's turn comes, at the earliest: after its key's queue, and under the process's limit after all
-    /// who wait already and whose keys let them go no later.
-    private func turn(behind state: KeyState, now: Instant) -> Instant {
-        let turn = state.admission(atPlace: state.queue.count, now: now)
+    /// When the turn of a caller at a place of its key's queue comes, at the earliest: after those before it there, and
+    /// under the process's limit after all who came earlier and whose keys let them go no later.
+    private func turn(in state: KeyState, atPlace place: Int, number: UInt64, now: Instant) -> Instant {
+        let turn = state.admission(atPlace: place, now: now)
         guard totalRate != nil else { return turn }
         var ahead = 0
         for key in waitingKeys {
             guard let state = keys[key] else { continue }
-            ahead += state.queue.indices.prefix { state.admission(atPlace: $0, now: now) <= turn }.count
+            ahead +=
+                state.queue.indices
+                .prefix { state.queue[$0] < number && state.admission(atPlace: $0, now: now) <= turn }.count
         }
         return max(turn, totalAdmission(after: ahead, now: now))
     }

@@ -31,6 +31,8 @@ package struct RetryProgress: Sendable {
     private var countedAttempts = 0
     private var retries = 0
     private var costOfLastRetry: Int?
+    /// Whether the last retry is paid for and has not been sent.
+    private var isRetryUnsent = false
     private var wasDamagedBefore = false
     private var reauthentications: Set<Reauthentication> = []
 
@@ -46,6 +48,7 @@ package struct RetryProgress: Sendable {
 
     package mutating func attemptStarted() {
         attempts += 1
+        isRetryUnsent = false
     }
 
     /// Whether a refused attempt may be repeated at once because the clock was corrected or the credentials changed.
@@ -76,7 +79,7 @@ package struct RetryProgress: Sendable {
         if countedAttempts >= policy.maximumAttempts, !isThrottled { return .stop(.attempts, retryAfter: hint) }
 
         let delay = RetryPolicy.delay(beforeRetry: retries, isThrottled: isThrottled, hint: hint, random: random)
-        if now + delay >= deadline { return .stop(.deadline, retryAfter: delay) }
+        if now + delay >= deadline { return .stop(.deadline, retryAfter: max(delay, hint ?? .zero)) }
         if isThrottled {
             // Only the deadline ends these: the limiter has slowed them down already, and a service that throttles works.
             costOfLastRetry = quota.takeWhatThereIs(upTo: RetryQuota.throttledRetryCost, now: now)
@@ -84,8 +87,16 @@ package struct RetryProgress: Sendable {
             guard quota.take(RetryQuota.retryCost, now: now) else { return .stop(.quota, retryAfter: hint) }
             costOfLastRetry = RetryQuota.retryCost
         }
+        isRetryUnsent = true
         retries += 1
         return .retry(after: delay)
+    }
+
+    /// There is to be no further attempt: the quota gets back what a retry took that was never sent.
+    package mutating func ended(now: Instant, quota: inout RetryQuota) {
+        guard isRetryUnsent else { return }
+        isRetryUnsent = false
+        quota.giveBack(costOfLastRetry ?? 0, now: now)
     }
 
     /// The last attempt brought a key: the quota gets back what its retry took.

@@ -1,3 +1,5 @@
+import Platform
+
 /// Takes a date's parts off the front of a text, one after the other.
 struct DateScanner {
     private var rest: Substring.UTF8View

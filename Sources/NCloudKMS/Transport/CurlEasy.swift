@@ -194,6 +194,8 @@ final class CurlEasy {
         var evidence = TransferEvidence(code: code, service: service)
         evidence.systemError = Int32(truncatingIfNeeded: long(CURLINFO_OS_ERRNO))
         evidence.certificateError = long(CURLINFO_SSL_VERIFYRESULT)
+        evidence.proxyCertificateError = long(CURLINFO_PROXY_SSL_VERIFYRESULT)
+        evidence.hasTLSProxy = route?.isDirect == false && configuration.proxy?.speaksTLS == true
         evidence.tlsReason = TransferEvidence.tlsReason(in: text)
         evidence.proxyStatus = long(CURLINFO_HTTP_CONNECTCODE)
         evidence.namesProxy = configuration.proxy?.isNamed(in: text) ?? false

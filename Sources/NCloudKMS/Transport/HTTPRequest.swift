@@ -26,7 +26,7 @@ struct HTTPRequest: Sendable {
 
     var body: [UInt8] = []
 
-    /// At most `longestAttempt`; the caller cuts it to what its deadline leaves.
+    /// At most `longestAttempt`.
     var attemptTimeout: Duration = HTTPRequest.longestAttempt
 
     var connectTimeout: Duration = HTTPRequest.longestConnect

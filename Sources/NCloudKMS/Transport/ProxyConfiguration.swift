@@ -13,6 +13,9 @@ public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebug
     /// Whether the URL holds a user name or a password.
     public let hasUserInfo: Bool
 
+    /// Whether the proxy itself is spoken to by TLS, and so has a certificate of its own.
+    let speaksTLS: Bool
+
     private let host: String
     private let port: String?
 
@@ -36,6 +39,7 @@ public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebug
         self.url = absolute
         self.exceptions = exceptions
         self.host = host
+        speaksTLS = scheme.lowercased() == "https"
         port = Self.part(CURLUPART_PORT, of: parts)
         hasUserInfo = Self.part(CURLUPART_USER, of: parts) != nil || Self.part(CURLUPART_PASSWORD, of: parts) != nil
     }

@@ -11,6 +11,10 @@ struct TransferEvidence {
     var systemError: Int32 = 0
     /// `X509_V_ERR_…`; 0 or 1 when the chain was not at fault.
     var certificateError = 0
+    /// The same of an HTTPS proxy's certificate.
+    var proxyCertificateError = 0
+    /// The request goes through a proxy that is itself spoken to by TLS.
+    var hasTLSProxy = false
     /// `SSL_R_…`; nil when OpenSSL did not complain.
     var tlsReason: Int32?
     /// The proxy's answer to CONNECT; 0 without one.
@@ -46,10 +50,6 @@ struct TransferEvidence {
         return nameWasResolved ? .connecting : .resolving
     }
 
-    var reach: TransportFailure.Reach {
-        answerHasBegun ? .answered : requestWasSent ? .maybeReceived : .notSent
-    }
-
     /// The map from libcurl's codes to ours.
     var kind: TransportFailure.Kind {
         if isTooLarge { return .tooLarge }
@@ -66,7 +66,9 @@ struct TransferEvidence {
         // So libcurl 7.88 calls a header line of more than 100 KiB.
         case CURLE_OUT_OF_MEMORY where requestWasSent: return .tooLarge
         case CURLE_SSL_CONNECT_ERROR: return failureOfHandshake
-        case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR: return .untrusted(certificateFault)
+        case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR:
+            if isProxyAtFault { return .proxy(.untrusted(Self.fault(ofCertificate: proxyCertificateError))) }
+            return .untrusted(Self.fault(ofCertificate: certificateError))
         case CURLE_SSL_CACERT_BADFILE: return .untrusted(.unreadableAuthorities)
         case CURLE_SSL_CIPHER: return .untrusted(.protocolVersion)
         case CURLE_SSL_CERTPROBLEM, CURLE_SSL_CLIENTCERT, CURLE_SSL_INVALIDCERTSTATUS: return .untrusted(.other)
@@ -79,6 +81,10 @@ struct TransferEvidence {
         let host = service.split(separator: "/").last.map { $0.prefix { $0 != ":" } } ?? ""
         return host.lowercased().hasSuffix(".invalid")
     }
+
+    /// The service is met behind the tunnel only, which begins when the proxy has answered CONNECT. The proxy's result
+    /// stays 0 for a host that is reached without it.
+    private var isProxyAtFault: Bool { hasTLSProxy && proxyStatus == 0 && proxyCertificateError != 0 }
 
     private var failureToConnect: TransportFailure.Kind {
         if namesProxy { return .proxy(.unreachable) }
@@ -105,12 +111,17 @@ struct TransferEvidence {
         guard let tlsReason, let fault = Self.fault(ofTLSReason: tlsReason) else {
             return .connectionLost(systemError == ECONNRESET ? .reset : .closed)
         }
-        return .untrusted(fault)
+        return isProxyAtFault ? .proxy(.untrusted(fault)) : .untrusted(fault)
     }
 
     private static func fault(ofTLSReason reason: Int32) -> TransportFailure.TrustFault? {
         switch reason {
-        case SSL_R_UNEXPECTED_EOF_WHILE_READING: nil
+        // The server's trouble, or bytes that the network spoilt: another attempt may do.
+        case SSL_R_UNEXPECTED_EOF_WHILE_READING, SSL_R_TLSV1_ALERT_INTERNAL_ERROR, SSL_R_TLSV1_ALERT_USER_CANCELLED,
+            SSL_R_SSLV3_ALERT_BAD_RECORD_MAC, SSL_R_TLSV1_ALERT_DECRYPTION_FAILED, SSL_R_TLSV1_ALERT_DECRYPT_ERROR,
+            SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, SSL_R_DECRYPTION_FAILED,
+            SSL_R_APPLICATION_DATA_AFTER_CLOSE_NOTIFY:
+            nil
         case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_WRONG_VERSION_NUMBER, SSL_R_NO_PROTOCOLS_AVAILABLE,
             SSL_R_UNKNOWN_PROTOCOL, SSL_R_WRONG_SSL_VERSION, SSL_R_HTTP_REQUEST, SSL_R_NO_SHARED_CIPHER,
             SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, SSL_R_PACKET_LENGTH_TOO_LONG,
@@ -120,8 +131,8 @@ struct TransferEvidence {
         }
     }
 
-    private var certificateFault: TransportFailure.TrustFault {
-        switch Int32(truncatingIfNeeded: certificateError) {
+    private static func fault(ofCertificate error: Int) -> TransportFailure.TrustFault {
+        switch Int32(truncatingIfNeeded: error) {
         // libcurl checks the host itself, and only when the chain is good. 1 is what it sets before it knows.
         case X509_V_OK, X509_V_ERR_UNSPECIFIED, X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
             .wrongHost

@@ -4,7 +4,7 @@ extension TransportFailure {
     /// The failure that libcurl's evidence amounts to.
     init(_ evidence: TransferEvidence) {
         let kind = evidence.kind
-        self.init(kind, reach: evidence.reach, message: Self.message(kind, evidence))
+        self.init(kind, message: Self.message(kind, evidence))
     }
 
     /// Of libcurl's own texts only the fixed one of the code is used: the others may hold a proxy's password.
@@ -64,6 +64,7 @@ extension TransportFailure {
         case .unreachable: "The proxy can't be reached."
         case .refused(407): "The proxy asks for a user and a password (status 407)."
         case .refused(let status): "The proxy refused the connection to the service (status \(status))."
+        case .untrusted(let fault): "The proxy is not trusted: \(text(of: fault))."
         case .unusable: "The proxy's answer makes no sense."
         }
     }

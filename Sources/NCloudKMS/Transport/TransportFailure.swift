@@ -60,18 +60,10 @@ struct TransportFailure: Error, Sendable, Equatable {
         case unreachable
         /// It answered CONNECT with this status.
         case refused(status: Int)
+        /// An HTTPS proxy whose certificate is refused.
+        case untrusted(TrustFault)
         /// Its answer makes no sense, or its protocol is not supported.
         case unusable
-    }
-
-    /// How far the attempt came.
-    enum Reach: Sendable, Hashable {
-        /// The service can't have seen the request.
-        case notSent
-        /// The service may have seen and even carried it out.
-        case maybeReceived
-        /// The service's answer had begun.
-        case answered
     }
 
     /// Whether another attempt may help (spec page 03, Retry).
@@ -83,13 +75,11 @@ struct TransportFailure: Error, Sendable, Equatable {
     }
 
     var kind: Kind
-    var reach: Reach
     /// One sentence for people. Never a header, a body, a user or a password.
     var message: String
 
-    init(_ kind: Kind, reach: Reach = .notSent, message: String) {
+    init(_ kind: Kind, message: String) {
         self.kind = kind
-        self.reach = reach
         self.message = message
     }
 
@@ -101,7 +91,7 @@ struct TransportFailure: Error, Sendable, Equatable {
         case .untrusted, .tooLarge, .setup: .never
         case .proxy(.unresolved), .proxy(.unreachable): .allowed
         case .proxy(.refused(let status)): (500...599).contains(status) && status != 501 ? .allowed : .never
-        case .proxy(.unusable): .never
+        case .proxy(.unusable), .proxy(.untrusted): .never
         }
     }
 }

@@ -1,3 +1,5 @@
+import Platform
+
 /// The one PEM block of a text (RFC 7468), with nothing but white space around it and no headers in it.
 struct PEMBlock {
     enum Label {
@@ -7,6 +9,9 @@ struct PEMBlock {
         case rsaPublicKey
     }
 
+    /// The largest key that is accepted, RSA with 16,384 bits, has 2.9 KiB; the rest is for long lines and blanks.
+    static let maximumBytes = 8 << 10
+
     let label: Label
     let der: [UInt8]
 
@@ -14,8 +19,9 @@ struct PEMBlock {
     init(_ text: [UInt8]) throws(PublicKeyError) {
         // Before all else, so that a private key never gets as far as being decoded, whatever stands next to it.
         guard text[...].firstIndex(of: "PRIVATE KEY") == nil else { throw .privateKey }
+        guard text.count <= Self.maximumBytes else { throw .tooLong }
 
-        let block = text.trimmingWhiteSpace()
+        let block = text.trimmingWhitespace()
         guard block.starts(with: Self.begin) else {
             throw block.firstIndex(of: Self.begin) == nil ? .notPEM : .textAroundPEM
         }
@@ -68,7 +74,7 @@ struct PEMBlock {
             throw .malformedPEM
         }
         guard !body.contains(UInt8(ascii: ":")) else { throw .pemHeaders }
-        guard let der = Base64.decode(body.filter { !$0.isWhiteSpace }) else { throw .invalidBase64 }
+        guard let der = Base64.decode(body.filter { !$0.isASCIIWhitespace }) else { throw .invalidBase64 }
         return der
     }
 }
@@ -76,16 +82,6 @@ struct PEMBlock {
 extension UInt8 {
     fileprivate var isBlank: Bool { self == UInt8(ascii: " ") || self == UInt8(ascii: "\t") }
     fileprivate var isLineEnd: Bool { self == UInt8(ascii: "\n") || self == UInt8(ascii: "\r") }
-    /// What RFC 7468 calls WSP and EOL, with the vertical tab and the form feed.
-    fileprivate var isWhiteSpace: Bool { self == UInt8(ascii: " ") || (0x09...0x0D).contains(self) }
-}
-
-extension [UInt8] {
-    fileprivate func trimmingWhiteSpace() -> ArraySlice<UInt8> {
-        let start = firstIndex { !$0.isWhiteSpace } ?? endIndex
-        let end = self[start...].lastIndex { !$0.isWhiteSpace }.map { $0 + 1 } ?? endIndex
-        return self[start..<end]
-    }
 }
 
 extension ArraySlice<UInt8> {

@@ -21,7 +21,9 @@ struct DoctorCommand: ParsableCommand {
 
     func run() {
         let flags = program.options.flags(overriddenBy: options)
-        let configuration = Result { () throws(ConfigurationError) in try OneShot.configuration(flags) }
+        let configuration = Result { () throws(ConfigurationError) in
+            try OneShot.configuration(flags, withoutOutput: EXIT_FAILURE)
+        }
         var doctor = Doctor(keyTag: keyTag) { finding in
             do {
                 try FileContents.append(Array("\(finding.line)\n".utf8), to: STDOUT_FILENO)

@@ -10,7 +10,7 @@ struct GetPublicKeyCommand: ParsableCommand {
         commandName: "get-public-key", abstract: "Print a public key.",
         discussion: """
             The key alone is on stdout; an error is one line on stderr, which begins with its type. Exit status: 0, or \
-            1 after an error; 64 for a wrong command line, 78 for a wrong configuration.
+            1 after an error, which a stdout that takes no key is, too; 64 for a wrong command line, 78 for a wrong configuration.
             """)
 
     @OptionGroup var key: KeyArguments
@@ -26,7 +26,8 @@ struct GetPublicKeyCommand: ParsableCommand {
     @OptionGroup var options: ServiceOptions
 
     func run() {
-        let client = OneShot(flags: program.options.flags(overriddenBy: options)).client
+        let flags = program.options.flags(overriddenBy: options)
+        let client = OneShot(flags: flags, withoutOutput: EXIT_FAILURE).client
         do throws(RPCError) {
             OneShot.end(writing: try output(of: client), failureStatus: EXIT_FAILURE)
         } catch {

@@ -10,9 +10,11 @@ struct OneShot {
     let client: KMSClient
 
     /// Ends the process with a line on stderr when the configuration can't be put to work.
-    init(flags: [Setting.Name: String]) {
+    ///
+    /// - Parameter withoutOutput: the status that a closed stdout ends the process with; nil goes on without one.
+    init(flags: [Setting.Name: String], withoutOutput: Int32?) {
         do throws(ConfigurationError) {
-            let configuration = try Self.configuration(flags)
+            let configuration = try Self.configuration(flags, withoutOutput: withoutOutput)
             client = try configuration.makeClient(logger: Self.logger(configuration))
         } catch {
             Self.end(error)
@@ -20,11 +22,15 @@ struct OneShot {
     }
 
     /// Gets the process ready, and reads the configuration.
-    static func configuration(_ flags: [Setting.Name: String]) throws(ConfigurationError) -> ServiceConfiguration {
+    static func configuration(
+        _ flags: [Setting.Name: String], withoutOutput: Int32?
+    ) throws(ConfigurationError) -> ServiceConfiguration {
         do throws(PlatformError) {
             // What is opened later must not be taken for the user's stdin or stdout.
             let hasOutput = try StandardStreams.fillGaps()
-            guard hasOutput else { end("stdout is closed, so nobody could read the answer", status: EX_IOERR) }
+            if !hasOutput, let withoutOutput {
+                end("stdout is closed, so nobody could read the answer", status: withoutOutput)
+            }
             if flags[.allowDebug] == nil { try ProcessHardening.forbidInspection() }
         } catch {
             end("\(error)", status: EX_OSERR)

@@ -10,6 +10,9 @@ struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve JSON-RPC 2.0 on stdin and stdout (as without a subcommand).")
 
+    /// `EX_IOERR` of `sysexits.h`.
+    private static let outputFailure: CInt = 74
+
     @ParentCommand var program: Program
     @OptionGroup var options: ServiceOptions
 
@@ -18,6 +21,14 @@ struct Serve: ParsableCommand {
     }
 
     static func serve(flags: [Setting.Name: String]) throws {
+        do {
+            try serveOrThrow(flags: flags)
+        } catch let error as PlatformError {
+            throw ExitCode.reporting(ConfigurationError("the system refused: \(error)", isUsage: false))
+        }
+    }
+
+    private static func serveOrThrow(flags: [Setting.Name: String]) throws {
         let configuration: ServiceConfiguration
         do {
             configuration = try ServiceConfiguration(flags: flags, environment: .process)
@@ -44,8 +55,8 @@ struct Serve: ParsableCommand {
         } catch {
             throw ExitCode.reporting(error)
         }
-        service.run()
+        let isComplete = service.run()
         // At once: exit handlers would take OpenSSL away from under the client's thread, which may be at work.
-        _exit(EXIT_SUCCESS)
+        _exit(isComplete ? EXIT_SUCCESS : Self.outputFailure)
     }
 }

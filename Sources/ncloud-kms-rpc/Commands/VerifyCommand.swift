@@ -11,7 +11,8 @@ struct VerifyCommand: ParsableCommand {
         commandName: "verify", abstract: "Verify the signature of a file with a public key.",
         discussion: """
             The signature file holds the signature as it is, or as text: Base64, or the service's form ncpkms:vN:BASE64, \
-            whose N is the version of the key. Exit status: 0 valid, 1 not valid, 2 when that could not be told; 64 for \
+            whose N is the version of the key. Exit status: 0 valid, 1 not valid, whether \
+            or not stdout takes the word; 2 when that could not be told; 64 for \
             a wrong command line, 78 for a wrong configuration or a signature file that can't be read.
             """)
 
@@ -41,7 +42,8 @@ struct VerifyCommand: ParsableCommand {
     @OptionGroup var options: ServiceOptions
 
     func run() {
-        let verifier = SignatureVerifier(OneShot(flags: program.options.flags(overriddenBy: options)).client)
+        let flags = program.options.flags(overriddenBy: options)
+        let verifier = SignatureVerifier(OneShot(flags: flags, withoutOutput: nil).client)
         let signatureFile: [UInt8]
         do {
             signatureFile = try FileContents.of(signature, maximumBytes: Self.maximumSignatureBytes)
@@ -52,9 +54,9 @@ struct VerifyCommand: ParsableCommand {
         let digest = self.digest()
         do throws(RPCError) {
             let isValid = try verdict(by: verifier, on: digest, signatureFile).isValid
+            let status = isValid ? EXIT_SUCCESS : Status.notValid
             OneShot.end(
-                writing: Array((isValid ? "valid\n" : "not valid\n").utf8),
-                status: isValid ? EXIT_SUCCESS : Status.notValid, failureStatus: Status.unknown)
+                writing: Array((isValid ? "valid\n" : "not valid\n").utf8), status: status, failureStatus: status)
         } catch {
             OneShot.end(error, status: Status.unknown)
         }

@@ -6,12 +6,14 @@ enum ProcessHardening {
     /// No core dumps, and on Linux no debugger of the same user.
     static func forbidInspection() throws(PlatformError) {
         var none = rlimit(rlim_cur: 0, rlim_max: 0)
-        #if os(Linux)
+        #if canImport(Glibc)
         let resource = __rlimit_resource_t(UInt32(RLIMIT_CORE.rawValue))
-        guard setrlimit(resource, &none) == 0 else { throw PlatformError("setrlimit") }
-        guard clinux_set_dumpable(0) == 0 else { throw PlatformError("prctl PR_SET_DUMPABLE") }
         #else
-        guard setrlimit(RLIMIT_CORE, &none) == 0 else { throw PlatformError("setrlimit") }
+        let resource = RLIMIT_CORE
+        #endif
+        guard setrlimit(resource, &none) == 0 else { throw PlatformError("setrlimit") }
+        #if os(Linux)
+        guard clinux_set_dumpable(0) == 0 else { throw PlatformError("prctl PR_SET_DUMPABLE") }
         #endif
     }
 }

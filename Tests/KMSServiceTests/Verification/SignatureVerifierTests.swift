@@ -62,7 +62,8 @@ import Testing
     ) throws -> Result<PublicKeyAnswer, KMSError> {
         .success(
             PublicKeyAnswer(
-                keyTag: try KeyTag("k"), version: nil, key: key, source: source, age: age, attempts: 1, requestID: nil))
+                keyTag: try KeyTag("k"), version: nil, fetched: FetchedKey(key: key, attempts: 1, requestID: nil),
+                source: source, age: age))
     }
 
     private func verdict(
@@ -167,6 +168,17 @@ import Testing
         let outcome = try await verdict(SignatureVerifier(keys: keys.begin), fixture.query())
         guard case .failure(.key(let error)) = outcome else { return #expect(Bool(false), "\(outcome)") }
         #expect(error == refusal)
+    }
+
+    @Test func `cancelling ends the second fetch, even when it began within the first`() {
+        let cancelled = Lock<[Int]>([])
+        let verification = SignatureVerification { _ in }
+        verification.fetch {
+            verification.fetch { { cancelled.withLock { $0.append(2) } } }
+            return { cancelled.withLock { $0.append(1) } }
+        }
+        verification.cancel()
+        #expect(cancelled.withLock(\.self) == [2])
     }
 
     @Test func `cancelling ends it at once and lets go of the key`() async throws {

@@ -149,6 +149,49 @@ import Testing
         #expect(try failure(502, body).kmsMessage == expected)
     }
 
+    static let signature = "pX6auIpt5VICtRDG3S4AsSjq4vwFQHU9iEUJkU36QFE="
+
+    @Test(arguments: [
+        #"{"code":"FORBIDDEN","msg":"-----BEGIN PRIVATE KEY-----\nSECRET"}"#,
+        #"{"code":"-----BEGIN EC PRIVATE\u0020KEY-----SECRET","msg":"words"}"#,
+        "-----BEGIN RSA PRIVATE KEY-----\nSECRET",
+        #"{"code":"SECRET","msg":"SECRET","data":"-----BEGIN PRIVATE KEY-----"}"#,
+        #"{"code":"x","msg":"got X-NCP-OCAPI-Token: SECRET"}"#,
+        #"{"code":"x","msg":"got x-ncp-apigw-signature-v2=SECRET"}"#,
+        #"{"error":{"message":"{\"x-ncp-iam-access-key\":\"SECRET\"}"}}"#,
+        #"{"code":"x","msg":"SECRET \#(signature) is wrong"}"#,
+    ])
+    func `a private key or the request's credentials in the service's text go no further`(body: String) throws {
+        for status in [200, 400, 403] {
+            let failure = try failure(status, body)
+            #expect(failure.error.message.hasSuffix("Its text is withheld: it holds a private key or credentials."))
+            for text in [failure.kmsCode, failure.kmsMessage] {
+                #expect(text.map { $0.contains("SECRET") || $0.contains("words") } != true)
+            }
+        }
+    }
+
+    @Test func `a key tag as long as a signature is still shown`() throws {
+        let text = "no key " + String(repeating: "a1", count: 32)
+        let failure = try failure(404, #"{"code":"x","msg":"\#(text)"}"#)
+        #expect(failure.kmsMessage == text)
+        #expect(!failure.isTextWithheld)
+    }
+
+    @Test(arguments: [
+        #"{"code":"FORBIDDEN","code":"SUCCESS","data":{"publicKey":"key"}}"#,
+        #"{"code":"SUCCESS","data":{"publicKey":"key","public\u004bey":"other"}}"#,
+        #"{"error":{"errorCode":"200","errorCode":"210"}}"#,
+        #"{"code":"SUCCESS","data":{},"data":{"publicKey":"key"}}"#,
+    ])
+    func `a body that has a member twice is damaged`(body: String) throws {
+        let damaged = try failure(200, body)
+        #expect(damaged.code == .invalidServiceResponse)
+        #expect(damaged.repetition == .once)
+        #expect(damaged.detail == "it has a member twice")
+        #expect(try failure(503, body).code == .serviceUnavailable)
+    }
+
     @Test func `the service's text is cut at a character's end`() throws {
         let text = String(repeating: "€", count: 400)
         let failure = try failure(500, #"{"code":"\#(text)","msg":"x\#(text)"}"#)

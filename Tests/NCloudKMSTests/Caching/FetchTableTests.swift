@@ -132,4 +132,16 @@ import Testing
         #expect(table.join("other", limit: limit, arrival: start, deadline: start, waiter: 1).isNew == true)
         #expect(table.coalesced == 0)
     }
+
+    @Test func `a fetch under another key keeps its callers and is joined under the new one alone`() {
+        var table = Table()
+        let first = join(&table, 0)
+        table.move(first.place.fetch, to: "other")
+        #expect(join(&table, 1).isNew)
+        let limit = AgeLimit(nil, timeToLive: .seconds(300))
+        let joined = table.join("other", limit: limit, arrival: start, deadline: .distantFuture, waiter: 2)
+        #expect(joined.place.fetch == first.place.fetch)
+        #expect(table.end(first.place.fetch) == [0, 2])
+        #expect(table.count == 1)
+    }
 }

@@ -130,6 +130,15 @@ import Testing
         #expect(refresh != nil)
     }
 
+    @Test func `the places are not searched again while the metadata service is being asked`() throws {
+        var chain = chain()
+        #expect(try found(&chain) == "ask")
+        try folder.write(profile("HOMEKEY"), to: ".ncloud/configure")
+        #expect(try found(&chain) == "wait")
+        chain.serverRole?.failed("it did not answer", now: now)
+        #expect(try found(&chain) == "HOMEKEY:FILESECRET")
+    }
+
     @Test func `a profile file is read again only when it changed and its keys were refused`() throws {
         try folder.write(profile("OLDKEY"), to: ".ncloud/configure")
         var chain = chain()
@@ -224,10 +233,23 @@ import Testing
         #expect(problem(token: "/none")?.name == "token-file")
     }
 
+    @Test func `a pipe in a file's place is refused for what it is`() throws {
+        let pipe = folder.path("pipe")
+        guard mkfifo(pipe, 0o600) == 0 else { throw PlatformError("mkfifo") }
+        for path in [pipe, "/dev/null"] {
+            #expect(throws: SecretFile.Problem.notRegular(isDirectory: false)) { try SecretFile(reading: path) }
+        }
+        let error = #expect(throws: InvalidValue.self) {
+            try CredentialLookup(environment: EnvironmentVariables([:]), tokenFile: pipe).verifyNamedPlaces()
+        }
+        #expect(error?.problem == "\(pipe): it is a pipe or a device, and must be a regular file")
+    }
+
     @Test func `a file that is too large to hold credentials is refused`() throws {
         let file = try folder.file(String(repeating: "#", count: SecretFile.maximumBytes + 1), "large")
-        let error = #expect(throws: PlatformError.self) { try SecretFile(reading: file) }
-        #expect(error?.errorNumber == EFBIG)
+        #expect(throws: SecretFile.Problem.system(PlatformError("read", errorNumber: EFBIG))) {
+            try SecretFile(reading: file)
+        }
         let full = try folder.file(String(repeating: "#", count: SecretFile.maximumBytes), "full")
         #expect(try SecretFile(reading: full).contents.count == SecretFile.maximumBytes)
     }

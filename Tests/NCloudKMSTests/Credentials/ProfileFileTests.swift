@@ -35,6 +35,10 @@ import Testing
         ("[other]\nncloud_access_key_id=no\nncloud_secret_access_key=no\n[DEFAULT]\n" + pair, "AK:SK"),
         ("[DEFAULT]\n" + pair + "[last]\nncloud_access_key_id=no\nncloud_secret_access_key=no\n", "AK:SK"),
         ("ncloud_access_key_id=AK\n[other]\nx=y\n[DEFAULT]\nncloud_secret_access_key=SK\n", "AK:SK"),
+        ("[DEFAULT] # main\n" + pair, "AK:SK"),
+        ("[ DEFAULT ];main\n" + pair, "AK:SK"),
+        ("[other]\nstray\n= no\n[DEFAULT]\n" + pair, "AK:SK"),
+        (pair + "[other\nstray\nncloud_access_key_id=no\n[]\n", "AK:SK"),
     ]
 
     @Test(arguments: defaultRows)
@@ -77,6 +81,7 @@ import Testing
         ("= SECRETTEXT", 1, "line 1 is neither"),
         ("\n\n[DEFAULT\n", 3, "line 3 opens a profile name without closing it"),
         ("[ ]\n", 1, "line 1 names no profile"),
+        ("[DEFAULT] SECRETTEXT\n" + pair, 1, "line 1 goes on after the profile name"),
         (pair + pair, 3, "line 3 gives ncloud_access_key_id a second time, after line 1"),
     ]
 

@@ -197,4 +197,37 @@ import Testing
         #expect(role.answered(status: 200, body: [], now: start, wallClockMilliseconds: Self.wall) == nil)
         #expect(requestTarget(role.next(now: start)) == Self.path)
     }
+
+    private func response(_ body: [UInt8], at now: Instant, date: String?, age: String?) -> HTTPResponse {
+        let moment = HTTPResponse.Moment(instant: now, wallClockMilliseconds: Self.wall)
+        return HTTPResponse(
+            status: 200, headers: HTTPResponse.Headers(date: date, age: age), body: body, sent: moment,
+            received: moment, timing: HTTPResponse.Timing(), reusedConnection: false)
+    }
+
+    // This machine's clock says 22:13:20, the other one 21:13:20.
+    static let dates: [(String?, String?, Duration)] = [
+        ("Tue, 14 Nov 2023 21:13:20 GMT", nil, .seconds(7_200)), (nil, nil, .seconds(3_600)),
+        ("rubbish", nil, .seconds(3_600)), ("Tue, 14 Nov 2023 21:13:20 GMT", "60", .seconds(3_600)),
+    ]
+
+    @Test(arguments: dates)
+    func `how long keys live is told by the metadata service's own clock`(
+        date: String?, age: String?, lifetime: Duration
+    ) throws {
+        var role = try role()
+        _ = role.next(now: start)
+        #expect(role.ended(.success(response(Array("r".utf8), at: start, date: date, age: age)), now: start) != nil)
+        let document = response(keys("2023-11-14T23:13:20Z"), at: start, date: date, age: age)
+        #expect(role.ended(.success(document), now: start) == nil)
+        #expect(role.credentials(now: start + lifetime + .nanoseconds(-1)) != nil)
+        #expect(role.credentials(now: start + lifetime) == nil)
+    }
+
+    @Test func `a failed transfer's sentence becomes the end of another`() throws {
+        var role = try role()
+        _ = role.next(now: start)
+        #expect(role.ended(.failure(TransportFailure(.connectionRefused, message: "It refused.")), now: start) == nil)
+        #expect(reason(role.next(now: start)) == "It refused")
+    }
 }

@@ -236,4 +236,25 @@ import Testing
         #expect(limiter.rememberedKeys <= 2_048)
         #expect(limiter.currentRate(of: throttled, now: start + .seconds(1)) == 180_000)
     }
+
+    @Test func `a ticket's turn is known, and comes earlier when somebody before it leaves`() throws {
+        var limiter = RateLimiter(ratePerKey: 10)
+        _ = limiter.admit(keyA, now: start, deadline: .distantFuture)
+        let tickets = (0..<3).compactMap { _ in ticket(limiter.admit(keyA, now: start, deadline: .distantFuture)) }
+        try #require(tickets.count == 3)
+        #expect(tickets.map { limiter.turn(of: $0, now: start) } == (1...3).map { start + .milliseconds($0 * 100) })
+        limiter.cancel(tickets[0])
+        #expect(limiter.turn(of: tickets[0], now: start) == nil)
+        #expect(limiter.turn(of: tickets[2], now: start) == start + .milliseconds(200))
+    }
+
+    @Test func `under the process's limit a ticket's turn comes after those of callers before it`() throws {
+        var limiter = RateLimiter(ratePerKey: 0, totalRate: 10)
+        _ = limiter.admit(keyA, now: start, deadline: .distantFuture)
+        let first = try #require(ticket(limiter.admit(keyA, now: start, deadline: .distantFuture)))
+        let second = try #require(ticket(limiter.admit(keyB, now: start, deadline: .distantFuture)))
+        let third = try #require(ticket(limiter.admit(keyA, now: start, deadline: .distantFuture)))
+        let turns = [first, second, third].map { limiter.turn(of: $0, now: start) }
+        #expect(turns == (1...3).map { start + .milliseconds($0 * 100) })
+    }
 }

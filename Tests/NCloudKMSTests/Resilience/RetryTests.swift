@@ -200,4 +200,26 @@ import Testing
                 after: .afterBackoff, hint: nil, now: now, deadline: .distantFuture, random: 1, quota: &quota)
                 == .stop(.attempts, retryAfter: nil))
     }
+
+    @Test func `a retry that would pass the deadline tells the server's own wait`() {
+        var progress = RetryProgress(RetryPolicy())
+        var quota = RetryQuota(now: now)
+        let stop = decide(&progress, &quota, after: .afterBackoff, hint: .seconds(60), deadline: now + .seconds(2))
+        #expect(stop == .stop(.deadline, retryAfter: .seconds(60)))
+    }
+
+    @Test(arguments: [Repetition.afterBackoff, .afterThrottling])
+    func `a retry that is never sent costs nothing`(repetition: Repetition) {
+        var progress = RetryProgress(RetryPolicy())
+        var quota = RetryQuota(now: now)
+        _ = decide(&progress, &quota, after: repetition)
+        #expect(quota.available(now: now) < 500)
+        progress.ended(now: now, quota: &quota)
+        #expect(quota.available(now: now) == 500)
+
+        _ = decide(&progress, &quota, after: repetition)
+        progress.attemptStarted()
+        progress.ended(now: now, quota: &quota)
+        #expect(quota.available(now: now) < 500)
+    }
 }

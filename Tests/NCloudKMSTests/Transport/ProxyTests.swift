@@ -31,7 +31,6 @@ import Testing
         let failure = try Transfers(.forTests(proxy: try Self.proxy(responder))).failure(of: Self.https)
         #expect(failure.kind == .proxy(.refused(status: status)))
         #expect(failure.repetition == repetition)
-        #expect(failure.reach == .notSent)
         #expect(!failure.message.contains("cret"))
     }
 

@@ -11,75 +11,70 @@ import Testing
         var name: String
         var script: [RawResponder.Step]
         var kind: TransportFailure.Kind
-        var reach: TransportFailure.Reach
 
         var testDescription: String { name }
 
         init(
-            _ name: String, _ script: [RawResponder.Step], _ kind: TransportFailure.Kind,
-            _ reach: TransportFailure.Reach
+            _ name: String, _ script: [RawResponder.Step], _ kind: TransportFailure.Kind
         ) {
-            (self.name, self.script, self.kind, self.reach) = (name, script, kind, reach)
+            (self.name, self.script, self.kind) = (name, script, kind)
         }
     }
 
     @Test(arguments: [
-        Fault("reset before the header", [.readRequest, .reset], .connectionLost(.reset), .maybeReceived),
+        Fault("reset before the header", [.readRequest, .reset], .connectionLost(.reset)),
         Fault(
-            "reset in the status line", [.readRequest, .send("HTTP/1.1 20"), .reset], .connectionLost(.reset),
-            .maybeReceived),
+            "reset in the status line", [.readRequest, .send("HTTP/1.1 20"), .reset], .connectionLost(.reset)),
         Fault(
             "reset in the header", [.readRequest, .send("HTTP/1.1 200 OK\r\nDate: x"), .reset],
-            .connectionLost(.reset), .answered),
-        Fault("closed without an answer", [.readRequest], .connectionLost(.empty), .maybeReceived),
-        Fault("closed in the header", [.readRequest, .send(head)], .connectionLost(.cut), .answered),
+            .connectionLost(.reset)),
+        Fault("closed without an answer", [.readRequest], .connectionLost(.empty)),
+        Fault("closed in the header", [.readRequest, .send(head)], .connectionLost(.cut)),
         Fault(
             "closed in a header that announces no length", [.readRequest, .send("HTTP/1.1 200 OK\r\nDate: x\r\n")],
-            .connectionLost(.cut), .answered),
-        Fault("cut body", [.readRequest, .send(head + "\r\n{}")], .connectionLost(.cut), .answered),
+            .connectionLost(.cut)),
+        Fault("cut body", [.readRequest, .send(head + "\r\n{}")], .connectionLost(.cut)),
         Fault(
             "cut chunk", [.readRequest, .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{}")],
-            .connectionLost(.cut), .answered),
+            .connectionLost(.cut)),
         Fault(
             "cut between chunks",
             [.readRequest, .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n")],
-            .connectionLost(.cut), .answered),
+            .connectionLost(.cut)),
         Fault(
-            "garbage", [.readRequest, .send("\u{1}\u{2}\u{3} not HTTP at all\r\n\r\n")], .badResponse, .maybeReceived),
-        Fault("HTTP/0.9", [.readRequest, .send("<html>hello</html>")], .badResponse, .maybeReceived),
+            "garbage", [.readRequest, .send("\u{1}\u{2}\u{3} not HTTP at all\r\n\r\n")], .badResponse),
+        Fault("HTTP/0.9", [.readRequest, .send("<html>hello</html>")], .badResponse),
         Fault(
             "64 KiB + 1, announced",
             [
                 .readRequest,
                 .send(RawResponder.answer("200 OK", body: String(repeating: "x", count: (64 << 10) + 1))),
-            ], .tooLarge, .answered),
+            ], .tooLarge),
         Fault(
             "64 KiB + 1, until the end",
             [
                 .readRequest,
                 .send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + String(repeating: "x", count: (64 << 10) + 1)),
-            ], .tooLarge, .answered),
+            ], .tooLarge),
         Fault(
             "endless header",
             [.readRequest, .send("HTTP/1.1 200 OK\r\n" + String(repeating: "X-Filler: 0123456789\r\n", count: 4_000))],
-            .tooLarge, .answered),
+            .tooLarge),
         Fault(
             "header line of 200 KB",
             [.readRequest, .send("HTTP/1.1 200 OK\r\nX-Long: " + String(repeating: "x", count: 200_000) + "\r\n\r\n")],
-            .tooLarge, .answered),
+            .tooLarge),
     ])
     func `a fault is told by its kind`(fault: Fault) throws {
         let responder = try RawResponder(fault.script)
         let failure = try Transfers().failure(of: .forTests(responder.baseURL))
         #expect(failure.kind == fault.kind)
-        #expect(failure.reach == fault.reach)
         #expect(failure.message.contains(responder.baseURL))
     }
 
     @Test func `a reset in the body is told even though bytes came`() throws {
         let responder = try RawResponder([.readRequest, .send(Self.head + "\r\n{}"), .reset])
         let failure = try Transfers().failure(of: .forTests(responder.baseURL))
-        #expect(failure.reach == .answered)
         guard case .connectionLost = failure.kind else { return #expect(Bool(false), "\(failure)") }
     }
 
@@ -90,7 +85,6 @@ import Testing
         // The port of a server that is gone.
         responder.stop()
         let failure = try transfers.run(untilRefusedBy: address)
-        #expect(failure.reach == .notSent)
         #expect(failure.repetition == .allowed)
     }
 

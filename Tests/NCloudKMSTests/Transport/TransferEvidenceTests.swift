@@ -26,15 +26,14 @@ import Testing
 
     @Test(
         arguments: [
-            (.none, .resolving, .notSent), (.resolved, .connecting, .notSent), (.connected, .handshake, .notSent),
-            (.sent, .waiting, .maybeReceived), (.answered, .receiving, .answered),
-        ] as [(Progress, TransportFailure.Phase, TransportFailure.Reach)])
-    func `a time-out names the phase and how far the request came`(
-        progress: Progress, phase: TransportFailure.Phase, reach: TransportFailure.Reach
+            (.none, .resolving), (.resolved, .connecting), (.connected, .handshake), (.sent, .waiting),
+            (.answered, .receiving),
+        ] as [(Progress, TransportFailure.Phase)])
+    func `a time-out names the phase`(
+        progress: Progress, phase: TransportFailure.Phase
     ) {
         let failure = TransportFailure(Self.evidence(CURLE_OPERATION_TIMEDOUT, progress))
         #expect(failure.kind == .timedOut(phase))
-        #expect(failure.reach == reach)
         #expect(failure.repetition == .allowed)
     }
 
@@ -116,6 +115,11 @@ import Testing
             (SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, .untrusted(.protocolVersion)),
             (SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, .untrusted(.other)),
             (SSL_R_UNEXPECTED_EOF_WHILE_READING, .connectionLost(.closed)),
+            (SSL_R_TLSV1_ALERT_INTERNAL_ERROR, .connectionLost(.closed)),
+            (SSL_R_TLSV1_ALERT_USER_CANCELLED, .connectionLost(.closed)),
+            (SSL_R_SSLV3_ALERT_BAD_RECORD_MAC, .connectionLost(.closed)),
+            (SSL_R_TLSV1_ALERT_DECRYPTION_FAILED, .connectionLost(.closed)),
+            (SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, .connectionLost(.closed)),
         ] as [(Int32, TransportFailure.Kind)])
     func `a TLS error is a question of trust, but for a connection that breaks`(
         reason: Int32, kind: TransportFailure.Kind
@@ -125,6 +129,23 @@ import Testing
             evidence.tlsReason = reason
             #expect(TransportFailure(evidence).kind == kind)
         }
+    }
+
+    @Test(
+        arguments: [(0, 0, true, false), (0, 10, true, true), (0, 10, false, false), (200, 10, true, false)]
+            as [(Int, Int32, Bool, Bool)])
+    func `a certificate is the proxy's until the proxy has answered CONNECT`(
+        status: Int, proxyError: Int32, hasTLSProxy: Bool, isProxys: Bool
+    ) {
+        var evidence = Self.evidence(CURLE_PEER_FAILED_VERIFICATION, .connected)
+        evidence.certificateError = Int(X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT)
+        evidence.proxyCertificateError = Int(proxyError)
+        evidence.proxyStatus = status
+        evidence.hasTLSProxy = hasTLSProxy
+        let failure = TransportFailure(evidence)
+        #expect(failure.kind == (isProxys ? .proxy(.untrusted(.expired)) : .untrusted(.selfSigned)))
+        #expect(failure.repetition == .never)
+        #expect(failure.message.contains(isProxys ? "The proxy is not trusted" : "kms.example.com"))
     }
 
     @Test func `what is too large is so whatever code ended it`() {

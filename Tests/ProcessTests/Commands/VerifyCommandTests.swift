@@ -1,4 +1,5 @@
 import KMSEmulator
+import Platform
 import PublicKeys
 import TestSupport
 import Testing
@@ -62,6 +63,19 @@ import Testing
         }
         let pinned = ["--key-version", "\(version)", "--signature", try folder.write("signature", signature)]
         expect(try await run([keyTag, "--algorithm", algorithm] + pinned + [file]), 0)
+    }
+
+    @Test(arguments: [0, 1])
+    func `the status is the verdict's, even when stdout takes no word`(_ status: Int) async throws {
+        let signature = try await TestKeys.shared.value.rsa.sign(Self.message, algorithm: "RS256")
+        let signed = status == 0 ? file : try folder.write("other", Self.message + [0])
+        let path = try folder.write("signature", signature)
+        let outcome = try await ServiceProcess.run(
+            arguments: ["verify", "rsa", "--algorithm", "RS256", "--signature", path, signed],
+            environment: Self.kms.value.environment, output: .file("/dev/full", O_WRONLY), readsLog: true
+        ) { try await $0.waitForEnd() }
+        #expect(outcome.status == status)
+        #expect(outcome.log.hasPrefix("ncloud-kms-rpc: stdout: "), "\(outcome.log)")
     }
 
     @Test func `a file that is larger than any buffer is verified`() async throws {

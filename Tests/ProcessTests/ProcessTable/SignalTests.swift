@@ -45,7 +45,7 @@ import Testing
         }
         #expect(outcome.result == [])
         #expect(outcome.status == 0)
-        #expect(outcome.logLines.count == 3, "\(outcome.log)")
+        #expect(outcome.logLines.count == 2, "\(outcome.log)")
     }
 
     @Test(arguments: signals)
@@ -77,8 +77,8 @@ import Testing
         defer { responder.stop() }
         let errors = try Channel.pipeFromProgram()
         let outcome = try await ServiceProcess.run(
-            arguments: ["--endpoint", responder.baseURL], environment: EmulatedKMS.credentials, errors: errors,
-            readsLog: false
+            arguments: ["--endpoint", responder.baseURL, "--log-level", "debug"], environment: EmulatedKMS.credentials,
+            errors: errors, readsLog: false
         ) { process in
             try await Self.startHangingCall(1, process)
             // On a thread of its own from here: a second is not long where tests wait for their turn.
@@ -132,7 +132,9 @@ import Testing
     @Test(.notUnderThreadSanitizer, arguments: [(SIGTERM, SIGTERM), (SIGTERM, SIGINT), (SIGINT, SIGHUP)])
     func `a second signal ends it on the spot`(_ first: CInt, _ second: CInt) async throws {
         try await EmulatedKMS.with(faults: ["hang"]) { kms in
-            let outcome = try await ServiceProcess.run(environment: kms.environment) { process in
+            let outcome = try await ServiceProcess.run(
+                arguments: ["--log-level", "debug"], environment: kms.environment
+            ) { process in
                 try await Self.startHangingCall(1, process)
                 // On a thread of its own: a second is not long where tests wait for their turn.
                 try await onOwnThread {

@@ -6,8 +6,9 @@ struct EmulatedKMS {
     private let folder: TemporaryFolder
     private let caFile: String
 
-    init(seed: Seed = .demo, faults: [String] = []) throws {
-        emulator = try Emulator(Emulator.Configuration(seed: seed, faults: faults.map(Fault.init(parsing:))))
+    init(seed: Seed = .demo, faults: [String] = [], usesTLS: Bool = true, port: UInt16 = 0) throws {
+        emulator = try Emulator(
+            Emulator.Configuration(seed: seed, usesTLS: usesTLS, port: port, faults: faults.map(Fault.init(parsing:))))
         folder = try TemporaryFolder()
         caFile = try folder.write("ca.pem", (emulator.certificatePEM ?? "").utf8)
     }

@@ -1,13 +1,13 @@
 extension UInt8 {
-    var isASCIIDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
+    package var isASCIIDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
 
     /// A space, or one of the characters from tab to carriage return.
-    var isASCIIWhitespace: Bool { self == 0x20 || (0x09...0x0D).contains(self) }
+    package var isASCIIWhitespace: Bool { self == 0x20 || (0x09...0x0D).contains(self) }
 }
 
 extension BidirectionalCollection where Element == UInt8 {
     /// Without the white space at both ends.
-    func trimmingWhitespace() -> SubSequence {
+    package func trimmingWhitespace() -> SubSequence {
         guard let start = firstIndex(where: { !$0.isASCIIWhitespace }),
             let end = lastIndex(where: { !$0.isASCIIWhitespace })
         else { return self[endIndex...] }

@@ -1,0 +1,103 @@
+import JSON
+import KMSEmulator
+import Logging
+import Platform
+import TestSupport
+
+@testable import JSONRPC
+@testable import KMSService
+@testable import NCloudKMS
+
+/// `getPublicKey` on a connection of its own, with an emulator behind it, at a time that stands still.
+final class CachedSession {
+    /// Near enough to its end for a refresh, with the default time to live of 300 s.
+    static let refreshAge = Duration.seconds(280)
+
+    let clock = ManualClock()
+    let emulator: Emulator
+    let client: KMSClient
+    private let method: GetPublicKey
+    private let requests: Channel
+    private let answers: Channel
+    private var lastID = 0
+
+    init() throws {
+        emulator = try Emulator(Emulator.Configuration(usesTLS: false, clock: clock))
+        let credentials = try Credentials(
+            accessKeyID: Seed.AccessKey.demo.id, secretAccessKey: SecretBytes(Seed.AccessKey.demo.secret.utf8))
+        client = try KMSClient(
+            KMSClientConfiguration(
+                endpoint: Endpoint(emulator.endpoint), authentication: .credentials(credentials), ratePerKey: 0),
+            clock: clock, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+        method = GetPublicKey(client: client)
+        requests = try Channel.pipeToProgram()
+        answers = try Channel.pipeFromProgram()
+        let connection = try Connection(
+            Connection.Configuration(
+                input: requests.program, output: answers.program, framing: LineFraming(maximumMessageBytes: 1 << 20),
+                clock: clock),
+            methods: [method, GetStatus(zone: .global, client: client)])
+        let served = [requests.program, answers.program]
+        try Thread.start(name: "test-session") {
+            connection.run()
+            for descriptor in served { close(descriptor) }
+        }
+    }
+
+    deinit {
+        close(requests.ours)
+        close(answers.ours)
+        emulator.stop()
+    }
+
+    /// The result, or error, of a call: the whole answer behind its id.
+    func call(_ params: String, method: String = "getPublicKey") throws -> String {
+        try outcome(of: exchange(request(params, method)))
+    }
+
+    /// The same as the one member of a batch, whose members are never answered at once.
+    func callInBatch(_ params: String) throws -> String {
+        try outcome(of: String(exchange("[\(request(params, "getPublicKey"))]").dropFirst().dropLast()))
+    }
+
+    /// What is answered without a call; nil if it takes one.
+    func answerAtOnce(_ params: String) throws -> String? {
+        try Array(params.utf8).withUnsafeBufferPointer { bytes in
+            var scanner = JSONScanner(bytes)
+            var json: [UInt8] = []
+            let isAnswered = method.answerAtOnce(
+                RawParameters(bytes: bytes, token: try scanner.scanText()), into: &json)
+            return isAnswered ? String(decoding: json, as: UTF8.self) : nil
+        }
+    }
+
+    /// Requests for the key that reached the service.
+    func fetches(of keyTag: String) -> Int { emulator.state.perKey[keyTag] ?? 0 }
+
+    private func request(_ params: String, _ method: String) -> String {
+        lastID += 1
+        return #"{"jsonrpc":"2.0","id":\#(lastID),"method":"\#(method)","params":\#(params)}"#
+    }
+
+    private func outcome(of answer: String) throws -> String {
+        let head = #"{"jsonrpc":"2.0","id":\#(lastID),"#
+        guard answer.hasPrefix(head), answer.hasSuffix("}") else { throw UnexpectedAnswer(text: answer) }
+        return String(answer.dropFirst(head.count).dropLast())
+    }
+
+    private func exchange(_ line: String) throws -> String {
+        let bytes = Array("\(line)\n".utf8)
+        guard write(requests.ours, bytes, bytes.count) == bytes.count else { throw PlatformError("write") }
+        var answer: [UInt8] = []
+        var byte: UInt8 = 0
+        while read(answers.ours, &byte, 1) == 1 {
+            if byte == UInt8(ascii: "\n") { return String(decoding: answer, as: UTF8.self) }
+            answer.append(byte)
+        }
+        throw UnexpectedAnswer(text: String(decoding: answer, as: UTF8.self))
+    }
+
+    struct UnexpectedAnswer: Error {
+        let text: String
+    }
+}

@@ -1,0 +1,120 @@
+import KMSEmulator
+import Logging
+import Platform
+import TestSupport
+import Testing
+
+@testable import NCloudKMS
+
+/// A client and the emulator that it asks, both on a clock that stands still until the test moves it.
+final class ClientFixture: Sendable {
+    let clock = ManualClock()
+    let emulator: Emulator
+    let client: KMSClient
+
+    /// - Parameters:
+    ///   - random: what the jitter of retries is made of; 0 is no delay, and nearly 1 the longest.
+    init(
+        seed: Seed = .demo, faults: [String] = [], credentials: KMSClientConfiguration.Authentication? = nil,
+        timeToLive: Duration = KMSClientConfiguration.defaultCacheTimeToLive, staleIfError: Duration = .zero,
+        ratePerKey: Int = 0, connections: Int = 32, random: Double = 0
+    ) throws {
+        // As the program does: OpenSSL writes to connections that are closed.
+        _ = signal(SIGPIPE, SIG_IGN)
+        emulator = try Emulator(
+            Emulator.Configuration(
+                seed: seed, usesTLS: false, faults: try faults.map(Fault.init(parsing:)), clock: clock))
+        let demo = Seed.AccessKey.demo
+        client = try KMSClient(
+            KMSClientConfiguration(
+                endpoint: Endpoint(emulator.endpoint),
+                authentication: try credentials
+                    ?? .credentials(
+                        Credentials(accessKeyID: demo.id, secretAccessKey: SecretBytes(Array(demo.secret.utf8)))),
+                cacheTimeToLive: timeToLive, staleIfError: staleIfError, ratePerKey: ratePerKey,
+                maximumConnections: connections),
+            clock: clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, random: { random })
+    }
+
+    deinit { emulator.stop() }
+
+    static func query(
+        _ keyTag: String = "demo-rsa", version: Int? = nil, maxAge: Duration? = nil,
+        timeout: Duration = PublicKeyQuery.defaultTimeout
+    ) throws -> PublicKeyQuery {
+        PublicKeyQuery(
+            keyTag: try KeyTag(keyTag), version: try version.map { try KeyVersion($0) }, maxAge: maxAge,
+            timeout: timeout)
+    }
+
+    /// Calls and waits for the outcome.
+    func outcome(of query: PublicKeyQuery) async -> Result<PublicKeyAnswer, KMSError> {
+        await withCheckedContinuation { continuation in
+            client.publicKey(query) { continuation.resume(returning: $0) }
+        }
+    }
+
+    func answer(to query: PublicKeyQuery) async throws -> PublicKeyAnswer { try await outcome(of: query).get() }
+
+    /// The error of a call that must not succeed.
+    func error(of query: PublicKeyQuery) async throws -> KMSError {
+        switch await outcome(of: query) {
+        case .failure(let error): return error
+        case .success(let answer):
+            struct Unexpected: Error { let answer: PublicKeyAnswer }
+            throw Unexpected(answer: answer)
+        }
+    }
+
+    func begin(_ query: PublicKeyQuery) -> PendingCall {
+        let (stream, continuation) = AsyncStream<Result<PublicKeyAnswer, KMSError>>.makeStream()
+        let call = client.publicKey(query) {
+            continuation.yield($0)
+            continuation.finish()
+        }
+        return PendingCall(call: call, stream: stream)
+    }
+
+    func status() async -> ClientStatus {
+        await withCheckedContinuation { continuation in client.status { continuation.resume(returning: $0) } }
+    }
+
+    /// Moves the clock, and waits until the client has seen to what is due.
+    func advance(by duration: Duration) async {
+        clock.advance(by: duration)
+        // Between the two its thread takes a turn.
+        _ = await status()
+        _ = await status()
+    }
+
+    /// Waits for what the client does by itself.
+    func wait(until isDone: (ClientStatus) async throws -> Bool) async rethrows {
+        while try await !isDone(status()) { await Task.yield() }
+    }
+}
+
+/// A call whose outcome is waited for later.
+struct PendingCall {
+    let call: PublicKeyCall
+    fileprivate let stream: AsyncStream<Result<PublicKeyAnswer, KMSError>>
+
+    fileprivate init(call: PublicKeyCall, stream: AsyncStream<Result<PublicKeyAnswer, KMSError>>) {
+        (self.call, self.stream) = (call, stream)
+    }
+
+    func outcome() async throws -> Result<PublicKeyAnswer, KMSError> {
+        var iterator = stream.makeAsyncIterator()
+        return try #require(await iterator.next())
+    }
+
+    func answer() async throws -> PublicKeyAnswer { try await outcome().get() }
+
+    func error() async throws -> KMSError {
+        switch try await outcome() {
+        case .failure(let error): return error
+        case .success: throw NoError()
+        }
+    }
+
+    struct NoError: Error {}
+}

@@ -1,0 +1,150 @@
+import JSON
+import KMSEmulator
+import Platform
+import TestSupport
+import Testing
+
+/// Spec page 03, Credentials: what changes while the program runs, and what is wrong from the start.
+@Suite(.timeLimit(.minutes(1))) struct FaultCredentialTests {
+    private static let old = Seed.AccessKey(id: "OLDACCESSKEY00000001", secret: "an-old-secret-key-that-is-long-enough")
+    private static let new = Seed.AccessKey(id: "NEWACCESSKEY00000002", secret: "a-new-secret-key=with=equals=signs===")
+
+    private static func seed(_ keys: Seed.AccessKey...) -> Seed { Seed(accessKeys: keys, keys: Seed.demo.keys) }
+
+    private static func profile(_ key: Seed.AccessKey) -> String {
+        "[DEFAULT]\nncloud_access_key_id = \(key.id)\nncloud_secret_access_key = \(key.secret)\n"
+    }
+
+    /// The variables that name an emulator, and no credentials.
+    private static func variables(_ kms: EmulatedKMS, _ more: [String: String]) -> [String: String] {
+        kms.environment.filter { !$0.key.contains("ACCESS") }.merging(more) { _, new in new }
+    }
+
+    private func run(
+        _ kms: EmulatedKMS, _ variables: [String: String], body: (ServiceProcess) async throws -> Void
+    ) async throws -> String {
+        let outcome = try await ServiceProcess.run(environment: Self.variables(kms, variables), body: body)
+        #expect(outcome.status == 0)
+        return outcome.log
+    }
+
+    // MARK: Rotation on disk
+
+    @Test func `a profile file that was rotated is read again when its keys are refused`() async throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("configure", Self.profile(Self.old).utf8)
+        try await EmulatedKMS.with(seed: Self.seed(Self.old)) { kms in
+            let log = try await run(kms, ["NCLOUD_CONFIG_FILE": path]) { process in
+                #expect(try await process.getPublicKey().attempts == 1)
+                kms.emulator.setSeed(Self.seed(Self.new))
+                // Refused, and the file is as it was.
+                let refused = try await process.getPublicKey()
+                #expect(refused.code == 1002)
+                #expect(refused.attempts == 1)
+
+                try folder.write("configure", Self.profile(Self.new).utf8)
+                let rotated = try await process.getPublicKey()
+                #expect(rotated.code == nil, "\(rotated.message)")
+                #expect(rotated.attempts == 2)
+                #expect(try await process.getPublicKey().attempts == 1)
+                let credentials = try await process.status()["credentials"]
+                #expect(credentials?["accessKeyId"]?.string == "NEWA…")
+            }
+            #expect(log.contains("the credentials were refused; others were found"))
+            #expect(kms.emulator.state.total == 5)
+        }
+    }
+
+    @Test func `a profile file that is half written keeps the old keys, and is read again`() async throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("configure", Self.profile(Self.old).utf8)
+        try await EmulatedKMS.with(seed: Self.seed(Self.old)) { kms in
+            _ = try await run(kms, ["NCLOUD_CONFIG_FILE": path]) { process in
+                #expect(try await process.getPublicKey().code == nil)
+                kms.emulator.setSeed(Self.seed(Self.new))
+                try folder.write("configure", "[DEFAULT]\nncloud_access_key_id = \(Self.new.id)\n".utf8)
+                #expect(try await process.getPublicKey().code == 1002)
+                try folder.write("configure", Self.profile(Self.new).utf8)
+                #expect(try await process.getPublicKey().code == nil)
+            }
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `a token file that changed is used with the next request`(isFlag: Bool) async throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("token", "first-token\n".utf8)
+        var seed = Seed.demo
+        seed.tokens = [Seed.Token(token: "first-token", keyTag: "demo-rsa")]
+        let key = isFlag ? "other" : "NCLOUD_KMS_TOKEN_FILE"
+        try await EmulatedKMS.with(seed: seed) { kms in
+            let outcome = try await ServiceProcess.run(
+                arguments: isFlag ? ["--token-file", path] : [], environment: Self.variables(kms, [key: path])
+            ) { process in
+                #expect(try await process.getPublicKey().attempts == 1)
+                var seed = seed
+                seed.tokens = [Seed.Token(token: "second-token", keyTag: "demo-rsa")]
+                kms.emulator.setSeed(seed)
+                #expect(try await process.getPublicKey().code == 1002)
+                // Not there for a moment, as while it is replaced: the old one is used.
+                unlink(path)
+                #expect(try await process.getPublicKey().code == 1002)
+                try folder.write("token", "second-token".utf8)
+                let answer = try await process.getPublicKey()
+                #expect(answer.code == nil, "\(answer.message)")
+                #expect(answer.attempts == 1)
+                #expect(try await process.status()["credentials"]?["accessKeyId"]?.isNull == true)
+            }
+            #expect(outcome.status == 0)
+            #expect(outcome.logLines.filter { $0.contains("token file changed") }.count == 1)
+        }
+    }
+
+    @Test func `a token that is refused is 1002, and one without the right to the key 1003`() async throws {
+        var seed = Seed.demo
+        seed.tokens = [Seed.Token(token: "for-another-key", keyTag: "demo-ec")]
+        try await EmulatedKMS.with(seed: seed) { kms in
+            for (token, code) in [("unknown", 1002), ("for-another-key", 1003)] {
+                _ = try await run(kms, ["NCLOUD_KMS_TOKEN": token]) { process in
+                    let answer = try await process.getPublicKey()
+                    #expect(answer.code == code)
+                    #expect(answer.attempts == 1)
+                }
+            }
+        }
+    }
+
+    // MARK: None
+
+    @Test func `without credentials nothing is sent, and the message lists where was looked`() async throws {
+        try await EmulatedKMS.with { kms in
+            _ = try await run(kms, ["NCLOUD_CONFIG_FILE": "/nonexistent/configure"]) { process in
+                let answer = try await process.getPublicKey()
+                #expect(answer.code == 1001)
+                #expect(answer.attempts == nil)
+                for place in ["NCLOUD_KMS_TOKEN", "NCLOUD_ACCESS_KEY_ID", "/nonexistent/configure", "server role"] {
+                    #expect(answer.message.contains(place), "\(answer.message)")
+                }
+            }
+            #expect(kms.emulator.state.total == 0)
+        }
+    }
+
+    @Test(arguments: [
+        ["NCLOUD_ACCESS_KEY_ID": "ONLYTHEIDOFAKEYPAIR1"], ["NCLOUD_SECRET_KEY": "only-the-secret-of-a-pair"],
+    ])
+    func `half a pair is an error that says so`(variables: [String: String]) async throws {
+        try await EmulatedKMS.with { kms in
+            _ = try await run(kms, variables) { process in
+                let answer = try await process.getPublicKey()
+                #expect(answer.code == 1001)
+                #expect(answer.reason == "unusable")
+                for (name, value) in variables {
+                    #expect(answer.message.contains(name))
+                    #expect(!answer.message.contains(value))
+                }
+            }
+            #expect(kms.emulator.state.total == 0)
+        }
+    }
+}
