@@ -16,13 +16,16 @@ final class MessageAuthenticator {
         guard let context = EVP_MAC_CTX_new(algorithm) else { throw .signingFailed }
         self.context = context
 
-        let status = "SHA256".withCString { name in
-            // OpenSSL only reads the name, in spite of the pointer's type.
-            var parameters = [
-                OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, UnsafeMutablePointer(mutating: name), 0),
-                OSSL_PARAM_construct_end(),
-            ]
-            return key.withBytes { EVP_MAC_init(context, $0.baseAddress, $0.count, &parameters) }
+        // Both texts must live until the call is over: the parameters only point to them.
+        let status = OSSL_MAC_PARAM_DIGEST.withCString { name in
+            "SHA256".withCString { digest in
+                // OpenSSL only reads the digest, in spite of the pointer's type.
+                var parameters = [
+                    OSSL_PARAM_construct_utf8_string(name, UnsafeMutablePointer(mutating: digest), 0),
+                    OSSL_PARAM_construct_end(),
+                ]
+                return key.withBytes { EVP_MAC_init(context, $0.baseAddress, $0.count, &parameters) }
+            }
         }
         guard status == 1 else { throw .signingFailed }
     }
