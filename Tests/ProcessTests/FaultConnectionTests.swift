@@ -222,7 +222,7 @@ import Testing
                     #expect(answer.code == 1009)
                     #expect(answer.reason == "connection")
                     #expect(answer.message.contains("free connection"))
-                    #expect(answer.attempts == 0)
+                    #expect(answer.attempts == nil)
                 }
                 for id in 0..<32 { try process.send(Lines.cancel(id)) }
                 for _ in 0..<32 { #expect(try await process.nextFaultAnswer().code == -32800) }

@@ -146,16 +146,17 @@ import Testing
         }
     }
 
-    @Test func `a call whose fetch waits to repeat ends at its own deadline`() async throws {
+    @Test func `a call that joins a wait that it could not sit out fails at once, with what went wrong`() async throws {
         // The first caller has time for the second attempt, which comes in five seconds; the second one has not.
         try await EmulatedKMS.with(faults: ["status=503,retry-after=5"]) { kms in
             _ = try await kms.run { process in
                 try process.beginGetPublicKey(1, #"{"keyTag":"demo-ec"}"#)
                 #expect(await process.logLine(containing: "it will be repeated") != nil)
                 let answer = try await process.getPublicKey(#"{"keyTag":"demo-ec","timeoutMs":200}"#)
-                #expect(answer.code == 1009)
-                #expect(answer.reason == "backoff")
+                #expect(answer.code == 1008)
+                #expect(answer.reason == "deadline")
                 #expect(answer.attempts == 1)
+                #expect(answer.httpStatus == 503)
                 try process.send(Lines.cancel(1))
                 #expect(try await process.nextFaultAnswer().code == -32800)
             }
