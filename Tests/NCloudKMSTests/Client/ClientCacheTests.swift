@@ -48,7 +48,7 @@ import Testing
         fixture.emulator.setFaults([try Fault(parsing: fault)])
         await fixture.advance(by: .seconds(280))
         #expect(try await fixture.answer(to: query).source == .cache)
-        await fixture.wait { $0.upstream.failures == attempts && $0.cache.entries == (remains ? 1 : 0) }
+        try await fixture.wait { $0.upstream.failures == attempts && $0.cache.entries == (remains ? 1 : 0) }
         if remains { #expect(try await fixture.answer(to: query).source == .cache) }
         // Not asked for again and again.
         #expect(fixture.emulator.state.total == 1 + attempts)
@@ -101,7 +101,7 @@ import Testing
         fixture.emulator.setFaults([try Fault(parsing: "hang")])
         await fixture.advance(by: .seconds(301))
         let call = fixture.begin(try ClientFixture.query())
-        await fixture.wait { _ in fixture.emulator.state.total == 2 }
+        try await fixture.wait { _ in fixture.emulator.state.total == 2 }
         await fixture.advance(by: .seconds(30))
         let answer = try await call.answer()
         #expect(answer.source == .stale)

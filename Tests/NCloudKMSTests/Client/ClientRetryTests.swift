@@ -38,7 +38,7 @@ import Testing
         let fixture = try ClientFixture(
             faults: ["status=503,count=1" + (hint.isEmpty ? "" : ",\(hint)")], random: 0.999_999_9)
         let call = fixture.begin(try ClientFixture.query())
-        await fixture.wait { $0.upstream.failures == 1 }
+        try await fixture.wait { $0.upstream.failures == 1 }
         await fixture.advance(by: .milliseconds(wait - 1))
         #expect(await fixture.status().upstream.attempts == 1)
         await fixture.advance(by: .milliseconds(1))
@@ -61,7 +61,7 @@ import Testing
     @Test func `a call whose time ends says what it was doing`() async throws {
         let fixture = try ClientFixture(faults: ["hang"], connections: 1)
         let asking = fixture.begin(try ClientFixture.query())
-        await fixture.wait { _ in fixture.emulator.state.total == 1 }
+        try await fixture.wait { _ in fixture.emulator.state.total == 1 }
         let waiting = fixture.begin(try ClientFixture.query("demo-ec", timeout: .seconds(5)))
         await fixture.advance(by: .seconds(5))
         let first = try await waiting.error()
@@ -73,7 +73,7 @@ import Testing
         #expect(second.code == .deadlineExceeded)
         #expect(second.reason == "answer")
         #expect(second.attempts == 1)
-        await fixture.wait { _ in fixture.emulator.state.aborted == 1 }
+        try await fixture.wait { _ in fixture.emulator.state.aborted == 1 }
         #expect(await fixture.status().upstream.failures == 1)
         #expect(fixture.emulator.state.perKey == ["demo-rsa": 1])
     }
@@ -115,7 +115,7 @@ import Testing
         let fixture = try ClientFixture(faults: ["code=410,count=1,key=demo-rsa"], ratePerKey: 2)
         // Throttled, repeated after the half second that a rate of 1 leaves: a random of 0 is no backoff.
         let call = fixture.begin(try ClientFixture.query())
-        await fixture.wait { $0.limiterWaiting == 1 }
+        try await fixture.wait { $0.limiterWaiting == 1 }
         #expect(try await fixture.answer(to: ClientFixture.query("demo-ec")).attempts == 1)
         await fixture.advance(by: .milliseconds(500))
         #expect(try await call.answer().attempts == 2)
@@ -134,11 +134,11 @@ import Testing
         let fixture = try ClientFixture(faults: ["hang,count=1"])
         let query = try ClientFixture.query()
         let task = Task { try await fixture.client.publicKey(query) }
-        await fixture.wait { _ in fixture.emulator.state.total == 1 }
+        try await fixture.wait { _ in fixture.emulator.state.total == 1 }
         task.cancel()
         let error = await #expect(throws: KMSError.self) { try await task.value }
         #expect(error?.code == .cancelled)
-        await fixture.wait { _ in fixture.emulator.state.aborted == 1 }
+        try await fixture.wait { _ in fixture.emulator.state.aborted == 1 }
         // Nobody joins what was aborted.
         #expect(try await fixture.answer(to: query).attempts == 1)
         #expect(await fixture.status().upstream.failures == 0)

@@ -75,7 +75,7 @@ import Testing
         // Those that come meanwhile don't wait, and ask once together.
         let calls = (0..<20).map { _ in fixture.begin(query) }
         for call in calls { _ = try await call.answer() }
-        await fixture.wait { $0.credentials?.accessKeyID == "NEWR…" }
+        try await fixture.wait { $0.credentials?.accessKeyID == "NEWR…" }
         #expect(metadata.asked == 2)
         _ = try await fixture.answer(to: query)
         #expect(fixture.emulator.state.signaturesRefused == 0)
@@ -90,13 +90,13 @@ import Testing
         metadata.setAnswer(RawResponder.answer("500 Oops"))
         await fixture.advance(by: .seconds(46 * 60))
         _ = try await fixture.answer(to: query)
-        await fixture.wait { _ in metadata.asked == 2 }
+        try await fixture.wait { _ in metadata.asked == 2 }
         metadata.setAnswer(Self.keys(Self.new, until: Self.inThreeHours))
         for _ in 0..<5 { _ = try await fixture.answer(to: query) }
         #expect(metadata.asked == 2)
         await fixture.advance(by: .seconds(11))
         _ = try await fixture.answer(to: query)
-        await fixture.wait { $0.credentials?.accessKeyID == "NEWR…" }
+        try await fixture.wait { $0.credentials?.accessKeyID == "NEWR…" }
         #expect(metadata.asked == 3)
         #expect(fixture.emulator.state.signaturesRefused == 0)
     }
