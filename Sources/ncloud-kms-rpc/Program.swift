@@ -32,11 +32,15 @@ struct Program: ParsableCommand {
     /// ArgumentParser's own way out prints the usage below a mistake, which takes more lines than a host shows.
     private static func exit(after error: any Error) -> Never {
         let code = exitCode(for: error)
+        // Help and the version are ArgumentParser's to print.
+        if code == .success { exit(withError: error) }
         // What is an exit status already has been reported.
-        if code != .validationFailure || error is ExitCode { exit(withError: error) }
-        let problem = oneLine(message(for: error))
-        LogWriter(2).write(line: "ncloud-kms-rpc: \(problem) (--help lists the options)".utf8)
-        exit(withError: code)
+        if !(error is ExitCode) {
+            let problem = oneLine(message(for: error))
+            LogWriter(2).write(line: "ncloud-kms-rpc: \(problem) (--help lists the options)".utf8)
+        }
+        // At once, as every other way out; the parser is in the middle of its work, and nothing of ours is buffered.
+        _exit(code.rawValue)
     }
 
     /// A message of ArgumentParser's, which may be a sentence over a list, on one line.
