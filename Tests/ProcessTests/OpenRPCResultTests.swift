@@ -131,14 +131,12 @@ import Testing
 
     // MARK: Another implementation of JSON Schema
 
-    static let hasJSONSchema =
-        FileManager.default.isExecutableFile(atPath: "/usr/bin/env")
-        && run(["python3", "-c", "import jsonschema"]) == ""
+    static let hasJSONSchema = (try? ChildProcess.run("/usr/bin/env", ["python3", "-c", "import jsonschema"])) != nil
 
     /// Python's `jsonschema` agrees that the rules, the document and the schemas in it are sound. Skipped where it is
     /// not installed (`apt-get install python3-jsonschema`).
     @Test(.enabled(if: hasJSONSchema, "Python's jsonschema is not installed"))
-    func `another implementation of JSON Schema finds nothing wrong`() {
+    func `another implementation of JSON Schema finds nothing wrong`() throws {
         let script = """
             import json, sys
             from jsonschema import Draft7Validator, RefResolver
@@ -157,23 +155,9 @@ import Testing
                     for parameter in example["params"]: check(schemas[parameter["name"]], parameter["value"])
                     if "result" in method: check(method["result"]["schema"], example["result"]["value"])
             """
-        let output = Self.run([
-            "python3", "-W", "ignore", "-c", script, OpenRPCDocument.rulesPath, OpenRPCDocument.path,
-        ])
+        let output = try ChildProcess.run(
+            "/usr/bin/env",
+            ["python3", "-W", "ignore", "-c", script, OpenRPCDocument.rulesPath, OpenRPCDocument.path])
         #expect(output == "")
-    }
-
-    /// What a command prints, both streams together; nil when it can't be run or fails without a word.
-    private static func run(_ command: [String]) -> String? {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = command
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        guard (try? process.run()) != nil else { return nil }
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return process.terminationStatus == 0 || !text.isEmpty ? text : nil
     }
 }

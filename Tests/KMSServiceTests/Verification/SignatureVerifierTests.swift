@@ -11,7 +11,8 @@ import Testing
     private final class ScriptedKeys: Sendable {
         struct Asked: Sendable {
             let query: PublicKeyQuery
-            let completion: PublicKeyCompletion
+            /// Nil once it was told: it holds the verifier, which holds this.
+            var completion: PublicKeyCompletion?
         }
 
         private let state: Lock<(script: [Result<PublicKeyAnswer, KMSError>], asked: [Asked], cancelled: Int)>
@@ -26,11 +27,21 @@ import Testing
             _ query: PublicKeyQuery, _ arrival: Instant, _ completion: @escaping PublicKeyCompletion
         ) -> @Sendable () -> Void {
             let answer = state.withLock { state in
-                state.asked.append(Asked(query: query, completion: completion))
-                return state.script.isEmpty ? nil : state.script.removeFirst()
+                let answer = state.script.isEmpty ? nil : state.script.removeFirst()
+                state.asked.append(Asked(query: query, completion: answer == nil ? completion : nil))
+                return answer
             }
             if let answer { completion(answer) }
             return { self.state.withLock { $0.cancelled += 1 } }
+        }
+
+        /// Answers what was not answered at once.
+        func answer(_ index: Int, with answer: PublicKeyAnswer) {
+            let completion = state.withLock { state in
+                defer { state.asked[index].completion = nil }
+                return state.asked[index].completion
+            }
+            completion?(.success(answer))
         }
     }
 
@@ -193,6 +204,6 @@ import Testing
         #expect(error.code == .cancelled)
         #expect(keys.cancelled == 1)
         // The key that comes all the same changes nothing: a second resume would trap.
-        keys.asked[0].completion(try answer(fixture.new, .kms))
+        keys.answer(0, with: try answer(fixture.new, .kms).get())
     }
 }
