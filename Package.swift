@@ -74,8 +74,8 @@ let package = Package(
             name: "TestSupport", dependencies: ["JSON", "Platform", subprocess], path: "Tests/TestSupport",
             swiftSettings: settings),
         .testTarget(name: "ArchitectureTests", swiftSettings: settings),
-        .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: settings),
-        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
+        .testTarget(name: "PlatformTests", dependencies: ["Platform", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "PublicKeysTests",
             dependencies: ["PublicKeys", "JSON", "Platform", "COpenSSL", "TestSupport", subprocess],

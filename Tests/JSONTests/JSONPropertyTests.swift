@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 /// A value tree, to be written by one implementation and read by others.
@@ -29,7 +30,7 @@ private indirect enum Tree: Equatable {
     /// Code point by code point: `==` of `String` takes canonical equivalents for equal.
     private static func sameText(_ left: String, _ right: String) -> Bool { left.utf8.elementsEqual(right.utf8) }
 
-    static func random(depth: Int, _ generator: inout SplitMix64) -> Tree {
+    static func random(depth: Int, _ generator: inout SeededGenerator) -> Tree {
         switch Int.random(in: 0..<(depth > 0 ? 9 : 6), using: &generator) {
         case 0: return .null
         case 1: return .bool(.random(using: &generator))
@@ -50,7 +51,7 @@ private indirect enum Tree: Equatable {
         }
     }
 
-    private static func randomString(_ generator: inout SplitMix64) -> String {
+    private static func randomString(_ generator: inout SeededGenerator) -> String {
         var scalars = String.UnicodeScalarView()
         for _ in 0..<Int.random(in: 0..<30, using: &generator) {
             let bound: UInt32 =
@@ -126,23 +127,10 @@ private indirect enum Tree: Equatable {
     }
 }
 
-/// Sebastiano Vigna's generator: small, and the same everywhere, so that a failure can be repeated.
-private struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}
-
 @Suite struct JSONPropertyTests {
     @Test(arguments: 0..<8)
     func `what is written is read back equal, by us and by Foundation`(seed: UInt64) throws {
-        var generator = SplitMix64(state: seed)
+        var generator = SeededGenerator(seed: seed)
         for _ in 0..<60 {
             let tree = Tree.random(depth: 6, &generator)
             var json = JSONWriter()
@@ -158,7 +146,7 @@ private struct SplitMix64: RandomNumberGenerator {
 
     @Test(arguments: 0..<8)
     func `what we accept of mutated texts Foundation accepts too`(seed: UInt64) throws {
-        var generator = SplitMix64(state: 1_000 + seed)
+        var generator = SeededGenerator(seed: 1_000 + seed)
         var accepted = 0
         for _ in 0..<100 {
             var json = JSONWriter()
@@ -172,7 +160,7 @@ private struct SplitMix64: RandomNumberGenerator {
     }
 
     @Test func `what we accept of random bytes Foundation accepts too`() {
-        var generator = SplitMix64(state: 7)
+        var generator = SeededGenerator(seed: 7)
         let alphabet =
             Array("{}[]\":,\\utrfalsn0123456789eE+-. \n".utf8) + [0x00, 0x1F, 0x80, 0xC3, 0xA9, 0xED, 0xF0, 0xFF]
         for _ in 0..<20_000 {
@@ -210,7 +198,7 @@ private struct SplitMix64: RandomNumberGenerator {
         return children.contains(where: hasHugeNumber)
     }
 
-    private func mutated(_ text: [UInt8], _ generator: inout SplitMix64) -> [UInt8] {
+    private func mutated(_ text: [UInt8], _ generator: inout SeededGenerator) -> [UInt8] {
         var text = text
         let interesting = Array("{}[]\":,\\u0eE+-. \n".utf8) + [0x00, 0x80, 0xC3, 0xED, 0xF4]
         for _ in 0..<Int.random(in: 1...2, using: &generator) {

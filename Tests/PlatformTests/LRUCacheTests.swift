@@ -1,4 +1,5 @@
 import Platform
+import TestSupport
 import Testing
 
 @Suite struct LRUCacheTests {
@@ -70,7 +71,7 @@ import Testing
 
     @Test(arguments: [1, 2, 3, 7, 16])
     func `it behaves as a list in order of use`(capacity: Int) {
-        var random = SeededGenerator(state: UInt64(capacity))
+        var random = SeededGenerator(seed: UInt64(capacity))
         var cache = LRUCache<Int, Int>(capacity: capacity)
         /// The oldest first.
         var model: [(key: Int, value: Int)] = []
@@ -93,18 +94,5 @@ import Testing
             }
             #expect(cache.count == model.count)
         }
-    }
-}
-
-/// SplitMix64: the same numbers in every run.
-private struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -57,7 +57,7 @@ import Testing
     @Test func `ten thousand calls of a file have an answer each`() async throws {
         try await EmulatedKMS.with(seed: Self.seed) { kms in
             let calls = AcceptanceCall.random(10_000, of: Self.seed, seed: 4)
-            let folder = try TemporaryFolder()
+            let folder = try TemporaryDirectory()
             // Without a final line end.
             let path = try folder.write("calls", calls.map(\.line).joined(separator: "\n").utf8)
             let outcome = try await ServiceProcess.run(

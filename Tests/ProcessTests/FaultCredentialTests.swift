@@ -31,7 +31,7 @@ import Testing
     // MARK: Rotation on disk
 
     @Test func `a profile file that was rotated is read again when its keys are refused`() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let path = try folder.write("configure", Self.profile(Self.old).utf8)
         try await EmulatedKMS.with(seed: Self.seed(Self.old)) { kms in
             let log = try await run(kms, ["NCLOUD_CONFIG_FILE": path]) { process in
@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test func `a profile file that is half written keeps the old keys, and is read again`() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let path = try folder.write("configure", Self.profile(Self.old).utf8)
         try await EmulatedKMS.with(seed: Self.seed(Self.old)) { kms in
             _ = try await run(kms, ["NCLOUD_CONFIG_FILE": path]) { process in
@@ -72,7 +72,7 @@ import Testing
 
     @Test(arguments: [true, false])
     func `a token file that changed is used with the next request`(isFlag: Bool) async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let path = try folder.write("token", "first-token\n".utf8)
         var seed = Seed.demo
         seed.tokens = [Seed.Token(token: "first-token", keyTag: "demo-rsa")]

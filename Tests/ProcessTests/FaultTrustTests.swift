@@ -95,7 +95,7 @@ import Testing
     }
 
     @Test func `a file of authorities that holds none is 1011`() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let file = try folder.write("ca.pem", "no certificate\n".utf8)
         try await EmulatedKMS.with { kms in
             _ = try await kms.run(more: ["NCLOUD_KMS_CA_FILE": file]) { process in

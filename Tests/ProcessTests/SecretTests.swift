@@ -29,7 +29,7 @@ import Testing
     }
 
     /// How each run gets its credentials.
-    private static func variables(_ way: String, _ folder: TemporaryFolder) throws -> [String: String] {
+    private static func variables(_ way: String, _ folder: TemporaryDirectory) throws -> [String: String] {
         let profile =
             "[DEFAULT]\nncloud_access_key_id=\(accessKey)\nncloud_secret_access_key=\(secret)\n"
         return switch way {
@@ -74,7 +74,7 @@ import Testing
 
     @Test(arguments: ways, ["text", "json"])
     func `neither output holds a secret, a token or a signature`(way: String, format: String) async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let service = try Self.service()
         defer { service.stop() }
         var variables = try Self.variables(way, folder)
@@ -107,7 +107,7 @@ import Testing
 
     @Test(arguments: [["--help"], ["--version"], ["serve", "--help"], ["--no-such-flag"], ["--zone", "fin"]])
     func `nor does what the program says without serving`(arguments: [String]) async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         for way in ["environment", "token", "a damaged profile"] {
             let outcome = try await ServiceProcess.answers(
                 to: "", arguments: arguments, environment: try Self.variables(way, folder))
@@ -117,7 +117,7 @@ import Testing
     }
 
     @Test func `an access key id is told by its first four characters`() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let service = try Self.service()
         defer { service.stop() }
         _ = try await ServiceProcess.run(

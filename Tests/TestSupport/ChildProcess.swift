@@ -26,7 +26,7 @@ package final class ChildProcess: Sendable {
         _ program: String, _ arguments: [String], environment: [String] = ["PATH=/usr/bin:/bin", "LC_ALL=C"]
     ) throws {
         self.program = program
-        let (reader, writer) = try PrivateDescriptors.pipe()
+        let (reader, writer) = try Descriptors.pipe()
         output = reader
         defer { close(writer) }
         #if canImport(Darwin)

@@ -3,19 +3,10 @@ import Platform
 /// Descriptors that no child inherits. One that stays open in a child keeps its connection or pipe open after it was
 /// closed here.
 ///
-/// The calls that set close-on-exec at once (`accept4`, `pipe2`) are no part of the C library as Swift sees it, so a
-/// lock keeps children from being started between the two steps.
+/// The call that accepts with close-on-exec at once (`accept4`) is no part of the C library as Swift sees it, so a lock
+/// keeps children from being started between the two steps.
 enum PrivateDescriptors {
     private static let creation = Lock(())
-
-    static func pipe() throws -> (reader: Int32, writer: Int32) {
-        try creation.withLock { _ in
-            var ends: [Int32] = [-1, -1]
-            guard Platform.pipe(&ends) == 0 else { throw PlatformError("pipe") }
-            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-            return (ends[0], ends[1])
-        }
-    }
 
     /// Takes a connection that waits already: `poll` said so.
     ///

@@ -50,7 +50,7 @@ package final class RawResponder: Sendable {
     package init(answer: @escaping @Sendable (RawConnection) throws -> Void) throws {
         let listener: Int32
         (listener, port) = try PrivateDescriptors.listen(backlog: 128)
-        let (stopReader, stopWriter) = try PrivateDescriptors.pipe()
+        let (stopReader, stopWriter) = try Descriptors.pipe()
         let server = Server(listener: listener, stopReader: stopReader, stopWriter: stopWriter, answer: answer)
         self.server = server
         try Thread.start(name: "raw-responder") { server.acceptLoop() }

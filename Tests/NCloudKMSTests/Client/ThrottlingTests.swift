@@ -102,7 +102,7 @@ import Testing
     func `no call fails, the service sees little more than it takes, and the rate comes back`(
         versions: Int, seed: UInt64
     ) throws {
-        var outcome = try run(versions: versions, seed: seed)
+        let outcome = try run(versions: versions, seed: seed)
         #expect(outcome.failures.isEmpty, "\(outcome.failures.count): \(Set(outcome.failures))")
         let settled = Instant(nanoseconds: 0) + Self.settledAfter
         let end = outcome.sent.last ?? settled

@@ -1,4 +1,5 @@
 import Platform
+import TestSupport
 import Testing
 
 @testable import NCloudKMS
@@ -51,7 +52,7 @@ import Testing
 
     @Test(arguments: 0..<20 as Range<UInt64>)
     func `any mix of steps gives what a sorted list gives`(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         var heap = DeadlineHeap<Int>()
         var list: [(due: Int, order: Int, id: Int)] = []
         for order in 0..<2_000 {
@@ -76,18 +77,5 @@ import Testing
             #expect(heap.count == list.count)
             #expect(heap.next == list.map(\.due).min().map(instant))
         }
-    }
-}
-
-/// SplitMix64, so that a seed gives the same steps everywhere.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -16,11 +16,11 @@ import Testing
             ]))
     }
 
-    private let folder: TemporaryFolder
+    private let folder: TemporaryDirectory
     private let file: String
 
     init() throws {
-        folder = try TemporaryFolder()
+        folder = try TemporaryDirectory()
         file = try folder.write("message", Self.message)
     }
 

@@ -34,7 +34,7 @@ import Testing
 
     @Test(arguments: Kind.allCases)
     func `every kind of descriptor carries the wire`(_ kind: Kind) async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let requests = (1...3).map { Lines.probe($0) }
         let text = requests.joined(separator: "\n")
         let (input, output): (Channel, Channel)
@@ -120,7 +120,7 @@ import Testing
     }
 
     /// A pipe with a name, opened at both ends; ours is opened for `mode`.
-    private static func namedPipe(_ folder: TemporaryFolder, _ name: String, _ mode: CInt) throws -> Channel {
+    private static func namedPipe(_ folder: TemporaryDirectory, _ name: String, _ mode: CInt) throws -> Channel {
         let path = "\(folder.path)/\(name)"
         guard mkfifo(path, 0o600) == 0 else { throw PlatformError("mkfifo") }
         // Open for both, so that neither side has to wait for the other, and then each for its own.

@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test func `every request has one answer, and neither memory nor descriptors grow`() async throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let profile = try folder.write("configure", Self.profile(Self.accessKey(0)).utf8)
         let kms = try RestartingKMS(
             Emulator.Configuration(
@@ -99,7 +99,7 @@ import Testing
 
     /// Rotates the credentials and restarts the service until it is cancelled.
     private static func makeTrouble(
-        _ kms: RestartingKMS, _ folder: TemporaryFolder
+        _ kms: RestartingKMS, _ folder: TemporaryDirectory
     ) async throws -> (rotations: Int, restarts: Int) {
         let clock = SystemClock()
         var (rotations, restarts) = (0, 0)

@@ -1,15 +1,16 @@
 import KMSEmulator
+import TestSupport
 
 /// An emulator in this process, and the environment in which the program finds it.
 struct EmulatedKMS {
     let emulator: Emulator
-    private let folder: TemporaryFolder
+    private let folder: TemporaryDirectory
     private let caFile: String
 
     init(seed: Seed = .demo, faults: [String] = [], usesTLS: Bool = true, port: UInt16 = 0) throws {
         emulator = try Emulator(
             Emulator.Configuration(seed: seed, usesTLS: usesTLS, port: port, faults: faults.map(Fault.init(parsing:))))
-        folder = try TemporaryFolder()
+        folder = try TemporaryDirectory()
         caFile = try folder.write("ca.pem", (emulator.certificatePEM ?? "").utf8)
     }
 

@@ -1,20 +1,7 @@
 import Platform
+import TestSupport
 
-/// A folder of a test's own, gone when it is freed.
-final class TemporaryFolder: Sendable {
-    let path: String
-
-    init() throws {
-        var template = Array("/tmp/ncloud-kms-rpc-test-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw PlatformError("mkdtemp") }
-        path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    }
-
-    deinit {
-        for name in (try? entries(ofFolder: path)) ?? [] { unlink("\(path)/\(name)") }
-        rmdir(path)
-    }
-
+extension TemporaryDirectory {
     /// Writes a file, and gives its path.
     @discardableResult
     func write(_ name: String, _ bytes: some Collection<UInt8>) throws -> String {
