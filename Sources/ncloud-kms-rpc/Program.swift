@@ -34,13 +34,7 @@ struct Program: ParsableCommand {
         let code = exitCode(for: error)
         // Help and the version are ArgumentParser's to print.
         if code == .success { exit(withError: error) }
-        // What is an exit status already has been reported.
-        if !(error is ExitCode) {
-            let problem = oneLine(message(for: error))
-            LogWriter(2).write(line: "ncloud-kms-rpc: \(problem) (--help lists the options)".utf8)
-        }
-        // At once, as every other way out; the parser is in the middle of its work, and nothing of ours is buffered.
-        _exit(code.rawValue)
+        Exit.now("\(oneLine(message(for: error))) (--help lists the options)", status: code.rawValue)
     }
 
     /// A message of ArgumentParser's, which may be a sentence over a list, on one line.
@@ -51,7 +45,7 @@ struct Program: ParsableCommand {
             .joined(separator: " ")
     }
 
-    func run() throws {
-        try Serve.serve(flags: options.flags)
+    func run() {
+        Serve.serve(flags: options.flags)
     }
 }

@@ -1,4 +1,5 @@
 import NCloudKMS
+import Platform
 
 /// Looks settings up in flags and environment, and turns their texts into values; every mistake is an error that names
 /// the flag or variable that it was made in.
@@ -86,5 +87,5 @@ public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
     public var description: String { message }
 
     /// The exit status of `sysexits.h`: 64 for the usage, 78 for the configuration.
-    public var exitStatus: Int32 { isUsage ? 64 : 78 }
+    public var exitStatus: Int32 { isUsage ? EX_USAGE : EX_CONFIG }
 }

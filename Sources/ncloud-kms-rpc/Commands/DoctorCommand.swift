@@ -28,10 +28,10 @@ struct DoctorCommand: ParsableCommand {
             do {
                 try FileContents.append(Array("\(finding.line)\n".utf8), to: STDOUT_FILENO)
             } catch {
-                OneShot.end("stdout: \(error)", status: EXIT_FAILURE)
+                Exit.now("stdout: \(error)", status: EXIT_FAILURE)
             }
         }
-        OneShot.end(
+        Exit.now(
             status: doctor.examine(configuration, logger: OneShot.logger) ? EXIT_SUCCESS : EXIT_FAILURE)
     }
 }

@@ -29,9 +29,9 @@ struct GetPublicKeyCommand: ParsableCommand {
         let flags = program.options.flags(overriddenBy: options)
         let client = OneShot(flags: flags, withoutOutput: EXIT_FAILURE).client
         do throws(RPCError) {
-            OneShot.end(writing: try output(of: client), failureStatus: EXIT_FAILURE)
+            Exit.now(writing: try output(of: client), failureStatus: EXIT_FAILURE)
         } catch {
-            OneShot.end(error, status: EXIT_FAILURE)
+            Exit.now(error, status: EXIT_FAILURE)
         }
     }
 

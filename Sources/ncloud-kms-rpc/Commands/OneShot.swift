@@ -5,7 +5,7 @@ import NCloudKMS
 import Platform
 
 /// What the commands share that ask once and end: standard streams that are there, a process that keeps its secrets to
-/// itself, the configuration, the client, and the way out.
+/// itself, the configuration and the client.
 struct OneShot {
     let client: KMSClient
 
@@ -17,7 +17,7 @@ struct OneShot {
             let configuration = try Self.configuration(flags, withoutOutput: withoutOutput)
             client = try configuration.makeClient(logger: Self.logger(configuration))
         } catch {
-            Self.end(error)
+            Exit.now(error)
         }
     }
 
@@ -29,11 +29,11 @@ struct OneShot {
             // What is opened later must not be taken for the user's stdin or stdout.
             let hasOutput = try StandardStreams.fillGaps()
             if !hasOutput, let withoutOutput {
-                end("stdout is closed, so nobody could read the answer", status: withoutOutput)
+                Exit.now("stdout is closed, so nobody could read the answer", status: withoutOutput)
             }
             if flags[.allowDebug] == nil { try ProcessHardening.forbidInspection() }
         } catch {
-            end("\(error)", status: EX_OSERR)
+            Exit.now("\(error)", status: EX_OSERR)
         }
         return try ServiceConfiguration(flags: quiet(flags, .process), environment: .process)
     }
@@ -48,38 +48,5 @@ struct OneShot {
     ) -> [Setting.Name: String] {
         let isSet = Setting[.logLevel].variables.contains { environment[$0] != nil }
         return isSet ? flags : flags.merging([.logLevel: Logger.Level.error.rawValue]) { given, _ in given }
-    }
-
-    // MARK: The way out
-
-    /// Writes the answer to stdout and ends the process.
-    ///
-    /// - Parameter failureStatus: for an answer that can't be written.
-    static func end(writing answer: [UInt8], status: Int32 = EXIT_SUCCESS, failureStatus: Int32) -> Never {
-        do {
-            try FileContents.append(answer, to: STDOUT_FILENO)
-        } catch {
-            end("stdout: \(error)", status: failureStatus)
-        }
-        end(status: status)
-    }
-
-    /// Says on stderr, in one line, why there is no answer, and ends the process.
-    static func end(_ error: RPCError, status: Int32) -> Never {
-        end(error.line, status: status)
-    }
-
-    static func end(_ error: ConfigurationError) -> Never {
-        end(error.message, status: error.exitStatus)
-    }
-
-    static func end(_ problem: String, status: Int32) -> Never {
-        LogWriter(STDERR_FILENO).write(line: "ncloud-kms-rpc: \(problem)".utf8)
-        end(status: status)
-    }
-
-    static func end(status: Int32) -> Never {
-        // At once: exit handlers would take OpenSSL away from under the client's thread, which may be at work.
-        _exit(status)
     }
 }

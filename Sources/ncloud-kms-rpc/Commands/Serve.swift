@@ -10,30 +10,27 @@ struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve JSON-RPC 2.0 on stdin and stdout (as without a subcommand).")
 
-    /// `EX_IOERR` of `sysexits.h`.
-    private static let outputFailure: CInt = 74
-
     @ParentCommand var program: Program
     @OptionGroup var options: ServiceOptions
 
-    func run() throws {
-        try Self.serve(flags: program.options.flags(overriddenBy: options))
+    func run() {
+        Self.serve(flags: program.options.flags(overriddenBy: options))
     }
 
-    static func serve(flags: [Setting.Name: String]) throws {
-        do {
-            try serveOrThrow(flags: flags)
-        } catch let error as PlatformError {
-            throw ExitCode.reporting(ConfigurationError("the system refused: \(error)", isUsage: false))
+    static func serve(flags: [Setting.Name: String]) {
+        do throws(PlatformError) {
+            try serveToTheEnd(flags)
+        } catch {
+            Exit.now(ConfigurationError("the system refused: \(error)", isUsage: false))
         }
     }
 
-    private static func serveOrThrow(flags: [Setting.Name: String]) throws {
+    private static func serveToTheEnd(_ flags: [Setting.Name: String]) throws(PlatformError) {
         let configuration: ServiceConfiguration
         do {
             configuration = try ServiceConfiguration(flags: flags, environment: .process)
         } catch {
-            throw ExitCode.reporting(error)
+            Exit.now(error)
         }
         guard let streams = try StandardStreams.takeOver() else { return }
         if !configuration.allowsDebug { try ProcessHardening.forbidInspection() }
@@ -53,10 +50,9 @@ struct Serve: ParsableCommand {
                 configuration, logger: logger, input: streams.input, output: streams.output,
                 stopDescriptors: stopDescriptors)
         } catch {
-            throw ExitCode.reporting(error)
+            Exit.now(error)
         }
         let isComplete = service.run()
-        // At once: exit handlers would take OpenSSL away from under the client's thread, which may be at work.
-        _exit(isComplete ? EXIT_SUCCESS : Self.outputFailure)
+        Exit.now(status: isComplete ? EXIT_SUCCESS : EX_IOERR)
     }
 }

@@ -49,23 +49,23 @@ struct VerifyCommand: ParsableCommand {
             signatureFile = try FileContents.of(signature, maximumBytes: Self.maximumSignatureBytes)
         } catch {
             // The same as for every other file that a flag names.
-            OneShot.end(ConfigurationError("--signature \(signature): \(error)", isUsage: false))
+            Exit.now(ConfigurationError("--signature \(signature): \(error)", isUsage: false))
         }
         let digest = self.digest()
         do throws(RPCError) {
             let isValid = try verdict(by: verifier, on: digest, signatureFile).isValid
             let status = isValid ? EXIT_SUCCESS : Status.notValid
-            OneShot.end(
+            Exit.now(
                 writing: Array((isValid ? "valid\n" : "not valid\n").utf8), status: status, failureStatus: status)
         } catch {
-            OneShot.end(error, status: Status.unknown)
+            Exit.now(error, status: Status.unknown)
         }
     }
 
     /// Of the file, which may be larger than the memory.
     private func digest() -> [UInt8] {
         guard var digest = StreamedDigest(algorithm.hash) else {
-            OneShot.end("OpenSSL could not begin a digest", status: Status.unknown)
+            Exit.now("OpenSSL could not begin a digest", status: Status.unknown)
         }
         do {
             if file == "-" {
@@ -74,7 +74,7 @@ struct VerifyCommand: ParsableCommand {
                 try FileContents.read(file) { digest.update($0) }
             }
         } catch {
-            OneShot.end("\(file): \(error)", status: Status.unknown)
+            Exit.now("\(file): \(error)", status: Status.unknown)
         }
         return digest.finish()
     }
