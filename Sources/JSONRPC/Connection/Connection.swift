@@ -90,6 +90,7 @@ public final class Connection: Sendable {
                 state.inFlight = [:]
                 state.inFlightBytes = 0
                 state.batches = [:]
+                state.heldBytes = 0
             }
             return state.inFlight.values.sorted { $0.call.number < $1.call.number }
         }

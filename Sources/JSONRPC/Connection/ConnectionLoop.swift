@@ -95,11 +95,13 @@ struct ConnectionLoop: ~Copyable {
     /// Whether a limit forbids to start anything now. While requests are refused anyway, nothing is started.
     private func mustPause() -> Bool {
         connection.state.withLock { state in
-            let isFull = state.inFlight.count >= configuration.maximumInFlight && !lifecycle.refusesRequests
+            let isFull =
+                state.inFlight.count >= configuration.maximumInFlight
+                || state.inFlightBytes >= Self.maximumInFlightBytes
             // What a batch holds back is unread, too. The batch that is being started must not wait for itself.
             let held = batch == nil ? state.heldBytes : 0
-            return isFull || state.output.count + answers.count + held >= Self.maximumUnwritten
-                || state.inFlightBytes >= Self.maximumInFlightBytes
+            return isFull && !lifecycle.refusesRequests
+                || state.output.count + answers.count + held >= Self.maximumUnwritten
         }
     }
 
