@@ -38,12 +38,7 @@ public struct Setting: Sendable {
     public let help: String
 
     /// The entry of that name.
-    public static subscript(_ name: Name) -> Setting {
-        guard let setting = all.first(where: { $0.name == name }) else {
-            preconditionFailure("Setting.all has no entry \(name)")
-        }
-        return setting
-    }
+    public static subscript(_ name: Name) -> Setting { name.setting }
 
     init(
         _ name: Name, _ valueName: String?, _ variables: [String], defaultText: String, _ help: String
@@ -57,74 +52,102 @@ public struct Setting: Sendable {
 }
 
 extension Setting {
-    /// In the order of the help page.
-    public static let all: [Setting] = [
-        Setting(
-            .endpoint, "url", ["NCLOUD_KMS_ENDPOINT"], defaultText: "the zone's host",
-            "The service's base URL: scheme, host and port; https, or http to this machine itself"),
-        Setting(
-            .zone, "name", ["NCLOUD_KMS_ZONE"], defaultText: "public",
-            "Where the keys are: public, public-kr, public-jp or gov"),
-        Setting(
-            .profile, "name", ["NCLOUD_PROFILE"], defaultText: "DEFAULT",
-            "The section of the profile file that holds the credentials"),
-        Setting(
-            .configFile, "path", ["NCLOUD_CONFIG_FILE"], defaultText: "~/.ncloud/configure",
-            "The profile file"),
-        Setting(
-            .tokenFile, "path", ["NCLOUD_KMS_TOKEN_FILE"], defaultText: "none",
-            "A file that holds an access token, instead of a key pair; read again when it changes"),
-        Setting(
-            .caFile, "path", ["NCLOUD_KMS_CA_FILE"], defaultText: "the system's",
-            "The certificate authorities to trust, as PEM, instead of the system's"),
-        Setting(
-            .proxy, "url",
-            ["NCLOUD_KMS_PROXY", "HTTPS_PROXY", "https_proxy"], defaultText: "none",
-            "The HTTP proxy to the service; a password in it is taken from the environment only"),
-        Setting(
-            .cacheTTL, "seconds", ["NCLOUD_KMS_CACHE_TTL"], defaultText: "300",
-            "How old a cached key may get; 0 keeps nothing"),
-        Setting(
-            .staleIfError, "seconds", ["NCLOUD_KMS_STALE_IF_ERROR"], defaultText: "0",
-            "How much older a cached key may be when the service can't be reached; 0 is off"),
-        Setting(
-            .ratePerKey, "number", ["NCLOUD_KMS_RATE_PER_KEY"], defaultText: "300",
-            "Requests a second for one key; 0 is no limit"),
-        Setting(
-            .rateTotal, "number", ["NCLOUD_KMS_RATE_TOTAL"], defaultText: "0",
-            "Requests a second in all; 0 is no limit"),
-        Setting(
-            .maxConnections, "number", ["NCLOUD_KMS_MAX_CONNECTIONS"], defaultText: "32",
-            "Connections to the service, so requests to it at once"),
-        Setting(
-            .maxAttempts, "number", ["NCLOUD_KMS_MAX_ATTEMPTS"], defaultText: "3",
-            "Requests for one call, retries included"),
-        Setting(
-            .framing, "name", ["NCLOUD_KMS_FRAMING"], defaultText: "auto",
-            "How messages are told apart: lines, headers (Content-Length), or auto, by the first line"),
-        Setting(
-            .maxMessageBytes, "bytes", ["NCLOUD_KMS_MAX_MESSAGE_BYTES"], defaultText: "1048576",
-            "The longest message that is read"),
-        Setting(
-            .maxBatch, "number", ["NCLOUD_KMS_MAX_BATCH"], defaultText: "1000",
-            "The most members of a batch"),
-        Setting(
-            .maxInFlight, "number", ["NCLOUD_KMS_MAX_IN_FLIGHT"], defaultText: "1024",
-            "Calls at once; beyond that nothing is read from stdin"),
-        Setting(
-            .parentPID, "pid", [], defaultText: "off",
-            "End when that process ends, for hosts whose pipe others hold open too"),
-        Setting(
-            .allowDebug, nil, [], defaultText: "off",
-            "Allow core dumps and debuggers, which can read the credentials"),
-        Setting(
-            .noClockCorrection, nil, [], defaultText: "off",
-            "Sign with this machine's clock even when the service shows that it is wrong"),
-        Setting(
-            .logLevel, "level", ["NCLOUD_KMS_LOG_LEVEL"], defaultText: "info",
-            "trace, debug, info, notice, warning, error or critical"),
-        Setting(
-            .logFormat, "name", ["NCLOUD_KMS_LOG_FORMAT"], defaultText: "text on a terminal, else json",
-            "text or json"),
-    ]
+    /// In the order of the help page, which is that of the names.
+    public static let all = Name.allCases.map(\.setting)
+}
+
+extension Setting.Name {
+    fileprivate var setting: Setting {
+        switch self {
+        case .endpoint:
+            Setting(
+                self, "url", ["NCLOUD_KMS_ENDPOINT"], defaultText: "the zone's host",
+                "The service's base URL: scheme, host and port; https, or http to this machine itself")
+        case .zone:
+            Setting(
+                self, "name", ["NCLOUD_KMS_ZONE"], defaultText: "public",
+                "Where the keys are: public, public-kr, public-jp or gov")
+        case .profile:
+            Setting(
+                self, "name", ["NCLOUD_PROFILE"], defaultText: "DEFAULT",
+                "The section of the profile file that holds the credentials")
+        case .configFile:
+            Setting(
+                self, "path", ["NCLOUD_CONFIG_FILE"], defaultText: "~/.ncloud/configure",
+                "The profile file")
+        case .tokenFile:
+            Setting(
+                self, "path", ["NCLOUD_KMS_TOKEN_FILE"], defaultText: "none",
+                "A file that holds an access token, instead of a key pair; read again when it changes")
+        case .caFile:
+            Setting(
+                self, "path", ["NCLOUD_KMS_CA_FILE"], defaultText: "the system's",
+                "The certificate authorities to trust, as PEM, instead of the system's")
+        case .proxy:
+            Setting(
+                self, "url",
+                ["NCLOUD_KMS_PROXY", "HTTPS_PROXY", "https_proxy"], defaultText: "none",
+                "The HTTP proxy to the service; a password in it is taken from the environment only")
+        case .cacheTTL:
+            Setting(
+                self, "seconds", ["NCLOUD_KMS_CACHE_TTL"], defaultText: "300",
+                "How old a cached key may get; 0 keeps nothing")
+        case .staleIfError:
+            Setting(
+                self, "seconds", ["NCLOUD_KMS_STALE_IF_ERROR"], defaultText: "0",
+                "How much older a cached key may be when the service can't be reached; 0 is off")
+        case .ratePerKey:
+            Setting(
+                self, "number", ["NCLOUD_KMS_RATE_PER_KEY"], defaultText: "300",
+                "Requests a second for one key; 0 is no limit")
+        case .rateTotal:
+            Setting(
+                self, "number", ["NCLOUD_KMS_RATE_TOTAL"], defaultText: "0",
+                "Requests a second in all; 0 is no limit")
+        case .maxConnections:
+            Setting(
+                self, "number", ["NCLOUD_KMS_MAX_CONNECTIONS"], defaultText: "32",
+                "Connections to the service, so requests to it at once")
+        case .maxAttempts:
+            Setting(
+                self, "number", ["NCLOUD_KMS_MAX_ATTEMPTS"], defaultText: "3",
+                "Requests for one call, retries included")
+        case .framing:
+            Setting(
+                self, "name", ["NCLOUD_KMS_FRAMING"], defaultText: "auto",
+                "How messages are told apart: lines, headers (Content-Length), or auto, by the first line")
+        case .maxMessageBytes:
+            Setting(
+                self, "bytes", ["NCLOUD_KMS_MAX_MESSAGE_BYTES"], defaultText: "1048576",
+                "The longest message that is read")
+        case .maxBatch:
+            Setting(
+                self, "number", ["NCLOUD_KMS_MAX_BATCH"], defaultText: "1000",
+                "The most members of a batch")
+        case .maxInFlight:
+            Setting(
+                self, "number", ["NCLOUD_KMS_MAX_IN_FLIGHT"], defaultText: "1024",
+                "Calls at once; beyond that nothing is read from stdin")
+        case .parentPID:
+            Setting(
+                self, "pid", [], defaultText: "off",
+                "End when that process ends, for hosts whose pipe others hold open too")
+        case .allowDebug:
+            Setting(
+                self, nil, [], defaultText: "off",
+                "Allow core dumps and debuggers, which can read the credentials")
+        case .noClockCorrection:
+            Setting(
+                self, nil, [], defaultText: "off",
+                "Sign with this machine's clock even when the service shows that it is wrong")
+        case .logLevel:
+            Setting(
+                self, "level", ["NCLOUD_KMS_LOG_LEVEL"], defaultText: "info",
+                "trace, debug, info, notice, warning, error or critical")
+        case .logFormat:
+            Setting(
+                self, "name", ["NCLOUD_KMS_LOG_FORMAT"], defaultText: "text on a terminal, else json",
+                "text or json")
+        }
+    }
 }

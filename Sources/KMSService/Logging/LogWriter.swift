@@ -21,7 +21,7 @@ public final class LogWriter: Sendable {
     /// Whether a person reads along.
     public var isTerminal: Bool { isatty(output.descriptor) == 1 }
 
-    /// Writes a line, its LF not included.
+    /// Writes a line, its LF not included. What a slow reader has not taken goes with the next line.
     public func write(line: some Collection<UInt8>) {
         state.withLock { state in
             drain(&state)
@@ -37,12 +37,6 @@ public final class LogWriter: Sendable {
             state.waiting.append(UInt8(ascii: "\n"))
             drain(&state)
         }
-    }
-
-    /// Writes what waits and goes without waiting. Nothing else does so between two lines: a reader that was slow sees
-    /// the end of the log only when this is called, or at the next line.
-    public func drain() {
-        state.withLock(drain)
     }
 
     private func drain(_ state: inout State) {

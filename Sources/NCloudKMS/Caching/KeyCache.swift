@@ -38,7 +38,7 @@ final class KeyCache: Sendable {
                 return nil
             }
             let lookup = state.cache.lookUp(
-                key(query, identity), maximumAge: query.maxAge, now: arrival, countsMiss: !isFirstLook)
+                key(query.request, identity), maximumAge: query.maxAge, now: arrival, countsMiss: !isFirstLook)
             guard case .hit(let fetched, let age, let isRefreshDue) = lookup else { return nil }
             return (PublicKeyAnswer(query, fetched, source: .cache, age: age), isRefreshDue)
         }
@@ -52,7 +52,7 @@ final class KeyCache: Sendable {
         state.withLock { state in
             guard let identity = state.identity,
                 case .hit(_, let age, let isRefreshDue) = state.cache.lookUp(
-                    key(query, identity), maximumAge: query.maxAge, now: arrival, countsMiss: false,
+                    key(query.request, identity), maximumAge: query.maxAge, now: arrival, countsMiss: false,
                     where: { $0 === fetched })
             else { return nil }
             return (age, isRefreshDue)
@@ -64,7 +64,7 @@ final class KeyCache: Sendable {
         state.withLock { state in
             guard let identity = state.identity,
                 let (fetched, age) = state.cache.standIn(
-                    for: error.code, key(query, identity), maximumAge: query.maxAge, now: arrival)
+                    for: error.code, key(query.request, identity), maximumAge: query.maxAge, now: arrival)
             else { return nil }
             return PublicKeyAnswer(query, fetched, source: .stale, age: age)
         }
@@ -85,10 +85,6 @@ final class KeyCache: Sendable {
     /// How many entries there are, and what came of the questions.
     var figures: (entries: Int, counters: PublicKeyCache<FetchedKey>.Counters) {
         state.withLock { ($0.cache.count, $0.cache.counters) }
-    }
-
-    private func key(_ query: PublicKeyQuery, _ identity: CredentialIdentity) -> CacheKey {
-        CacheKey(endpoint: endpoint, identity: identity, keyTag: query.keyTag, version: query.version)
     }
 
     private func key(_ request: PublicKeyRequest, _ identity: CredentialIdentity) -> CacheKey {

@@ -140,8 +140,7 @@ actor KMSEngine {
     private func fetchKey(_ query: PublicKeyQuery) -> FetchKey {
         let identity = signers.chain.currentCredentials(now: clock.now)?.identity
         if let identity { cache.use(identity) }
-        return FetchKey(
-            request: PublicKeyRequest(keyTag: query.keyTag, version: query.version), identity: identity)
+        return FetchKey(request: query.request, identity: identity)
     }
 
     /// Why a call that joined a fetch would wait in vain: the fetch goes on when the call's time is over.

@@ -22,6 +22,9 @@ public struct PublicKeyQuery: Sendable {
         self.maxAge = maxAge
         self.timeout = timeout
     }
+
+    /// What the service is asked for it.
+    var request: PublicKeyRequest { PublicKeyRequest(keyTag: keyTag, version: version) }
 }
 
 /// A public key and where it came from.
