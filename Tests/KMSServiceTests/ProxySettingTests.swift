@@ -15,7 +15,10 @@ import Testing
         ("proxy:3128/", [:], "http://proxy:3128/", ""),
         (nil, ["https_proxy": "socks5h://p:1", "no_proxy": "a,b"], "socks5h://p:1", "a,b"),
         (nil, ["HTTPS_PROXY": "HTTP://P:1", "https_proxy": "http://q:2", "NO_PROXY": "*"], "HTTP://P:1", "*"),
-        (nil, ["NCLOUD_KMS_PROXY": "http://user:p%40ss@k:1", "HTTPS_PROXY": "http://h:1"], "http://user:p%40ss@k:1", ""),
+        (
+            nil, ["NCLOUD_KMS_PROXY": "http://user:p%40ss@k:1", "HTTPS_PROXY": "http://h:1"],
+            "http://user:p%40ss@k:1", ""
+        ),
         ("http://flag:1", ["NCLOUD_KMS_PROXY": "http://k:1", "no_proxy": "x"], "http://flag:1", "x"),
         ("", ["NCLOUD_KMS_PROXY": "http://k:1"], nil, ""),
         (nil, ["NCLOUD_KMS_PROXY": "", "https_proxy": "http://[::1]:8"], "http://[::1]:8", ""),

@@ -10,7 +10,7 @@ import Testing
     }
 
     @Test func `every setting is in the list once`() {
-        #expect(Setting.all.map(\.name).sorted { $0.rawValue < $1.rawValue }
-            == Setting.Name.allCases.sorted { $0.rawValue < $1.rawValue })
+        let names = Setting.all.map(\.name.rawValue)
+        #expect(names.sorted() == Setting.Name.allCases.map(\.rawValue).sorted())
     }
 }

@@ -4,7 +4,8 @@ import Testing
 
 /// Spec page 02, Process: "idle". The kernel counts how often each thread was woken.
 @Suite(.timeLimit(.minutes(5))) struct IdleTests {
-    @Test(.notUnderThreadSanitizer) func `while another process does a thousand things an idle one does nothing`() async throws {
+    @Test(.notUnderThreadSanitizer)
+    func `while another process does a thousand things an idle one does nothing`() async throws {
         try await idle {
             _ = try await ServiceProcess.run { busy in
                 for number in 1...1_000 { _ = try await busy.ask(Lines.probe(number)) }
