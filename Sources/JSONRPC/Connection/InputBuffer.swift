@@ -7,21 +7,21 @@ struct InputBuffer: ~Copyable {
     /// A buffer that one long line has blown up beyond this is given back when it is empty.
     private static let keptBytes = 1 << 20
 
-    private var storage: UnsafeMutablePointer<UInt8>
+    private var storage: UnsafeMutableRawPointer
     private var capacity: Int
     private var start = 0
     private var end = 0
 
     init() {
         capacity = 2 * Self.readBytes
-        storage = .allocate(capacity: capacity)
+        storage = Self.resized(nil, to: capacity)
     }
 
-    deinit { storage.deallocate() }
+    deinit { free(storage) }
 
     /// What was not consumed. Valid until the next `read`.
     var bytes: UnsafeBufferPointer<UInt8> {
-        UnsafeBufferPointer(start: storage + start, count: end - start)
+        UnsafeRawBufferPointer(start: storage + start, count: end - start).assumingMemoryBound(to: UInt8.self)
     }
 
     mutating func consume(_ count: Int) {
@@ -58,21 +58,36 @@ struct InputBuffer: ~Copyable {
     private mutating func makeRoom() {
         let count = end - start
         if count == 0, capacity > Self.keptBytes {
-            replaceStorage(capacity: 2 * Self.readBytes, count: 0)
+            free(storage)
+            capacity = 2 * Self.readBytes
+            storage = Self.resized(nil, to: capacity)
+            (start, end) = (0, 0)
         } else if capacity - end < Self.readBytes {
-            if count > capacity / 2 {
-                replaceStorage(capacity: 2 * capacity, count: count)
-            } else {
-                storage.update(from: storage + start, count: count)
-                (start, end) = (0, count)
-            }
+            memmove(storage, storage + start, count)
+            (start, end) = (0, count)
+            guard count > capacity / 2 else { return }
+            capacity *= 2
+            storage = Self.resized(storage, to: capacity)
         }
     }
 
-    private mutating func replaceStorage(capacity newCapacity: Int, count: Int) {
-        let replacement = UnsafeMutablePointer<UInt8>.allocate(capacity: newCapacity)
-        replacement.update(from: storage + start, count: count)
-        storage.deallocate()
-        (storage, capacity, start, end) = (replacement, newCapacity, 0, count)
+    /// Not by Swift's own allocation, as a large block is moved by `realloc` without being copied or touched.
+    private static func resized(_ old: UnsafeMutableRawPointer?, to capacity: Int) -> UnsafeMutableRawPointer {
+        guard let new = realloc(old, capacity) else { fatalError("no memory for a message of \(capacity) bytes") }
+        #if os(Linux)
+        if capacity > keptBytes { adviseHugePages(UnsafeMutableRawBufferPointer(start: new, count: capacity)) }
+        #endif
+        return new
     }
+
+    #if os(Linux)
+    /// Half of the time of a line of 64 MiB would be page faults. A system that has no huge pages just says no.
+    private static func adviseHugePages(_ memory: UnsafeMutableRawBufferPointer) {
+        let pageBytes = Int(sysconf(CInt(_SC_PAGESIZE)))
+        guard pageBytes > 0, let base = memory.baseAddress else { return }
+        // The first page as well, which holds the allocator's header: `realloc` can't move a block that is advised in part.
+        let inset = Int(bitPattern: base) & (pageBytes - 1)
+        madvise(base - inset, memory.count + inset, MADV_HUGEPAGE)
+    }
+    #endif
 }
