@@ -70,8 +70,10 @@ enum JSONBytes {
         var index = 0
         while index < contents.count {
             guard contents[index] == UInt8(ascii: "\\") else {
-                decoded.append(contents[index])
-                index += 1
+                // At least one byte: what is no backslash stands for itself, plain or not.
+                let end = max(endOfPlainRun(in: contents, from: index), index + 1)
+                decoded.append(contentsOf: UnsafeBufferPointer(rebasing: contents[index..<end]))
+                index = end
                 continue
             }
             let escape = contents[index + 1]

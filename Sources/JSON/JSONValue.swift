@@ -43,10 +43,7 @@ public struct JSONValue: Sendable {
     /// A string's characters, escapes resolved; nil for other kinds.
     public var string: String? {
         guard kind == .string else { return nil }
-        guard token.hasEscapes else { return String(decoding: text[token.contents], as: UTF8.self) }
-        return text.withUnsafeBufferPointer { bytes in
-            String(decoding: JSONBytes.decode(UnsafeBufferPointer(rebasing: bytes[token.contents])), as: UTF8.self)
-        }
+        return text.withUnsafeBufferPointer { token.string(from: $0) }
     }
 
     /// A number's value if it is whole and fits, however it is spelt (`2`, `2.0`, `2e0`); else nil.
@@ -117,6 +114,13 @@ extension JSONToken {
     public func decoded(from bytes: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         let raw = UnsafeBufferPointer(rebasing: bytes[contents])
         return hasEscapes ? JSONBytes.decode(raw) : Array(raw)
+    }
+
+    /// A string's characters, out of the text that the token was scanned from.
+    public func string(from bytes: UnsafeBufferPointer<UInt8>) -> String {
+        let raw = UnsafeBufferPointer(rebasing: bytes[contents])
+        return hasEscapes
+            ? String(decoding: JSONBytes.decode(raw), as: UTF8.self) : String(decoding: raw, as: UTF8.self)
     }
 
     /// Whether a string's characters are these ASCII ones, escapes resolved.

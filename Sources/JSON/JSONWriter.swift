@@ -17,6 +17,12 @@ public struct JSONWriter {
         self.bytes = bytes
     }
 
+    /// - Parameter capacity: bytes that are probably written, so that memory is taken once.
+    package init(capacity: Int) {
+        bytes = []
+        bytes.reserveCapacity(capacity)
+    }
+
     public mutating func object(_ body: (inout JSONWriter) -> Void) {
         container(UInt8(ascii: "{"), UInt8(ascii: "}"), body)
     }
@@ -65,7 +71,7 @@ public struct JSONWriter {
             var start = 0
             while start < utf8.count {
                 let end = Self.endOfUnescapedRun(in: utf8, from: start)
-                bytes.append(contentsOf: utf8[start..<end])
+                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: utf8[start..<end]))
                 guard end < utf8.count else { break }
                 escape(utf8[end])
                 start = end + 1

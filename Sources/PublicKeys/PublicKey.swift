@@ -1,3 +1,4 @@
+import JSON
 import Platform
 
 /// A public key that passed every check (spec 02, "getPublicKey"): RSA of 2,048 to 16,384 bits with a sane exponent, or
@@ -12,6 +13,8 @@ public final class PublicKey: Sendable {
 
     /// The text that the key was read from, byte for byte; ASCII.
     public let pem: [UInt8]
+    /// The same as a JSON string: it is asked for with every answer.
+    package let pemJSON: [UInt8]
     /// The Base64 of the SHA-256 of `spki`: a pin as of RFC 7469.
     public let spkiSHA256: String
 
@@ -26,6 +29,9 @@ public final class PublicKey: Sendable {
     public init(pem: [UInt8]) throws(PublicKeyError) {
         material = try PublicKeyMaterial(PEMBlock(pem))
         self.pem = pem
+        var json = JSONWriter()
+        json.value(String(decoding: pem, as: UTF8.self))
+        pemJSON = json.bytes
         spkiSHA256 = Base64.encode(HashFunction.sha256.digest(of: material.spki))
     }
 

@@ -1,3 +1,4 @@
+import JSON
 import Platform
 
 /// Remembers the keys that were read from PEM texts, so that the same text is read and checked once.
@@ -8,6 +9,12 @@ public final class PublicKeyMemo: Sendable {
     /// A text, hashed in one piece: an array would feed the hasher byte by byte, which takes as long as the parsing.
     private struct Text: Hashable {
         let bytes: [UInt8]
+
+        static func == (left: Text, right: Text) -> Bool {
+            left.bytes.withUnsafeBufferPointer { left in
+                right.bytes.withUnsafeBufferPointer { left.hasSameBytes(as: $0) }
+            }
+        }
 
         func hash(into hasher: inout Hasher) {
             bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
