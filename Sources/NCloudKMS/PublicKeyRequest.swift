@@ -12,6 +12,8 @@ package struct PublicKeyRequest: Hashable, Sendable {
         self.version = version
     }
 
+    private static let emptyBody = Array("{}".utf8)
+
     package static let method = "POST"
 
     /// The request target: the part of the URL after the endpoint, and the part of the request that is signed.
@@ -19,9 +21,10 @@ package struct PublicKeyRequest: Hashable, Sendable {
 
     /// The JSON body; an empty object when there is no version.
     package var body: [UInt8] {
+        guard let version else { return Self.emptyBody }
         var json = JSONWriter()
         json.object { object in
-            if let version { object.member("keyVersion", version.number) }
+            object.member("keyVersion", version.number)
         }
         return json.bytes
     }

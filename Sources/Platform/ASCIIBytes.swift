@@ -14,3 +14,21 @@ extension BidirectionalCollection where Element == UInt8 {
         return self[start...end]
     }
 }
+
+extension [UInt8] {
+    /// Whether a text is somewhere in the bytes. `firstRange(of:)` of the standard library takes hundreds of instructions
+    /// a byte for this.
+    package func contains(_ text: String) -> Bool {
+        let wanted = Array(text.utf8)
+        guard let first = wanted.first else { return true }
+        return withUnsafeBytes { bytes in
+            var rest = bytes[...]
+            while rest.count >= wanted.count, let found = rest.firstIndex(of: first) {
+                rest = rest[found...]
+                if rest.starts(with: wanted) { return true }
+                rest = rest.dropFirst()
+            }
+            return false
+        }
+    }
+}

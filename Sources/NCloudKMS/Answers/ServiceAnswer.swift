@@ -3,7 +3,7 @@ import JSON
 /// What the service said to Get Public Key: the one table of 01-kms-api.md, section Errors.
 package enum ServiceAnswer: Equatable, Sendable {
     /// The PEM as it was sent; whether it is a key that may be trusted is for `PublicKeys` to say.
-    case publicKey(pem: String)
+    case publicKey(pem: [UInt8])
     case failure(ServiceFailure)
 
     /// - Parameters:
@@ -36,6 +36,7 @@ package enum ServiceAnswer: Equatable, Sendable {
     private static func verdict(ofKnownCodeIn document: ServiceDocument, status: Int) -> Verdict? {
         guard let code = document.code else { return nil }
         switch code {
+        case ServiceDocument.success: return nil
         case "FORBIDDEN": return (.permissionDenied, .never)
         case "UNAUTHORIZED": return (.authenticationFailed, .afterReauthentication)
         case "UNPROCESSABLE_ENTITY", "INVALID_REQUEST": return (.keyUnusable, .never)

@@ -1,3 +1,5 @@
+import Platform
+
 /// Text that the service chose: cut so that an answer of ours stays small (02-wire-protocol.md, Errors), and not
 /// repeated at all when it holds a secret.
 package enum ServiceText {
@@ -14,15 +16,15 @@ package enum ServiceText {
         return String(text[..<end])
     }
 
-    static func holdsPrivateKey(_ text: some Collection<UInt8>) -> Bool {
-        text.firstRange(of: Array("PRIVATE KEY".utf8)) != nil
+    static func holdsPrivateKey(_ text: [UInt8]) -> Bool {
+        text.contains("PRIVATE KEY")
     }
 
     /// Whether a text repeats what the request was authenticated with: it names one of those headers, or has a run of
     /// characters that only a signature looks like. A token alone looks like any other word.
     static func holdsCredentials(_ text: String) -> Bool {
-        let lowercase = text.lowercased()
-        return holdsSignature(text.utf8) || credentialHeaders.contains { lowercase.utf8.firstRange(of: $0.utf8) != nil }
+        let lowercase = Array(text.lowercased().utf8)
+        return holdsSignature(text.utf8) || credentialHeaders.contains(where: lowercase.contains)
     }
 
     private static let credentialHeaders = [

@@ -83,7 +83,9 @@ package struct FetchTable<Key: Hashable, Waiter> {
     /// The latest time at which somebody still waits for it; nil if it is not under way.
     package func deadline(of id: FetchID) -> Instant? {
         guard let fetch = fetches[id] else { return nil }
-        return (fetch.waiters.map(\.deadline) + [fetch.refreshDeadline].compactMap(\.self)).max()
+        return fetch.waiters.reduce(fetch.refreshDeadline) { latest, waiter in
+            latest.map { max($0, waiter.deadline) } ?? waiter.deadline
+        }
     }
 
     /// A caller gives up.
@@ -121,8 +123,12 @@ package struct FetchTable<Key: Hashable, Waiter> {
     }
 
     private mutating func forget(_ id: FetchID, under key: Key) {
-        fetchesByKey[key]?.removeAll { $0 == id }
-        if fetchesByKey[key]?.isEmpty ?? false { fetchesByKey[key] = nil }
+        guard let index = fetchesByKey.index(forKey: key) else { return }
+        if fetchesByKey.values[index] == [id] {
+            fetchesByKey.remove(at: index)
+        } else {
+            fetchesByKey.values[index].removeAll { $0 == id }
+        }
     }
 
     private mutating func nextNumber() -> UInt64 {

@@ -8,10 +8,16 @@ struct FetchKey: Hashable, Sendable {
     let request: PublicKeyRequest
     /// Nil until credentials are found.
     let identity: CredentialIdentity?
+
+    /// As `CacheKey` does it, and for the same reason.
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(request)
+    }
 }
 
-/// One conversation with the service about one key, on behalf of every call that waits for it.
-struct Fetch {
+/// One conversation with the service about one key, on behalf of every call that waits for it. A reference, as every
+/// layer notes something in it; the engine's alone.
+final class Fetch {
     /// Where it stands; the order of the layers.
     enum Phase: Equatable {
         case credentials

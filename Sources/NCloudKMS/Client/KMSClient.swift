@@ -71,7 +71,10 @@ public final class KMSClient: Sendable {
         completion: @escaping PublicKeyCompletion
     ) -> PublicKeyCall {
         let arrival = arrival ?? clock.now
-        if let (answer, isRefreshDue) = cache.answer(to: query, arrival: arrival, isFirstLook: true) {
+        // Nothing that is there already is new enough for a call that asks for the service.
+        if query.maxAge != .zero,
+            let (answer, isRefreshDue) = cache.answer(to: query, arrival: arrival, isFirstLook: true)
+        {
             if isRefreshDue { refresh(query) }
             completion(.success(answer))
             return PublicKeyCall(number: 0, engine: nil)
@@ -110,6 +113,12 @@ public final class KMSClient: Sendable {
             call.withLock { $0 }?.cancel()
         }
         return try outcome.get()
+    }
+
+    /// Has `scope` run what tells the outcomes of several calls, so that it can pass them on at one go. It is called on the
+    /// client's own thread, and must run the closure that it is given once.
+    package func tellTogether(_ scope: @escaping @Sendable (() -> Void) -> Void) {
+        engine.thread.submit { [engine] in engine.assumeIsolated { $0.together = scope } }
     }
 
     /// Gives the client's figures, on its own thread.

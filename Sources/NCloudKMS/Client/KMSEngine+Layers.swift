@@ -5,33 +5,34 @@ extension KMSEngine {
     /// Takes a fetch from the top of the layers as far as it goes without waiting. Every attempt passes here.
     func advance(_ id: Fetches.FetchID) {
         guard let fetch = fetches[id] else { return }
-        let step = signers.chain.next(now: clock.now)
+        let now = clock.now
+        let step = signers.chain.next(now: now)
         logTokenFileProblem()
         switch step {
         case .ready(let credentials, let refresh):
             cache.use(credentials.identity)
             table.move(id, to: FetchKey(request: fetch.request, identity: credentials.identity))
-            fetches[id]?.credentials = credentials
+            fetch.credentials = credentials
             if let refresh { ask(refresh) }
-            admit(fetch)
+            admit(fetch, now: now)
         case .ask(let request):
-            fetches[id]?.phase = .credentials
+            fetch.phase = .credentials
             credentialQueue.append(id)
             ask(request)
         case .wait:
-            fetches[id]?.phase = .credentials
+            fetch.phase = .credentials
             credentialQueue.append(id)
         case .unavailable(let error):
             fail(id, error)
         }
     }
 
-    private func admit(_ fetch: Fetch) {
-        switch limiter.admit(fetch.request.keyTag, now: clock.now, deadline: deadline(of: fetch)) {
+    private func admit(_ fetch: Fetch, now: Instant) {
+        switch limiter.admit(fetch.request.keyTag, now: now, deadline: deadline(of: fetch)) {
         case .now:
-            queueForConnection(fetch.id)
+            queueForConnection(fetch)
         case .waiting(let ticket):
-            fetches[fetch.id]?.phase = .limiter(ticket)
+            fetch.phase = .limiter(ticket)
             tickets[ticket] = fetch.id
         case .refused(let retryAfter):
             fail(fetch.id, fetch.errorWithoutTime(toWait: retryAfter))
@@ -42,13 +43,13 @@ extension KMSEngine {
     func admitDue(now: Instant) {
         guard limiter.waiting > 0 else { return }
         for ticket in limiter.admitDue(now: now) {
-            if let id = tickets.removeValue(forKey: ticket) { queueForConnection(id) }
+            if let fetch = tickets.removeValue(forKey: ticket).flatMap({ fetches[$0] }) { queueForConnection(fetch) }
         }
     }
 
-    private func queueForConnection(_ id: Fetches.FetchID) {
-        fetches[id]?.phase = .connection
-        connectionQueue.append(id)
+    private func queueForConnection(_ fetch: Fetch) {
+        fetch.phase = .connection
+        connectionQueue.append(fetch.id)
     }
 
     /// Gives free connections to those who wait for one; true if any was given.
@@ -72,17 +73,16 @@ extension KMSEngine {
         let now = clock.now
         let timestamp = skew.corrected(clock.wallClockMilliseconds)
         do throws(KMSError) {
+            let target = fetch.request.target
             let headers = try signers.signer(for: credentials).headers(
-                method: PublicKeyRequest.method, target: fetch.request.target,
+                method: PublicKeyRequest.method, target: target,
                 timestampMilliseconds: timestamp)
-            let transfer = try start(httpRequest(fetch, headers))
+            let transfer = try start(httpRequest(fetch, target: target, headers))
             transfers[transfer] = fetch.id
-            var fetch = fetch
             fetch.phase = .transfer(transfer)
             fetch.progress.attemptStarted()
             if fetch.progress.attempts > 1 { upstream.retries += 1 }
             fetch.signedOffset = skew.offset
-            fetches[fetch.id] = fetch
             table.started(fetch.id, now: now)
             upstream.attempts += 1
             logStart(fetch, timestampMilliseconds: timestamp)
@@ -101,12 +101,13 @@ extension KMSEngine {
 
     /// The attempt has the longest time that one may have: who joins later may wait longer than those who wait now, and
     /// the last whose time ends aborts it.
-    private func httpRequest(_ fetch: Fetch, _ headers: [(name: String, value: String)]) -> HTTPRequest {
-        let endpoint = configuration.endpoint
-        return HTTPRequest(
-            method: .post, baseURL: endpoint.description, target: fetch.request.target,
-            headerLines: ["Content-Type: application/json"] + headers.map { "\($0.name): \($0.value)" },
+    private func httpRequest(
+        _ fetch: Fetch, target: String, _ headers: [HTTPRequest.Header]
+    ) -> HTTPRequest {
+        HTTPRequest(
+            method: .post, baseURL: service.baseURL, target: target,
+            headers: [("Content-Type", "application/json")] + headers,
             body: fetch.request.body,
-            isDirect: endpoint.isLoopback, allowsPlainHTTP: endpoint.isLoopback)
+            isDirect: service.isLoopback, allowsPlainHTTP: service.isLoopback)
     }
 }

@@ -20,7 +20,7 @@ extension KMSEngine {
         switch ServiceAnswer(status: response.status, body: response.body) {
         case .publicKey(let pem):
             do throws(PublicKeyError) {
-                let key = try memo.key(forPEM: Array(pem.utf8))
+                let key = try memo.key(forPEM: pem)
                 observeClock(response, of: fetch, isRefusal: false)
                 succeed(fetch, key, response)
             } catch {
@@ -58,7 +58,6 @@ extension KMSEngine {
         // Those whose time is over hear that, not how an attempt ended in the same moment.
         fireTimers(now: now)
         guard fetches[fetch.id] != nil else { return }
-        var fetch = fetch
         var error = error
         error.httpStatus = error.httpStatus ?? response?.status
         error.requestID = response?.headers.requestID
@@ -72,8 +71,7 @@ extension KMSEngine {
             let isRefusal = repetition == .afterReauthentication
             // A token says nothing of the time, so its refusal is not the clock's fault.
             let outcome = observeClock(response, of: fetch, isRefusal: isRefusal && fetch.isSignedWithTime)
-            if isRefusal, repeatsAfterReauthentication(&fetch, outcome) {
-                fetches[fetch.id] = fetch
+            if isRefusal, repeatsAfterReauthentication(fetch, outcome) {
                 return advance(fetch.id)
             }
         }
@@ -85,7 +83,6 @@ extension KMSEngine {
         switch decision {
         case .retry(let delay):
             fetch.phase = .backoff(until: now + delay)
-            fetches[fetch.id] = fetch
             timers.insert(.backoff(fetch.id), due: now + delay)
             logRetry(fetch, after: delay, error, isThrottled: repetition == .afterThrottling)
         case .stop(let reason, let retryAfter):
@@ -96,7 +93,7 @@ extension KMSEngine {
     }
 
     /// Whether a refused attempt is to be repeated at once, with another clock or other credentials.
-    private func repeatsAfterReauthentication(_ fetch: inout Fetch, _ outcome: ClockSkew.Outcome) -> Bool {
+    private func repeatsAfterReauthentication(_ fetch: Fetch, _ outcome: ClockSkew.Outcome) -> Bool {
         if case .corrected = outcome, fetch.progress.repeatsOnce(for: .clockSkew) { return true }
         guard let refused = fetch.credentials?.identity else { return false }
         do {
@@ -113,7 +110,7 @@ extension KMSEngine {
 
     /// Ends a fetch without a key.
     func fail(_ id: Fetches.FetchID, _ error: KMSError) {
-        guard var fetch = fetches.removeValue(forKey: id) else { return }
+        guard let fetch = fetches.removeValue(forKey: id) else { return }
         fetch.progress.ended(now: clock.now, quota: &retryQuota)
         if let start = table.start(of: id), let identity = fetch.credentials?.identity {
             cache.fetchFailed(error.code, for: fetch.request, identity, fetchStart: start)
@@ -134,7 +131,7 @@ extension KMSEngine {
             ClockSkew.Sample(
                 serverDate: response.serverDate, hasAge: response.headers.age != nil,
                 receivedMilliseconds: received.wallClockMilliseconds,
-                roundTrip: received.instant - response.sent.instant, signedWith: fetch.signedOffset,
+                roundTrip: received.instant - response.sent, signedWith: fetch.signedOffset,
                 isRefusal: isRefusal))
         logSkew(outcome, fetch)
         return outcome

@@ -18,10 +18,14 @@ actor KMSEngine {
     nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
     let configuration: KMSClientConfiguration
+    /// What every request needs to know of the endpoint.
+    let service: (baseURL: String, isLoopback: Bool)
     let clock: any TimeSource
     let logger: Logger
     /// A number in 0..<1, for the jitter of retries.
     let random: @Sendable () -> Double
+    /// Runs what tells several outcomes.
+    var together: @Sendable (() -> Void) -> Void = { $0() }
     let multi: CurlMulti
     let memo = PublicKeyMemo()
     let cache: KeyCache
@@ -60,6 +64,7 @@ actor KMSEngine {
         logger: Logger, random: @escaping @Sendable () -> Double
     ) {
         self.configuration = configuration
+        service = (configuration.endpoint.description, configuration.endpoint.isLoopback)
         self.clock = clock
         self.logger = logger
         self.random = random
@@ -92,7 +97,8 @@ actor KMSEngine {
         admitDue(now: now)
         startTransfers()
         do {
-            for completion in try multi.perform() { finish(completion) }
+            let completions = try multi.perform()
+            if !completions.isEmpty { together { for completion in completions { finish(completion) } } }
         } catch {
             logger.error("\(error.message)")
         }
@@ -208,7 +214,7 @@ actor KMSEngine {
     ///
     /// - Returns: whether a transfer was cut off.
     private func abort(_ id: Fetches.FetchID) -> Bool {
-        guard var fetch = fetches.removeValue(forKey: id) else { return false }
+        guard let fetch = fetches.removeValue(forKey: id) else { return false }
         fetch.progress.ended(now: clock.now, quota: &retryQuota)
         timers.remove(.backoff(id))
         switch fetch.phase {

@@ -118,6 +118,6 @@ package struct ServiceProbe {
             ClockSkew.Sample(
                 serverDate: response.serverDate, hasAge: response.headers.age != nil,
                 receivedMilliseconds: received.wallClockMilliseconds,
-                roundTrip: received.instant - response.sent.instant, signedWith: .zero, isRefusal: false))
+                roundTrip: received.instant - response.sent, signedWith: .zero, isRefusal: false))
     }
 }

@@ -9,6 +9,11 @@ final class CurlEasy {
     /// Connections idle for longer are not used again: gateways and balancers commonly drop them after 60 s.
     static let longestIdle = Duration.seconds(55)
 
+    /// An answer is below 2 KiB, with its header.
+    private static let receiveBufferBytes = 4 << 10
+    /// The least that libcurl accepts; a request is below 1 KiB.
+    private static let sendBufferBytes = 16 << 10
+
     let handle: UnsafeMutableRawPointer
     private let collector: ResponseCollector
     private let configuration: TransportConfiguration
@@ -84,6 +89,10 @@ final class CurlEasy {
                 handle, CURLOPT_MAXFILESIZE_LARGE, curl_off_t(HTTPResponse.largestBodyBytes)),
             CURLOPT_MAXFILESIZE_LARGE)
 
+        // Taken and given back by every transfer; libcurl's own sizes, 16 and 64 KiB, are for files.
+        try set(CURLOPT_BUFFERSIZE, Self.receiveBufferBytes)
+        try set(CURLOPT_UPLOAD_BUFFERSIZE, Self.sendBufferBytes)
+
         try set(CURLOPT_NOSIGNAL, 1)
         // Else ending a transfer waits for its name lookup, and with it the thread that serves all others.
         try set(CURLOPT_QUICK_EXIT, 1)
@@ -132,8 +141,8 @@ final class CurlEasy {
                 connectTimeout: request.connectTimeout))
         try set(CURLOPT_URL, request.baseURL + request.target)
         try set(CURLOPT_TIMEOUT_MS, Self.milliseconds(request.attemptTimeout))
-        // The bare name switches off `Expect: 100-continue`, which libcurl may add by itself.
-        memory.load(headerLines: request.headerLines + ["Expect:"], body: request.body)
+        // Without a value it switches off `Expect: 100-continue`, which libcurl may add by itself.
+        memory.load(headers: request.headers + [("Expect", "")], body: request.body)
         try check(clibcurl_easy_set_list(handle, CURLOPT_HTTPHEADER, memory.headerList), CURLOPT_HTTPHEADER)
         switch request.method {
         case .get:

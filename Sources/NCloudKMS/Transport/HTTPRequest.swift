@@ -21,8 +21,10 @@ struct HTTPRequest: Sendable {
     /// Path and query, which are sent byte for byte as they are signed. Begins with a slash.
     var target: String
 
-    /// Whole lines, `Name: value`, without the line's end. A control character in one is refused.
-    var headerLines: [String] = []
+    /// In the order in which they are sent. A control character in one is refused.
+    var headers: [Header] = []
+
+    typealias Header = (name: String, value: String)
 
     var body: [UInt8] = []
 
@@ -46,18 +48,26 @@ struct HTTPRequest: Sendable {
         }
         let printable: ClosedRange<UInt8> = 0x21...0x7E
         guard target.utf8.first == UInt8(ascii: "/"),
-            target.utf8.allSatisfy({ printable.contains($0) && $0 != UInt8(ascii: "#") }),
-            baseURL.utf8.allSatisfy({ printable.contains($0) })
+            target.hasOnly({ printable.contains($0) && $0 != UInt8(ascii: "#") }),
+            baseURL.hasOnly({ printable.contains($0) })
         else {
             throw TransportFailure(.setup, message: "The request's address has characters that an address can't have.")
         }
-        for line in headerLines {
-            guard line.utf8.contains(UInt8(ascii: ":")),
-                line.utf8.allSatisfy({ ($0 >= 0x20 && $0 != 0x7F) || $0 == UInt8(ascii: "\t") })
+        for header in headers {
+            guard header.name.hasOnly({ printable.contains($0) && $0 != UInt8(ascii: ":") }), !header.name.isEmpty,
+                header.value.hasOnly({ ($0 >= 0x20 && $0 != 0x7F) || $0 == UInt8(ascii: "\t") })
             else {
                 throw TransportFailure(
-                    .setup, message: "A header line of the request has no name or control characters in it.")
+                    .setup, message: "A header of the request has no name, or control characters in it.")
             }
         }
+    }
+}
+
+extension String {
+    /// `utf8.allSatisfy`, over the bytes where they lie: several times as fast.
+    @inline(__always)
+    fileprivate func hasOnly(_ isAllowed: (UInt8) -> Bool) -> Bool {
+        utf8.withContiguousStorageIfAvailable { $0.allSatisfy(isAllowed) } ?? utf8.allSatisfy(isAllowed)
     }
 }

@@ -10,7 +10,7 @@ struct HTTPResponse: Sendable {
     var body: [UInt8]
 
     /// When the request was about to be written to the connection that answered.
-    var sent: Moment
+    var sent: Instant
     /// When the status line of the final answer arrived.
     var received: Moment
     var timing: Timing

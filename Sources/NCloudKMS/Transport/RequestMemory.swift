@@ -21,18 +21,25 @@ struct RequestMemory: ~Copyable {
         nodes.deallocate()
     }
 
-    mutating func load(headerLines: [String], body newBody: [UInt8]) {
+    /// - Parameter headers: one with an empty value keeps libcurl from sending that header.
+    mutating func load(headers: [HTTPRequest.Header], body newBody: [UInt8]) {
         wipe()
-        reserve(bytes: headerLines.reduce(newBody.count) { $0 + $1.utf8.count + 1 }, lines: headerLines.count)
-        for (index, line) in headerLines.enumerated() {
+        let separator = ": ".utf8
+        let byteCount = headers.reduce(newBody.count) {
+            $0 + $1.name.utf8.count + separator.count + $1.value.utf8.count + 1
+        }
+        reserve(bytes: byteCount, lines: headers.count)
+        for (index, header) in headers.enumerated() {
             let start = usedBytes
-            append(line.utf8)
+            append(header.name.utf8)
+            append(separator)
+            append(header.value.utf8)
             append(CollectionOfOne(0))
             let text = bytes.baseAddress.map { ($0 + start).assumingMemoryBound(to: CChar.self) }
-            let following = index + 1 < headerLines.count ? nodes.baseAddress.map { $0 + index + 1 } : nil
+            let following = index + 1 < headers.count ? nodes.baseAddress.map { $0 + index + 1 } : nil
             nodes.initializeElement(at: index, to: curl_slist(data: text, next: following))
         }
-        headerList = headerLines.isEmpty ? nil : nodes.baseAddress
+        headerList = headers.isEmpty ? nil : nodes.baseAddress
         let start = usedBytes
         append(newBody)
         body = UnsafeMutableRawBufferPointer(rebasing: bytes[start..<usedBytes])

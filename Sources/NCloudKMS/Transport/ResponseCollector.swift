@@ -20,7 +20,7 @@ final class ResponseCollector {
     private let clock: any TimeSource
     private var position = Position.statusLine
     private var headerBytes = 0
-    private var requestIDRank = RequestIDField.allCases.count
+    private var requestIDRank = ResponseCollector.requestIDFields.count
 
     /// 0 before a status line came.
     private(set) var status = 0
@@ -28,7 +28,7 @@ final class ResponseCollector {
     private(set) var body: [UInt8] = []
     /// When the request was last about to be written; nil before. libcurl repeats it by itself on a new connection if
     /// the one that it used again turns out to be dead.
-    private(set) var sent: HTTPResponse.Moment?
+    private(set) var sent: Instant?
     /// When the last status line came; nil before.
     private(set) var received: HTTPResponse.Moment?
     /// The answer was refused because it is too large.
@@ -55,7 +55,7 @@ final class ResponseCollector {
     }
 
     func requestIsAboutToBeSent() {
-        sent = HTTPResponse.Moment(of: clock)
+        sent = clock.now
     }
 
     /// Takes a line of a header with its line end.
@@ -95,7 +95,7 @@ final class ResponseCollector {
 
     private func startHeader() {
         headers = HTTPResponse.Headers()
-        requestIDRank = RequestIDField.allCases.count
+        requestIDRank = Self.requestIDFields.count
     }
 
     /// The three digits after the first space; 0 if they are not there.
@@ -106,11 +106,7 @@ final class ResponseCollector {
     }
 
     /// In the order of preference (spec page 01).
-    private enum RequestIDField: String, CaseIterable {
-        case gateway = "x-ncp-apigw-request-id"
-        case trace = "x-ncp-trace-id"
-        case plain = "x-ncp-request-id"
-    }
+    private static let requestIDFields = ["x-ncp-apigw-request-id", "x-ncp-trace-id", "x-ncp-request-id"]
 
     /// Keeps the first value of each field that somebody asks for.
     private func takeField(_ line: UnsafeRawBufferPointer) {
@@ -124,7 +120,7 @@ final class ResponseCollector {
         case 11 where Self.matches(name, "retry-after"):
             headers.retryAfter = headers.retryAfter ?? Self.value(line[(colon + 1)...])
         case 14...22:
-            guard let rank = RequestIDField.allCases.firstIndex(where: { Self.matches(name, $0.rawValue) }),
+            guard let rank = Self.requestIDFields.firstIndex(where: { Self.matches(name, $0) }),
                 rank < requestIDRank, let value = Self.value(line[(colon + 1)...]), !value.isEmpty
             else { return }
             headers.requestID = value

@@ -17,7 +17,7 @@ import Testing
         "\u{FEFF}" + #"{"code":"SUCCESS","data":{"publicKey":"-----BEGIN\r\n\u00e4"}}"#,
     ])
     func `a success brings the PEM as it was sent`(body: String) {
-        #expect(ServiceAnswer(status: 200, body: Array(body.utf8)) == .publicKey(pem: "-----BEGIN\r\nä"))
+        #expect(ServiceAnswer(status: 200, body: Array(body.utf8)) == .publicKey(pem: Array("-----BEGIN\r\nä".utf8)))
     }
 
     /// The gateway's table in 01-kms-api.md, each row with the code as text and as a number.

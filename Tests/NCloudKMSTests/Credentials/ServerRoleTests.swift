@@ -201,7 +201,7 @@ import Testing
     private func response(_ body: [UInt8], at now: Instant, date: String?, age: String?) -> HTTPResponse {
         let moment = HTTPResponse.Moment(instant: now, wallClockMilliseconds: Self.wall)
         return HTTPResponse(
-            status: 200, headers: HTTPResponse.Headers(date: date, age: age), body: body, sent: moment,
+            status: 200, headers: HTTPResponse.Headers(date: date, age: age), body: body, sent: moment.instant,
             received: moment, timing: HTTPResponse.Timing(), reusedConnection: false)
     }
 

@@ -19,7 +19,7 @@ extension HTTPRequest {
         timeout: Duration = HTTPRequest.longestAttempt
     ) -> HTTPRequest {
         HTTPRequest(
-            method: .post, baseURL: baseURL, target: target, headerLines: ["Content-Type: application/json"],
+            method: .post, baseURL: baseURL, target: target, headers: [("Content-Type", "application/json")],
             body: Array(body.utf8), attemptTimeout: timeout, allowsPlainHTTP: true)
     }
 }
