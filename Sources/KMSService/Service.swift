@@ -29,6 +29,9 @@ public struct Service: Sendable {
         } catch {
             throw ConfigurationError("the system is out of resources: \(error)", isUsage: false)
         }
+        client.tellTogether { [weak connection] tell in
+            if let connection { connection.writingTogether(tell) } else { tell() }
+        }
     }
 
     /// What requests can name, beside the `SessionMethod`s.

@@ -86,6 +86,7 @@ public final class Connection: Sendable {
 
     private func abandonCalls() {
         let abandoned = state.withLock { state in
+            state.isOver = true
             defer {
                 state.inFlight = [:]
                 state.inFlightBytes = 0
@@ -113,21 +114,42 @@ public final class Connection: Sendable {
     func finish(_ call: Call, error: RPCError?, _ body: (inout JSONWriter) -> Void) -> InFlightCall? {
         var json = JSONWriter()
         body(&json)
+        return finish(call, error: error, json.bytes)
+    }
+
+    /// - Parameter json: the result, or the error's object.
+    @discardableResult
+    func finish(_ call: Call, error: RPCError?, _ json: [UInt8]) -> InFlightCall? {
         let (ended, mustWake) = state.withLock { state -> (InFlightCall?, Bool) in
             guard let ended = state.inFlight.removeValue(forKey: call.number) else { return (nil, false) }
             state.inFlightBytes -= ended.size
             if let id = call.id {
-                state.answer(id: id, at: call.place, error, json.bytes, now: configuration.clock.now)
+                state.answer(id: id, at: call.place, error, json, now: configuration.clock.now)
             }
             // The loop itself writes when it has dealt with all of its input.
-            if state.loopThread.map({ pthread_equal($0, pthread_self()) != 0 }) ?? false { return (ended, false) }
-            state.write(to: output)
-            let isNews = state.wakesOnFinish || state.output.count > 0 || state.outputError != nil
-            return (ended, state.isLoopWaiting && isNews)
+            if state.loopThread.isThisThread || state.collectingThread.isThisThread { return (ended, false) }
+            return (ended, state.writeAndTellWhetherToWake(output))
         }
         if mustWake { waker.wake() }
         if ended != nil, call.id == nil, let error { configuration.report(.notificationDropped(error)) }
         return ended
+    }
+
+    /// Writes the answers to all calls that `body` finishes on this thread together, behind it: one system call in place
+    /// of many. One thread at a time can have this; what another finishes meanwhile is written at once.
+    public func writingTogether(_ body: () -> Void) {
+        let isCollecting = state.withLock { state in
+            guard state.collectingThread == nil else { return false }
+            state.collectingThread = pthread_self()
+            return true
+        }
+        body()
+        guard isCollecting else { return }
+        let mustWake = state.withLock { state in
+            state.collectingThread = nil
+            return state.writeAndTellWhetherToWake(output)
+        }
+        if mustWake { waker.wake() }
     }
 
     func onCancellation(of call: Call, _ abort: @escaping @Sendable () -> Void) {
@@ -168,6 +190,10 @@ public enum ConnectionEvent: Sendable, Equatable {
     case stopping
 }
 
+extension pthread_t? {
+    fileprivate var isThisThread: Bool { map { pthread_equal($0, pthread_self()) != 0 } ?? false }
+}
+
 /// A call that was started and not finished.
 struct InFlightCall: Sendable {
     let call: Call
@@ -190,6 +216,10 @@ extension Connection {
         var counters = ConnectionCounters()
         var lastAnswer = Instant(nanoseconds: 0)
         var loopThread: pthread_t?
+        /// The thread in `writingTogether`.
+        var collectingThread: pthread_t?
+        /// `run` has returned: the descriptors are no longer ours.
+        var isOver = false
         /// The loop sleeps, or is about to.
         var isLoopWaiting = false
         /// The end of a call changes what the loop waits for.
@@ -220,7 +250,14 @@ extension Connection {
         }
 
         mutating func write(to descriptor: OutputDescriptor) {
-            if outputError == nil { outputError = output.write(to: descriptor) }
+            if outputError == nil, !isOver { outputError = output.write(to: descriptor) }
+        }
+
+        /// For the threads that finish calls: writes, and tells whether the loop has to look at what came of it.
+        mutating func writeAndTellWhetherToWake(_ descriptor: OutputDescriptor) -> Bool {
+            write(to: descriptor)
+            let isNews = wakesOnFinish || output.count > 0 || outputError != nil
+            return isLoopWaiting && isNews
         }
     }
 }

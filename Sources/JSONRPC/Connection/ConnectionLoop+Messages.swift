@@ -114,7 +114,8 @@ extension ConnectionLoop {
         guard let method = connection.methods.method(named: request.method, in: bytes) else {
             throw .methodNotFound(String(decoding: request.method.decoded(from: bytes), as: UTF8.self))
         }
-        if batch == nil, let id = request.id, answerAtOnce(method, id, request.params, in: bytes) { return }
+        let params = request.params.map { RawParameters(bytes: bytes, token: $0) }
+        if batch == nil, let id = request.id, answerAtOnce(method, id, params, in: bytes) { return }
         let call = Call(
             takeNumber(), id: request.id.map { Array(bytes[$0.range]) }, arrival: connection.configuration.clock.now,
             place: place(request.id, batch), connection: connection)
@@ -123,20 +124,20 @@ extension ConnectionLoop {
         connection.register(call, size: size, adding: answerCounters)
         answerCounters = ConnectionCounters()
         do {
-            try method.start(call, request.params.map { JSONValue(copying: $0, from: bytes) })
+            try method.start(call, params)
         } catch {
             call.fail(error)
         }
     }
 
     private mutating func answerAtOnce(
-        _ method: any Method, _ id: JSONToken, _ params: JSONToken?, in bytes: UnsafeBufferPointer<UInt8>
+        _ method: any Method, _ id: JSONToken, _ params: RawParameters?, in bytes: UnsafeBufferPointer<UInt8>
     ) -> Bool {
         let start = answers.count
         var isAnswered = false
         frame(&answers, style) { answers in
             Answer.appendHead(to: &answers, id: UnsafeBufferPointer(rebasing: bytes[id.range]), isError: false)
-            isAnswered = method.answerAtOnce(params.map { RawParameters(bytes: bytes, token: $0) }, into: &answers)
+            isAnswered = method.answerAtOnce(params, into: &answers)
             answers.append(UInt8(ascii: "}"))
         }
         if isAnswered { answerCounters.countAnswer(nil) } else { answers.removeSubrange(start...) }
@@ -176,7 +177,7 @@ extension ConnectionLoop {
 
     /// Where the answer to a request goes that is started now; a notification's goes nowhere.
     private func place(_ id: JSONToken?, _ batch: Int?) -> AnswerPlace {
-        guard id != nil else { return .single }
+        guard id != nil, let batch else { return .single }
         return connection.state.withLock { $0.reserve(in: batch) } ?? .single
     }
 

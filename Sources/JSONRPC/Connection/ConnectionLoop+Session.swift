@@ -30,7 +30,7 @@ extension ConnectionLoop {
     private func parameters(
         of request: Message.Request, in bytes: UnsafeBufferPointer<UInt8>, names: [String]
     ) throws(RPCError) -> Parameters {
-        try Parameters(request.params.map { JSONValue(copying: $0, from: bytes) }, names: names)
+        try Parameters(request.params.map { RawParameters(bytes: bytes, token: $0) }, names: names)
     }
 }
 

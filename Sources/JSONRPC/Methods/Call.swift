@@ -39,6 +39,11 @@ public final class Call: Sendable {
         connection.finish(self, error: nil, result)
     }
 
+    /// Answers with a result that is JSON already: exactly one value. Does nothing if the call has ended.
+    public func succeed(json: [UInt8]) {
+        connection.finish(self, error: nil, json)
+    }
+
     /// Answers with an error. Does nothing if the call has ended.
     public func fail(_ error: RPCError) {
         connection.finish(self, error: error) { $0.value(error) }

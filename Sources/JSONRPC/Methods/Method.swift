@@ -11,17 +11,14 @@ public protocol Method: Sendable {
     /// returns true. Else it appends nothing and returns false, and `start` follows. For the hot path: it is called on
     /// the connection's thread, and nothing was copied or allocated for it.
     ///
-    /// - Parameter params: the object or array of parameters, pointing into bytes that are valid during the call only.
     func answerAtOnce(_ params: RawParameters?, into json: inout [UInt8]) -> Bool
 
     /// Begins the call. It must be finished some time, from any thread, by `Call.succeed` or `Call.fail`.
     ///
     /// Called on the connection's thread, which reads nothing meanwhile: it must not wait.
     ///
-    /// - Parameter params: an object or an array, or nil for none. Not kept by the call: a method that reads what it needs
-    ///   out of it holds no more than that while it waits.
     /// - Throws: what the request is answered with.
-    func start(_ call: Call, _ params: JSONValue?) throws(RPCError)
+    func start(_ call: Call, _ params: RawParameters?) throws(RPCError)
 }
 
 extension Method {
@@ -30,7 +27,8 @@ extension Method {
     public func answerAtOnce(_ params: RawParameters?, into json: inout [UInt8]) -> Bool { false }
 }
 
-/// Parameters where they lie in the input.
+/// Parameters where they lie in the input: an object or an array, valid until the method that is given them returns. So a
+/// call that waits holds no more than what it read out of them.
 public struct RawParameters {
     /// The message; it holds the parameters and more.
     public let bytes: UnsafeBufferPointer<UInt8>
@@ -38,4 +36,7 @@ public struct RawParameters {
 
     /// The parameters alone, as they were written.
     public var ownBytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(rebasing: bytes[token.range]) }
+
+    /// A copy, to keep.
+    public var value: JSONValue { JSONValue(copying: token, from: bytes) }
 }

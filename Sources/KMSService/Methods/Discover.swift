@@ -10,7 +10,7 @@ struct Discover: Method {
         try JSONValue(parsing: PackageResources.openrpc_json).compacted
     }
 
-    func start(_ call: Call, _ params: JSONValue?) throws(RPCError) {
+    func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
         _ = try Parameters(params, names: Self.parameterNames)
         switch Self.document {
         case .success(let json): call.succeed { $0.raw(json) }

@@ -24,15 +24,18 @@ struct GetPublicKey: Method {
         return true
     }
 
-    func start(_ call: Call, _ params: JSONValue?) throws(RPCError) {
+    func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
         let request = try Request(params)
+        let written = params.flatMap { RenderedResults.remembers($0.ownBytes) ? Array($0.ownBytes) : nil }
         let fetch = client.publicKey(request.query, arrival: call.arrival, label: call.label) { [rendered] result in
             do throws(RPCError) {
                 switch result {
                 case .success(let answer):
                     let result = try RenderedResult(answer, formats: request.formats)
-                    if answer.source == .cache { rendered.remember(result, of: answer, request.query, params) }
-                    call.succeed { $0.raw(result.bytes) }
+                    if answer.source == .cache, let written {
+                        rendered.remember(result, of: answer, request.query, written)
+                    }
+                    call.succeed(json: result.bytes)
                 case .failure(let error):
                     throw RPCError(error)
                 }
@@ -48,7 +51,7 @@ struct GetPublicKey: Method {
         let query: PublicKeyQuery
         let formats: [KeyFormat]
 
-        init(_ params: JSONValue?) throws(RPCError) {
+        init(_ params: RawParameters?) throws(RPCError) {
             let parameters = try Parameters(params, names: GetPublicKey.parameterNames)
             let keyTag = try parameters.keyTag()
             let keyVersion = try parameters.keyVersion()

@@ -19,7 +19,7 @@ struct GetStatus: Method {
         start = clock.now
     }
 
-    func start(_ call: Call, _ params: JSONValue?) throws(RPCError) {
+    func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
         _ = try Parameters(params, names: Self.parameterNames)
         client.status { status in
             let counters = call.connectionCounters

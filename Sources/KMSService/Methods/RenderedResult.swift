@@ -9,17 +9,20 @@ struct RenderedResult: Sendable {
     /// Where the age stands in them, the one thing that differs between answers of one fetch.
     private let age: Range<Int>
 
+    /// A key of 2,048 bits without other formats has less.
+    private static let usualBytes = 1_024
+
     /// Members in the order of the protocol's table.
     init(_ answer: PublicKeyAnswer, formats: [KeyFormat]) throws(RPCError) {
         let key = answer.key
         var encodings: [(name: String, json: [UInt8])] = []
         for format in formats { encodings += try format.members(of: key, keyTag: answer.keyTag.text) }
-        var json = JSONWriter()
+        var json = JSONWriter(capacity: Self.usualBytes)
         var age = 0..<0
         json.object { result in
             result.member("keyTag", answer.keyTag.text)
             result.member("keyVersion", answer.version?.number)
-            result.member("publicKey", String(decoding: key.pem, as: UTF8.self))
+            result.member("publicKey") { $0.raw(key.pemJSON) }
             result.member("keyType", key.keyType.rawValue)
             result.member("keySize", key.keySize)
             if let curve = key.curve { result.member("curve", curve.rawValue) }

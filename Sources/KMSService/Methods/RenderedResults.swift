@@ -41,8 +41,10 @@ final class RenderedResults: Sendable {
     /// Set after set; within one, the one remembered last comes first.
     private let sets = Lock([Known?](repeating: nil, count: setCount * setSize))
 
+    static func remembers(_ params: UnsafeBufferPointer<UInt8>) -> Bool { params.count <= maximumParameterBytes }
+
     func result(for params: UnsafeBufferPointer<UInt8>) -> Known? {
-        guard params.count <= Self.maximumParameterBytes else { return nil }
+        guard Self.remembers(params) else { return nil }
         let hash = Self.hash(params)
         let start = Self.start(ofSetFor: hash)
         return sets.withLock { sets in
@@ -54,12 +56,11 @@ final class RenderedResults: Sendable {
         }
     }
 
-    /// - Parameter params: as they were written.
-    func remember(_ result: RenderedResult, of answer: PublicKeyAnswer, _ query: PublicKeyQuery, _ params: JSONValue?) {
-        guard let params = params.map({ Array($0.bytes) }), params.count <= Self.maximumParameterBytes,
-            result.bytes.count <= Self.maximumResultBytes
-        else { return }
+    /// - Parameter params: as they were written; nothing happens with those that it does not remember.
+    func remember(_ result: RenderedResult, of answer: PublicKeyAnswer, _ query: PublicKeyQuery, _ params: [UInt8]) {
+        guard result.bytes.count <= Self.maximumResultBytes else { return }
         params.withUnsafeBufferPointer { bytes in
+            guard Self.remembers(bytes) else { return }
             let hash = Self.hash(bytes)
             let known = Known(result, answer.fetched, query, params: params, hash: hash)
             let start = Self.start(ofSetFor: hash)

@@ -13,7 +13,7 @@ struct VerifySignature: Method {
     let name = "verifySignature"
     let verifier: SignatureVerifier
 
-    func start(_ call: Call, _ params: JSONValue?) throws(RPCError) {
+    func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
         let query = try SignatureQuery(params)
         let verification = verifier.verify(query, arrival: call.arrival) { outcome in
             switch outcome {
@@ -28,7 +28,7 @@ struct VerifySignature: Method {
 extension SignatureQuery {
     /// The parameters, read. `encoding` is about the two numbers of an ECDSA signature; with an RSA algorithm, whose
     /// signatures are one number, either word is accepted and means nothing.
-    init(_ params: JSONValue?) throws(RPCError) {
+    init(_ params: RawParameters?) throws(RPCError) {
         let parameters = try Parameters(params, names: VerifySignature.parameterNames, byPosition: false)
         let keyTag = try parameters.keyTag()
         let keyVersion = try parameters.keyVersion()

@@ -82,7 +82,7 @@ import Testing
             let runs = Lock<[String: Int]>([:])
             let finished = Signal()
 
-            func start(_ call: Call, _ params: JSONValue?) throws(RPCError) {
+            func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
                 let id = call.id.map { String(decoding: $0, as: UTF8.self) } ?? ""
                 do {
                     try Thread.start(name: "racing") { [self] in

@@ -51,6 +51,57 @@ import Testing
         try session.ended.wait()
     }
 
+    // MARK: Answers that are written together
+
+    @Test func `what is finished together is written behind it, at one go`() throws {
+        let session = try Session()
+        try session.serve()
+        try session.send(lines: request("1", "held"), request("2", "held"), request("3", "held"))
+        try session.held.started.wait(count: 3)
+        session.connection.writingTogether {
+            session.held.release(2)
+            session.held.release(0)
+            #expect(!session.hasAnswer)
+        }
+        #expect(session.hasAnswer)
+        #expect(try session.receive(count: 2) == [result("3", "\"released\""), result("1", "\"released\"")])
+        session.connection.writingTogether {}
+        session.held.release(1)
+        #expect(try session.receive() == result("2", "\"released\""))
+    }
+
+    @Test func `what is finished together at the end of the input ends the connection`() throws {
+        let session = try Session()
+        try session.serve()
+        try session.send(lines: request("1", "held"))
+        session.endInput()
+        try session.held.started.wait()
+        session.connection.writingTogether { session.held.release(0) }
+        #expect(try session.receiveLines() == [result("1", "\"released\"")])
+        try session.ended.wait()
+    }
+
+    @Test func `two threads that finish calls together lose nothing`() throws {
+        let count = 200
+        let session = try Session()
+        try session.serve()
+        try session.send((0..<count).map { request("\($0)", "held") + "\n" }.joined())
+        try session.held.started.wait(count: count)
+        session.endInput()
+        for half in 0..<2 {
+            try Thread.start(name: "finisher") {
+                for index in stride(from: half, to: count, by: 4) {
+                    session.connection.writingTogether {
+                        session.held.release(index)
+                        session.held.release(index + 2)
+                    }
+                }
+            }
+        }
+        #expect(try session.receiveLines().count == count)
+        try session.ended.wait()
+    }
+
     // MARK: The limit on calls in flight
 
     @Test func `beyond the limit nothing is read until a call ends, and nothing is dropped`() throws {

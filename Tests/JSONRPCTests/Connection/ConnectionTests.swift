@@ -218,7 +218,7 @@ import Testing
             let name = "count"
             let connection = Lock<Connection?>(nil)
 
-            func start(_ call: Call, _ params: JSONValue?) throws(RPCError) {
+            func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
                 guard let counters = connection.withLock({ $0 })?.counters else {
                     throw .internalError("no connection")
                 }

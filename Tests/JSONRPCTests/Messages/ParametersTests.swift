@@ -1,12 +1,33 @@
 import JSON
-import JSONRPC
 import Testing
+
+@testable import JSONRPC
 
 @Suite struct ParametersTests {
     private static let names = ["tag", "count", "formats"]
 
+    private let texts = Texts()
+
+    /// The texts that a test's parameters point into.
+    private final class Texts {
+        private var all: [UnsafeMutableBufferPointer<UInt8>] = []
+
+        func keep(_ text: String) -> UnsafeBufferPointer<UInt8> {
+            let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: text.utf8.count)
+            _ = copy.initialize(from: text.utf8)
+            all.append(copy)
+            return UnsafeBufferPointer(copy)
+        }
+
+        deinit { for text in all { text.deallocate() } }
+    }
+
     private func parameters(_ json: String?, byPosition: Bool = true) throws -> Parameters {
-        try Parameters(json.map { try JSONValue(parsing: $0) }, names: Self.names, byPosition: byPosition)
+        let raw = try json.map { json in
+            var scanner = JSONScanner(texts.keep(json))
+            return RawParameters(bytes: scanner.bytes, token: try scanner.scanText())
+        }
+        return try Parameters(raw, names: Self.names, byPosition: byPosition)
     }
 
     /// The name and the reason of the error that `body` throws; nil if it throws none.

@@ -6,8 +6,8 @@ import Platform
 struct Echo: Method {
     let name = "echo"
 
-    func start(_ call: Call, _ params: JSONValue?) throws(RPCError) {
-        call.succeed { $0.value(params) }
+    func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
+        call.succeed { $0.value(params?.value) }
     }
 }
 
@@ -25,8 +25,8 @@ struct FastEcho: Method {
         return true
     }
 
-    func start(_ call: Call, _ params: JSONValue?) throws(RPCError) {
-        call.succeed { $0.value(params) }
+    func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
+        call.succeed { $0.value(params?.value) }
     }
 }
 
@@ -34,7 +34,8 @@ struct FastEcho: Method {
 struct ThreadEcho: Method {
     let name = "thread"
 
-    func start(_ call: Call, _ params: JSONValue?) throws(RPCError) {
+    func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
+        let params = params?.value
         do {
             try Thread.start(name: "echo") { call.succeed { $0.value(params) } }
         } catch {
@@ -47,15 +48,15 @@ struct Failing: Method {
     static let error = RPCError.invalidParams("x", "is never right")
     let name = "fail"
 
-    func start(_ call: Call, _ params: JSONValue?) throws(RPCError) { throw Self.error }
+    func start(_ call: Call, _ params: RawParameters?) throws(RPCError) { throw Self.error }
 }
 
 /// Answers with so many bytes as `params[0]` says.
 struct Large: Method {
     let name = "large"
 
-    func start(_ call: Call, _ params: JSONValue?) throws(RPCError) {
-        let count = params?.elements?.first?.integer ?? 0
+    func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
+        let count = params?.value.elements?.first?.integer ?? 0
         call.succeed { $0.value(String(repeating: "x", count: count)) }
     }
 }
@@ -70,7 +71,7 @@ final class Held: Method {
     private let calls = Lock<[Call]>([])
     private let abortions = Lock<[String]>([])
 
-    func start(_ call: Call, _ params: JSONValue?) throws(RPCError) {
+    func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
         calls.withLock { $0.append(call) }
         call.onCancellation { [self] in
             abortions.withLock { $0.append(Self.text(of: call.id)) }

@@ -114,6 +114,12 @@ final class Session: Sendable {
         }
     }
 
+    /// Whether there is anything to receive at this moment.
+    var hasAnswer: Bool {
+        var entry = pollfd(fd: fromServer, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, 0) > 0
+    }
+
     func receive(count: Int) throws -> [String] {
         try (0..<count).compactMap { _ in try receive() }
     }

@@ -1,15 +1,20 @@
 import JSON
-import JSONRPC
 import NCloudKMS
 import PublicKeys
 import Testing
 
+@testable import JSONRPC
 @testable import KMSService
 
 @Suite struct SignatureQueryTests {
     private static let sha256 = "uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek="
 
-    private func query(_ params: String) throws -> SignatureQuery { try SignatureQuery(JSONValue(parsing: params)) }
+    private func query(_ params: String) throws -> SignatureQuery {
+        try Array(params.utf8).withUnsafeBufferPointer { bytes in
+            var scanner = JSONScanner(bytes)
+            return try SignatureQuery(RawParameters(bytes: bytes, token: scanner.scanText()))
+        }
+    }
 
     @Test func `all parameters are read`() throws {
         let query = try query(
