@@ -25,7 +25,7 @@ def per_call(bench, endpoint):
     shapes = {
         "cached": (64 * 20, 64 * 120, dict(window=64, keys=10, fresh=0, warm=10), one),
         "cachedOneAtATime": (200, 1_200, dict(window=1, keys=10, fresh=0, warm=10), one),
-        "fetched": (32 * 5, 32 * 25, dict(window=32, warm=320), []),
+        "fetched": (32 * 5, 32 * 25, dict(window=32, warm=320), ["--max-connections", "4"]),
         "fetchedOneAtATime": (50, 350, dict(window=1, warm=10), one),
     }
     counts = {}

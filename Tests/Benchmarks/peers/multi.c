@@ -106,7 +106,7 @@ int main(int argumentCount, char **arguments) {
         begin(multi, &transfers[i], sent++ % keys);
     }
     while (answered < sent) {
-        int running, remaining;
+        int running, remaining, hasBegun = 0;
         curl_multi_perform(multi, &running);
         CURLMsg *result;
         while ((result = curl_multi_info_read(multi, &remaining))) {
@@ -129,13 +129,13 @@ int main(int argumentCount, char **arguments) {
                 cpu = nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
             }
             int goesOn = !isTimed || (count ? sent < warm + count : end - beginning < (uint64_t)(seconds * 1e9));
-            if (goesOn) begin(multi, transfer, sent++ % keys);
+            if (goesOn) {
+                begin(multi, transfer, sent++ % keys);
+                hasBegun = 1;
+            }
         }
-        // What was added just now has not been performed yet.
-        if (answered < sent) {
-            curl_multi_perform(multi, &running);
-            curl_multi_poll(multi, NULL, 0, 1000, NULL);
-        }
+        // What has begun just now was not performed yet, and what is performed may end: so no sleep between the two.
+        if (answered < sent && !hasBegun) curl_multi_poll(multi, NULL, 0, 1000, NULL);
     }
     uint64_t cpuEnd = nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
     printFigures(&(struct figures){
