@@ -15,7 +15,7 @@ struct VerifySignature: Method {
 
     func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
         let query = try SignatureQuery(params)
-        let verification = verifier.verify(query, arrival: call.arrival) { outcome in
+        let verification = verifier.verify(query, arrival: call.arrival, label: call.label) { outcome in
             switch outcome {
             case .success(let verdict): call.succeed { $0.value(verdict) }
             case .failure(let failure): call.fail(RPCError(failure))

@@ -11,8 +11,9 @@ import PublicKeys
 ///            └───────────────────────────── once ────────────────────────────────────────────────┘
 /// ```
 package final class SignatureVerifier: Sendable {
-    /// Begins to fetch a key for a call of that arrival, and gives what cancels it: `KMSClient.publicKey`.
-    typealias KeySource = @Sendable (PublicKeyQuery, Instant, @escaping PublicKeyCompletion) -> @Sendable () -> Void
+    /// Begins to fetch a key for a call of that arrival and label, and gives what cancels it: `KMSClient.publicKey`.
+    typealias KeySource =
+        @Sendable (PublicKeyQuery, Instant, String?, @escaping PublicKeyCompletion) -> @Sendable () -> Void
 
     /// Told the outcome, once, on the verifier's thread or the client's.
     package typealias Completion = @Sendable (Result<SignatureVerdict, SignatureFailure>) -> Void
@@ -23,8 +24,8 @@ package final class SignatureVerifier: Sendable {
     private let limit = Lock(RecheckLimit())
 
     package convenience init(_ client: KMSClient) {
-        self.init { query, arrival, completion in
-            let call = client.publicKey(query, arrival: arrival, completion: completion)
+        self.init { query, arrival, label, completion in
+            let call = client.publicKey(query, arrival: arrival, label: label, completion: completion)
             return { call.cancel() }
         }
     }
@@ -36,31 +37,32 @@ package final class SignatureVerifier: Sendable {
 
     /// Begins to verify.
     ///
-    /// - Parameter arrival: when the caller asked; the time of the query counts from here.
+    /// - Parameters:
+    ///   - arrival: when the caller asked; the time of the query counts from here.
+    ///   - label: what the caller calls it, for the log.
     /// - Returns: what is to be cancelled when nobody wants the verdict any more.
     @discardableResult
     package func verify(
-        _ query: SignatureQuery, arrival: Instant, completion: @escaping Completion
+        _ query: SignatureQuery, arrival: Instant, label: String? = nil, completion: @escaping Completion
     ) -> SignatureVerification {
-        let verification = SignatureVerification(completion)
-        verification.fetch { keys(query.key, arrival) { self.keyCame($0, query, arrival, verification) } }
+        let verification = SignatureVerification(arrival, label, completion)
+        verification.fetch { keys(query.key, arrival, label) { self.keyCame($0, query, verification) } }
         return verification
     }
 
     private func keyCame(
-        _ result: Result<PublicKeyAnswer, KMSError>, _ query: SignatureQuery, _ arrival: Instant,
-        _ verification: SignatureVerification
+        _ result: Result<PublicKeyAnswer, KMSError>, _ query: SignatureQuery, _ verification: SignatureVerification
     ) {
         switch result {
         case .failure(let error): verification.end(.failure(.key(error)))
         case .success(let answer):
             check(query, answer, verification) { isValid in
                 let verdict = SignatureVerdict(isValid: isValid, key: answer)
-                let used = arrival + (.zero - answer.age)
+                let used = verification.arrival + (.zero - answer.age)
                 guard !isValid, let maxAge = self.recheckAge(query, answer, used: used) else {
                     return verification.end(.success(verdict))
                 }
-                self.recheck(query, instead: verdict, maxAge: maxAge, arrival, verification)
+                self.recheck(query, instead: verdict, maxAge: maxAge, verification)
             }
         }
     }
@@ -75,15 +77,15 @@ package final class SignatureVerifier: Sendable {
     }
 
     private func recheck(
-        _ query: SignatureQuery, instead verdict: SignatureVerdict, maxAge: Duration, _ arrival: Instant,
+        _ query: SignatureQuery, instead verdict: SignatureVerdict, maxAge: Duration,
         _ verification: SignatureVerification
     ) {
         let now = clock.now
         var fresh = query.key
         fresh.maxAge = maxAge
-        fresh.timeout = max(arrival + query.key.timeout - now, .zero)
+        fresh.timeout = max(verification.arrival + query.key.timeout - now, .zero)
         verification.fetch {
-            keys(fresh, now) { result in
+            keys(fresh, now, verification.label) { result in
                 self.limit.withLock { $0.recheckEnded(query.key.keyTag, broughtKey: (try? result.get()) != nil) }
                 switch result {
                 case .success(let answer) where answer.key.spkiSHA256 == verdict.key.key.spkiSHA256:
@@ -134,9 +136,13 @@ package final class SignatureVerification: Sendable {
         var cancelFetch: (@Sendable () -> Void)?
     }
 
+    fileprivate let arrival: Instant
+    fileprivate let label: String?
     private let state: Lock<State>
 
-    init(_ completion: @escaping SignatureVerifier.Completion) {
+    init(_ arrival: Instant, _ label: String?, _ completion: @escaping SignatureVerifier.Completion) {
+        self.arrival = arrival
+        self.label = label
         state = Lock(State(completion: completion))
     }
 

@@ -11,6 +11,7 @@ import Testing
     private final class ScriptedKeys: Sendable {
         struct Asked: Sendable {
             let query: PublicKeyQuery
+            let label: String?
             /// Nil once it was told: it holds the verifier, which holds this.
             var completion: PublicKeyCompletion?
         }
@@ -24,11 +25,11 @@ import Testing
 
         /// Answers at once, as for a cached key; with the script at its end, never.
         @Sendable func begin(
-            _ query: PublicKeyQuery, _ arrival: Instant, _ completion: @escaping PublicKeyCompletion
+            _ query: PublicKeyQuery, _ arrival: Instant, _ label: String?, _ completion: @escaping PublicKeyCompletion
         ) -> @Sendable () -> Void {
             let answer = state.withLock { state in
                 let answer = state.script.isEmpty ? nil : state.script.removeFirst()
-                state.asked.append(Asked(query: query, completion: answer == nil ? completion : nil))
+                state.asked.append(Asked(query: query, label: label, completion: answer == nil ? completion : nil))
                 return answer
             }
             if let answer { completion(answer) }
@@ -81,7 +82,7 @@ import Testing
         _ verifier: SignatureVerifier, _ query: SignatureQuery
     ) async -> Result<SignatureVerdict, SignatureFailure> {
         await withCheckedContinuation { continuation in
-            verifier.verify(query, arrival: verifier.clock.now) { continuation.resume(returning: $0) }
+            verifier.verify(query, arrival: verifier.clock.now, label: "7") { continuation.resume(returning: $0) }
         }
     }
 
@@ -106,6 +107,7 @@ import Testing
         #expect(verdict.key.key === fixture.new)
         #expect(keys.asked.map(\.query.maxAge) == [nil, .zero])
         #expect(keys.asked.map(\.query.timeout) == [.seconds(5), .seconds(5)])
+        #expect(keys.asked.map(\.label) == ["7", "7"])
     }
 
     @Test func `a fresh key that is the same leaves it false, and says that it is fresh`() async throws {
@@ -183,7 +185,7 @@ import Testing
 
     @Test func `cancelling ends the second fetch, even when it began within the first`() {
         let cancelled = Lock<[Int]>([])
-        let verification = SignatureVerification { _ in }
+        let verification = SignatureVerification(ManualClock().now, nil) { _ in }
         verification.fetch {
             verification.fetch { { cancelled.withLock { $0.append(2) } } }
             return { cancelled.withLock { $0.append(1) } }
