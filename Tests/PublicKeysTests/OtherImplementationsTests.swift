@@ -1,36 +1,39 @@
 import JSON
 import PublicKeys
 import Subprocess
+import TestSupport
 import Testing
 
 /// Many keys, read by us and by others, must come out the same. Each program runs once for all keys.
 @Suite struct OtherImplementationsTests {
-    static let hasPython = Task {
-        let found = try? await Subprocess.run(
-            .name("python3"), arguments: ["-c", "import cryptography"], output: .discarded)
-        return found?.terminationStatus.isSuccess == true
+    /// A Python that has `cryptography`: the first of the path, or the system's.
+    static let python = Task { () -> String? in
+        for name in ["python3", "/usr/bin/python3"] {
+            let found = try? await Subprocess.run(
+                .name("env"), arguments: [name, "-c", "import cryptography"], output: .discarded)
+            if found?.terminationStatus.isSuccess == true { return name }
+        }
+        return nil
     }
 
-    /// 40 keys on each curve and some whose coordinates begin with zeros; RSA in both forms.
+    /// 500 that a fixed seed gives, 100 of each kind, and some whose numbers begin with zeros or with a one.
     static let keys = Result {
-        var pairs = [try KeyPair.rsa2048.get(), try KeyPair.rsa3072.get()]
+        var random = SeededGenerator(seed: 500)
+        var keys: [PublicKey] = []
         for curve in Curve.allCases {
-            for _ in 0..<40 { pairs.append(try .ec(curve)) }
+            let points = try SeededPoints(curve)
+            for _ in 0..<100 { keys.append(try points.key(&random)) }
+            keys.append(try points.keyThatBeginsWithZero(&random))
         }
-        // One key in 128 has a zero in front of one of its coordinates.
-        for curve in [Curve.p256, .p384, .secp256k1] {
-            pairs.append(
-                try #require(
-                    sequence(state: 0) { count in
-                        count += 1
-                        return count < 10_000 ? try? KeyPair.ec(curve) : nil
-                    }.first { pair in
-                        let point = pair.publicKeyBytes
-                        return point[1] == 0 || point[1 + point.count / 2] == 0
-                    }))
+        for number in 0..<100 {
+            let pkcs1 = DER.rsaPKCS1(&random)
+            let isSPKI = number % 2 == 0
+            keys.append(
+                try PublicKey(isSPKI ? pem("PUBLIC KEY", DER.rsaSPKI(pkcs1)) : pem("RSA PUBLIC KEY", pkcs1)))
         }
-        var keys = try pairs.map { try PublicKey($0) }
-        for pair in pairs.prefix(2) { keys.append(try PublicKey(pem("RSA PUBLIC KEY", pair.publicKeyBytes))) }
+        let pairs = [try KeyPair.rsa2048.get(), try KeyPair.rsa3072.get()]
+        keys += try pairs.map { try PublicKey($0) }
+        for pair in pairs { keys.append(try PublicKey(pem("RSA PUBLIC KEY", pair.publicKeyBytes))) }
         // Exponents and moduli whose highest bit is set, and not, take a sign byte or none.
         for exponent in [[3], [0x80, 0, 1], [0xFF, 0xFF, 0xFF, 0xFF]] as [[UInt8]] {
             for bits in [2_048, 2_050, 2_055, 4_096] {
@@ -86,7 +89,7 @@ import Testing
         }
     }
 
-    @Test(.enabled("Python's cryptography is not installed") { await hasPython.value })
+    @Test(.enabled("Python's cryptography is not installed") { await python.value != nil })
     func `Python's cryptography agrees on every encoding`() async throws {
         let keys = try Self.keys.get()
         var json = JSONWriter()
@@ -94,7 +97,8 @@ import Testing
             for key in keys { array.value(String(decoding: key.pem, as: UTF8.self)) }
         }
         let input = String(decoding: json.bytes, as: UTF8.self)
-        let text = try await output(of: "python3", ["-c", Self.pythonProgram], input: input)
+        let python = try #require(await Self.python.value)
+        let text = try await output(of: "env", [python, "-c", Self.pythonProgram], input: input)
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
         try #require(lines.count == keys.count)
         for (key, line) in zip(keys, lines) {
