@@ -16,10 +16,9 @@ extension BidirectionalCollection where Element == UInt8 {
 }
 
 extension [UInt8] {
-    /// Whether a text is somewhere in the bytes. `firstRange(of:)` of the standard library takes hundreds of instructions
-    /// a byte for this.
-    package func contains(_ text: String) -> Bool {
-        let wanted = Array(text.utf8)
+    /// Whether other bytes are somewhere in these, one after the other. `firstRange(of:)` of the standard library takes
+    /// hundreds of instructions a byte for this.
+    package func contains(_ wanted: some Collection<UInt8>) -> Bool {
         guard let first = wanted.first else { return true }
         return withUnsafeBytes { bytes in
             var rest = bytes[...]

@@ -60,16 +60,29 @@ import Testing
     private static func service() throws -> RawResponder {
         try RawResponder { connection in
             let request = try connection.readRequest()
-            let echo = #"{"error":{"errorCode":"210","message":"no"}}"#
+            // One after the other of what it was authenticated with, without the name of its header.
+            let lines = request.head.split(separator: "\r\n").map { $0.split(separator: ": ", maxSplits: 1) }
+            let sent = lines.filter { headers[$0[0].lowercased()] != nil }.map { $0[1] }
+            let value = sent.isEmpty ? "nothing" : sent[connection.number / 6 % sent.count]
+            let isEscaped = connection.number / 12 % 2 == 1
+            let written = isEscaped ? escaped(value) : "\(value)"
+            let echo = #"{"error":{"errorCode":"210","message":"no: \#(written)"}}"#
             switch connection.number % 6 {
             case 0: try connection.send(RawResponder.answer("200 OK", body: keyBody))
             case 1: try connection.send(RawResponder.answer("401 No", body: ""))
             case 2: try connection.send(RawResponder.answer("503 No", body: "<html></html>"))
             case 3: connection.reset()
             case 4: try connection.send("HTTP/1.1 200 OK\r\nX-Echo: \(request.head.count)\r\n")
-            default: try connection.send(RawResponder.answer("403 No", body: echo))
+            default:
+                let header = "x-ncp-apigw-request-id: \(value)"
+                try connection.send(RawResponder.answer("403 No", headers: [header], body: echo))
             }
         }
+    }
+
+    /// As JSON may write it, with an escape for its first character.
+    private static func escaped(_ text: Substring) -> String {
+        text.unicodeScalars.prefix(1).map { "\\u00" + String($0.value, radix: 16) }.joined() + text.dropFirst()
     }
 
     @Test(arguments: ways, ["text", "json"])

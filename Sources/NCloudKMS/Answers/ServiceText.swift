@@ -17,14 +17,15 @@ package enum ServiceText {
     }
 
     static func holdsPrivateKey(_ text: [UInt8]) -> Bool {
-        text.contains("PRIVATE KEY")
+        text.contains("PRIVATE KEY".utf8)
     }
 
-    /// Whether a text repeats what the request was authenticated with: it names one of those headers, or has a run of
-    /// characters that only a signature looks like. A token alone looks like any other word.
-    static func holdsCredentials(_ text: String) -> Bool {
+    /// Whether a text repeats what the request was authenticated with: it has that in it, it names one of those headers, or
+    /// it has a run of characters that only a signature looks like.
+    static func holdsCredentials(_ text: String, of credentials: Credentials?) -> Bool {
         let lowercase = Array(text.lowercased().utf8)
-        return holdsSignature(text.utf8) || credentialHeaders.contains(where: lowercase.contains)
+        return holdsSignature(text.utf8) || credentialHeaders.contains { lowercase.contains($0.utf8) }
+            || credentials?.areRepeated(in: text) ?? false
     }
 
     private static let credentialHeaders = [

@@ -6,8 +6,16 @@ extension KMSEngine {
     func finish(_ completion: CurlMulti.Completion) {
         if completion.id == metadataTransfer { return metadataEnded(completion.outcome) }
         guard let id = transfers.removeValue(forKey: completion.id), let fetch = fetches[id] else { return }
-        logEnd(fetch, completion.outcome)
-        switch completion.outcome {
+        let outcome = completion.outcome.map { response in
+            var response = response
+            // It is shown as it came, so it must not be what we sent.
+            response.headers.requestID = response.headers.requestID.flatMap {
+                ServiceText.holdsCredentials($0, of: fetch.credentials) ? nil : $0
+            }
+            return response
+        }
+        logEnd(fetch, outcome)
+        switch outcome {
         case .failure(let failure):
             attemptFailed(fetch, KMSError(failure), failure.repetition.repetition)
         case .success(let response):
@@ -17,7 +25,7 @@ extension KMSEngine {
 
     private func finish(_ fetch: Fetch, _ response: HTTPResponse) {
         latency.record(.nanoseconds(response.timing.total * 1_000))
-        switch ServiceAnswer(status: response.status, body: response.body) {
+        switch ServiceAnswer(status: response.status, body: response.body, to: fetch.credentials) {
         case .publicKey(let pem):
             do throws(PublicKeyError) {
                 let key = try memo.key(forPEM: pem)

@@ -171,6 +171,24 @@ import Testing
         }
     }
 
+    @Test func `the request's own secret or token is known by itself`() throws {
+        let secret = SecretBytes("EightAndMore".utf8)
+        let short = SecretBytes("Eight".utf8)
+        for (credentials, isWithheld) in [
+            (try Credentials(accessKeyID: "A", secretAccessKey: secret), true), (try Credentials(token: secret), true),
+            (try Credentials(token: short), false),
+        ] {
+            for written in ["EightAndMore", #"\u0045ightAndMore"#] {
+                let body = Array(#"{"code":"x","msg":"you said \#(written)!"}"#.utf8)
+                guard case .failure(let failure) = ServiceAnswer(status: 403, body: body, to: credentials) else {
+                    throw Unexpected(answer: ServiceAnswer(status: 403, body: body, to: credentials))
+                }
+                #expect(failure.isTextWithheld == isWithheld)
+                #expect((failure.kmsMessage == nil) == isWithheld)
+            }
+        }
+    }
+
     @Test func `a key tag as long as a signature is still shown`() throws {
         let text = "no key " + String(repeating: "a1", count: 32)
         let failure = try failure(404, #"{"code":"x","msg":"\#(text)"}"#)
