@@ -6,8 +6,9 @@ enum JSONBytes {
         var index = start
         if let base = bytes.baseAddress {
             while index &+ 8 <= bytes.count {
-                let word = UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self)
-                if hasSpecialByte(word) { break }
+                let word = UInt64(littleEndian: UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self))
+                let special = specialBytes(word)
+                if special != 0 { return index &+ special.trailingZeroBitCount / 8 }
                 index &+= 8
             }
         }
@@ -19,15 +20,16 @@ enum JSONBytes {
         return index
     }
 
-    /// Whether one of eight bytes is below 0x20, a quote, a backslash or above 0x7F; never wrong for a clean word.
+    /// The highest bits of those of eight bytes that are below 0x20, a quote, a backslash or above 0x7F. Right up to the
+    /// lowest of them; what borrows from it may be marked as well.
     @inline(__always)
-    private static func hasSpecialByte(_ word: UInt64) -> Bool {
+    private static func specialBytes(_ word: UInt64) -> UInt64 {
         let ones: UInt64 = 0x0101_0101_0101_0101
         let highs: UInt64 = 0x8080_8080_8080_8080
         let belowSpace = word &- (ones &* 0x20)
         let quote = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
         let backslash = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
-        return (word | belowSpace | (quote &- ones) | (backslash &- ones)) & highs != 0
+        return (word | belowSpace | (quote &- ones) | (backslash &- ones)) & highs
     }
 
     /// The end of the UTF-8 character of two to four bytes at `start`: no overlong form, surrogate, or value above
@@ -107,18 +109,21 @@ extension UnsafeBufferPointer<UInt8> {
         guard let left = UnsafeRawPointer(baseAddress), let right = UnsafeRawPointer(other.baseAddress) else {
             return count == 0
         }
-        var index = 0
-        while index &+ 8 <= count {
-            let isEqual =
-                left.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-                == right.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-            guard isEqual else { return false }
-            index &+= 8
+        // The last piece may overlap the one before it.
+        func isEqual<Word: FixedWidthInteger>(at offset: Int, _: Word.Type) -> Bool {
+            left.loadUnaligned(fromByteOffset: offset, as: Word.self)
+                == right.loadUnaligned(fromByteOffset: offset, as: Word.self)
         }
-        while index < count {
-            guard self[index] == other[index] else { return false }
-            index &+= 1
+        if count >= 8 {
+            var index = 0
+            while index &+ 8 < count {
+                guard isEqual(at: index, UInt64.self) else { return false }
+                index &+= 8
+            }
+            return isEqual(at: count &- 8, UInt64.self)
         }
+        if count >= 4 { return isEqual(at: 0, UInt32.self) && isEqual(at: count &- 4, UInt32.self) }
+        for index in 0..<count where self[index] != other[index] { return false }
         return true
     }
 }

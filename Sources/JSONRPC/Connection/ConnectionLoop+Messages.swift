@@ -117,7 +117,7 @@ extension ConnectionLoop {
         let params = request.params.map { RawParameters(bytes: bytes, token: $0) }
         if batch == nil, let id = request.id, answerAtOnce(method, id, params, in: bytes) { return }
         let call = Call(
-            takeNumber(), id: request.id.map { Array(bytes[$0.range]) }, arrival: connection.configuration.clock.now,
+            takeNumber(), id: request.id.map { Array(bytes[$0.range]) }, arrival: arrival,
             place: place(request.id, batch), connection: connection)
         let size = (request.id?.range.count ?? 0) + (request.params?.range.count ?? 0)
         // With what was counted so far: the call may ask for it.
@@ -137,7 +137,7 @@ extension ConnectionLoop {
         var isAnswered = false
         frame(&answers, style) { answers in
             Answer.appendHead(to: &answers, id: UnsafeBufferPointer(rebasing: bytes[id.range]), isError: false)
-            isAnswered = method.answerAtOnce(params, into: &answers)
+            isAnswered = method.answerAtOnce(params, arrival: arrival, into: &answers)
             answers.append(UInt8(ascii: "}"))
         }
         if isAnswered { answerCounters.countAnswer(nil) } else { answers.removeSubrange(start...) }

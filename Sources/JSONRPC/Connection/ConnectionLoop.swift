@@ -16,6 +16,8 @@ struct ConnectionLoop: ~Copyable {
     var lifecycle = Lifecycle()
     /// The batch whose members are being started.
     var batch: BatchCursor?
+    /// When the loop began to deal with its input, which had been read by then: the arrival of every request in it.
+    private(set) var arrival = Instant(nanoseconds: 0)
     /// No message can be cut out of the input until more is read.
     private var needsMoreInput = true
     private var hasReadToEnd = false
@@ -55,6 +57,7 @@ struct ConnectionLoop: ~Copyable {
 
     /// Deals with everything that was read, as far as the limits allow; true if they stopped it.
     private mutating func dealWithInput() -> Bool {
+        arrival = configuration.clock.now
         while true {
             if answers.count >= Self.flushBytes { queueAnswers() }
             if mustPause() { return true }
@@ -160,10 +163,10 @@ struct ConnectionLoop: ~Copyable {
         connection.state.withLock { state in
             state.counters.add(answerCounters)
             guard !answers.isEmpty else { return }
-            state.output.append(answers)
+            state.output.take(&answers)
             if let now { state.lastAnswer = now }
         }
-        answers.removeAll(keepingCapacity: answers.capacity <= 4 * Self.flushBytes)
+        if answers.capacity > 4 * Self.flushBytes { answers = [] }
         answerCounters = ConnectionCounters()
     }
 

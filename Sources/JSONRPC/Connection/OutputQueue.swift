@@ -23,8 +23,15 @@ struct OutputQueue: Sendable {
         append { frame(&$0, style, body) }
     }
 
-    mutating func append(_ frames: [UInt8]) {
+    /// Takes over whole frames, and leaves nothing in their place; without copying them if nothing waits before them.
+    mutating func take(_ frames: inout [UInt8]) {
+        guard count > 0 else {
+            swap(&chunks[0], &frames)
+            count = chunks[0].count
+            return
+        }
         append { $0.append(contentsOf: frames) }
+        frames.removeAll(keepingCapacity: true)
     }
 
     private mutating func append(_ body: (inout [UInt8]) -> Void) {

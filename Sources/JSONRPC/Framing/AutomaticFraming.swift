@@ -2,25 +2,45 @@
 public struct AutomaticFraming: Framing {
     private static let prefix = Array("content-".utf8)
 
+    /// Not `any Framing`, which would be unpacked and packed again for every message.
+    private enum Choice {
+        case undecided
+        case line(LineFraming)
+        case headers(HeaderFraming)
+    }
+
     private let maximumMessageBytes: Int
-    private var chosen: (any Framing)?
+    private var choice = Choice.undecided
 
     public init(maximumMessageBytes: Int) {
         self.maximumMessageBytes = maximumMessageBytes
     }
 
-    public var style: FrameStyle { chosen?.style ?? .line }
+    public var style: FrameStyle {
+        switch choice {
+        case .undecided: .line
+        case .line(let framing): framing.style
+        case .headers(let framing): framing.style
+        }
+    }
 
     public mutating func next(in bytes: UnsafeBufferPointer<UInt8>, isEnd: Bool) -> FramingStep {
-        if chosen == nil {
+        switch choice {
+        case .line(var framing):
+            defer { choice = .line(framing) }
+            return framing.next(in: bytes, isEnd: isEnd)
+        case .headers(var framing):
+            defer { choice = .headers(framing) }
+            return framing.next(in: bytes, isEnd: isEnd)
+        case .undecided:
             let start = bytes.prefix(Self.prefix.count)
             let matches = start.map(\.asciiLowercased).elementsEqual(Self.prefix.prefix(start.count))
             if matches, start.count < Self.prefix.count, !isEnd { return .incomplete }
-            chosen =
+            choice =
                 matches && start.count == Self.prefix.count
-                ? HeaderFraming(maximumMessageBytes: maximumMessageBytes)
-                : LineFraming(maximumMessageBytes: maximumMessageBytes)
+                ? .headers(HeaderFraming(maximumMessageBytes: maximumMessageBytes))
+                : .line(LineFraming(maximumMessageBytes: maximumMessageBytes))
+            return next(in: bytes, isEnd: isEnd)
         }
-        return chosen?.next(in: bytes, isEnd: isEnd) ?? .incomplete
     }
 }

@@ -1,4 +1,5 @@
 import JSON
+import Platform
 
 /// A method that requests can name.
 public protocol Method: Sendable {
@@ -11,7 +12,8 @@ public protocol Method: Sendable {
     /// returns true. Else it appends nothing and returns false, and `start` follows. For the hot path: it is called on
     /// the connection's thread, and nothing was copied or allocated for it.
     ///
-    func answerAtOnce(_ params: RawParameters?, into json: inout [UInt8]) -> Bool
+    /// - Parameter arrival: when the request was read.
+    func answerAtOnce(_ params: RawParameters?, arrival: Instant, into json: inout [UInt8]) -> Bool
 
     /// Begins the call. It must be finished some time, from any thread, by `Call.succeed` or `Call.fail`.
     ///
@@ -24,7 +26,7 @@ public protocol Method: Sendable {
 extension Method {
     public static var parameterNames: [String] { [] }
 
-    public func answerAtOnce(_ params: RawParameters?, into json: inout [UInt8]) -> Bool { false }
+    public func answerAtOnce(_ params: RawParameters?, arrival: Instant, into json: inout [UInt8]) -> Bool { false }
 }
 
 /// Parameters where they lie in the input: an object or an array, valid until the method that is given them returns. So a

@@ -16,9 +16,9 @@ struct GetPublicKey: Method {
         self.client = client
     }
 
-    func answerAtOnce(_ params: RawParameters?, into json: inout [UInt8]) -> Bool {
+    func answerAtOnce(_ params: RawParameters?, arrival: Instant, into json: inout [UInt8]) -> Bool {
         guard let params, let known = rendered.result(for: params.ownBytes),
-            let age = client.ageInCache(of: known.fetched, for: known.query)
+            let age = client.ageInCache(of: known.fetched, for: known.query, arrival: arrival)
         else { return false }
         known.result.append(to: &json, age: age)
         return true

@@ -86,11 +86,11 @@ public final class KMSClient: Sendable {
         return PublicKeyCall(number: number, engine: engine)
     }
 
-    /// The age of a fetched key, if a call that arrives now may have that key from the cache at once; then the call has
+    /// The age of a fetched key, if a call of that arrival may have that key from the cache at once; then the call has
     /// been answered, as far as counters, order of use and refreshing ahead are concerned. Nil if the cache would give
     /// another answer, or none.
-    package func ageInCache(of fetched: FetchedKey, for query: PublicKeyQuery) -> Duration? {
-        guard let (age, isRefreshDue) = cache.age(of: fetched, for: query, arrival: clock.now) else { return nil }
+    package func ageInCache(of fetched: FetchedKey, for query: PublicKeyQuery, arrival: Instant) -> Duration? {
+        guard let (age, isRefreshDue) = cache.age(of: fetched, for: query, arrival: arrival) else { return nil }
         if isRefreshDue { refresh(query) }
         return age
     }

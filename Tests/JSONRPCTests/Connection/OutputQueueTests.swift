@@ -4,13 +4,19 @@ import Testing
 @testable import JSONRPC
 
 @Suite struct OutputQueueTests {
+    private func give(_ frames: [UInt8], to queue: inout OutputQueue) {
+        var frames = frames
+        queue.take(&frames)
+        #expect(frames.isEmpty)
+    }
+
     @Test func `frames come out in order, and nothing is kept`() throws {
         let pipe = makePipe()
         defer { close(pipe.read); close(pipe.write) }
         var queue = OutputQueue()
         queue.append(style: .line) { $0.append(contentsOf: "{}".utf8) }
         queue.append(style: .headers) { $0.append(contentsOf: "[1]".utf8) }
-        queue.append(Array("x\n".utf8))
+        give(Array("x\n".utf8), to: &queue)
         #expect(queue.count == 29)
         #expect(queue.write(to: OutputDescriptor(pipe.write)) == nil)
         #expect(queue.count == 0)
@@ -33,9 +39,9 @@ import Testing
         let chunk = (0..<buffer.count).map { UInt8(truncatingIfNeeded: $0 % 251) }
         let twice = chunk + chunk
         // What the pipe does not hold at once stays in the queue.
-        queue.append(twice + chunk)
+        give(twice + chunk, to: &queue)
         for _ in 0..<200 {
-            queue.append(chunk)
+            give(chunk, to: &queue)
             #expect(queue.write(to: output) == nil)
             #expect(queue.count > 0)
             let count = read(pipe.read, &buffer, buffer.count)
@@ -64,7 +70,7 @@ import Testing
         close(pipe.read)
         defer { close(pipe.write) }
         var queue = OutputQueue()
-        queue.append([1])
+        give([1], to: &queue)
         #expect(queue.write(to: OutputDescriptor(pipe.write)) == EPIPE)
     }
 }

@@ -15,7 +15,7 @@ struct Echo: Method {
 struct FastEcho: Method {
     let name = "fast"
 
-    func answerAtOnce(_ params: RawParameters?, into json: inout [UInt8]) -> Bool {
+    func answerAtOnce(_ params: RawParameters?, arrival: Instant, into json: inout [UInt8]) -> Bool {
         guard let params else {
             // What was appended before the refusal must not be seen by anybody.
             json.append(contentsOf: "rubbish".utf8)

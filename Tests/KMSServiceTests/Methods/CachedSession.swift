@@ -66,7 +66,7 @@ final class CachedSession {
             var scanner = JSONScanner(bytes)
             var json: [UInt8] = []
             let isAnswered = method.answerAtOnce(
-                RawParameters(bytes: bytes, token: try scanner.scanText()), into: &json)
+                RawParameters(bytes: bytes, token: try scanner.scanText()), arrival: clock.now, into: &json)
             return isAnswered ? String(decoding: json, as: UTF8.self) : nil
         }
     }
