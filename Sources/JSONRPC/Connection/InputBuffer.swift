@@ -63,7 +63,7 @@ struct InputBuffer: ~Copyable {
             storage = Self.resized(nil, to: capacity)
             (start, end) = (0, 0)
         } else if capacity - end < Self.readBytes {
-            memmove(storage, storage + start, count)
+            if start > 0 { memmove(storage, storage + start, count) }
             (start, end) = (0, count)
             guard count > capacity / 2 else { return }
             capacity *= 2
