@@ -2,6 +2,7 @@
 // No C logic lives here. On other systems the header is empty, and the callers have their own `#if os(Linux)`.
 #pragma once
 #ifdef __linux__
+#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -24,5 +25,14 @@ static inline int clinux_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_ope
 static inline ssize_t clinux_write_nowait(int fd, const void *bytes, size_t count) {
     struct iovec part = {(void *)bytes, count};
     return syscall(SYS_pwritev2, fd, &part, 1UL, -1L, -1L, 8 /* RWF_NOWAIT */);
+}
+
+/// Fixes the size from which on glibc gives a block a mapping of its own. Other C libraries have no such setting.
+static inline void clinux_set_mapping_threshold(int bytes) {
+#ifdef M_MMAP_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, bytes);
+#else
+    (void)bytes;
+#endif
 }
 #endif

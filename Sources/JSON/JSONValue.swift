@@ -128,7 +128,6 @@ extension JSONToken {
         guard kind == .string else { return false }
         let wanted = UnsafeBufferPointer(start: expected.utf8Start, count: expected.utf8CodeUnitCount)
         if hasEscapes { return decoded(from: bytes).elementsEqual(wanted) }
-        guard wanted.count == contents.count else { return false }
         return wanted.hasSameBytes(as: UnsafeBufferPointer(rebasing: bytes[contents]))
     }
 }

@@ -14,20 +14,3 @@ extension BidirectionalCollection where Element == UInt8 {
         return self[start...end]
     }
 }
-
-extension [UInt8] {
-    /// Whether other bytes are somewhere in these, one after the other. `firstRange(of:)` of the standard library takes
-    /// hundreds of instructions a byte for this.
-    package func contains(_ wanted: some Collection<UInt8>) -> Bool {
-        guard let first = wanted.first else { return true }
-        return withUnsafeBytes { bytes in
-            var rest = bytes[...]
-            while rest.count >= wanted.count, let found = rest.firstIndex(of: first) {
-                rest = rest[found...]
-                if rest.starts(with: wanted) { return true }
-                rest = rest.dropFirst()
-            }
-            return false
-        }
-    }
-}

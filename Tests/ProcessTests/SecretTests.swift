@@ -64,8 +64,7 @@ import Testing
             let lines = request.head.split(separator: "\r\n").map { $0.split(separator: ": ", maxSplits: 1) }
             let sent = lines.filter { headers[$0[0].lowercased()] != nil }.map { $0[1] }
             let value = sent.isEmpty ? "nothing" : sent[connection.number / 6 % sent.count]
-            let isEscaped = connection.number / 12 % 2 == 1
-            let written = isEscaped ? escaped(value) : "\(value)"
+            let written = escaped(value, way: connection.number / 12 % 3)
             let echo = #"{"error":{"errorCode":"210","message":"no: \#(written)"}}"#
             switch connection.number % 6 {
             case 0: try connection.send(RawResponder.answer("200 OK", body: keyBody))
@@ -80,9 +79,11 @@ import Testing
         }
     }
 
-    /// As JSON may write it, with an escape for its first character.
-    private static func escaped(_ text: Substring) -> String {
-        text.unicodeScalars.prefix(1).map { "\\u00" + String($0.value, radix: 16) }.joined() + text.dropFirst()
+    /// As it is, with an escape for its first character, and as JSON inside of JSON.
+    private static func escaped(_ text: Substring, way: Int) -> String {
+        let first = text.unicodeScalars.prefix(1).map { "u00" + String($0.value, radix: 16) }.joined()
+        let plain = text.replacing("/", with: "\\\\/")
+        return ["\(text)", "\\\(first)\(text.dropFirst())", "\\\\\(first)\(plain.dropFirst())"][way]
     }
 
     @Test(arguments: ways, ["text", "json"])
@@ -96,7 +97,7 @@ import Testing
             arguments: ["--log-level", "trace", "--log-format", format], environment: variables
         ) { (process) async throws in
             var output = ""
-            for id in 0..<12 {
+            for id in 0..<24 {
                 output += try await process.answer(to: Lines.getPublicKey(id, "k\(id)")) ?? ""
                 output += try await process.answer(to: Lines.request(id, "getStatus")) ?? ""
             }

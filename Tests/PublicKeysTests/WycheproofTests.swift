@@ -26,7 +26,8 @@ import Testing
 
         var testDescription: String { "\(tcId) \(comment) \(flags)" }
 
-        /// What we say to it. Where an implementation may choose, we are strict; but a salt of PSS may have any length.
+        /// What we say to it. A salt of PSS may have any length, and a hash without its NULL is refused; the other liberties
+        /// that "acceptable" stands for are about the key, which is checked elsewhere.
         var isValid: Bool {
             switch result {
             case "valid": true
@@ -42,24 +43,35 @@ import Testing
 
     static var isPresent: Bool { FileManager.default.fileExists(atPath: folder.path) }
 
-    /// The files' names begin with these, and what they are verified with, but for the hash.
-    static let families: [(prefix: String, algorithm: String)] = [
-        ("ecdsa_secp256r1_sha256", "ES"), ("ecdsa_secp384r1_sha384", "ES"), ("ecdsa_secp521r1_sha512", "ES"),
-        ("rsa_signature_", "RS"), ("rsa_pss_", "PS"),
+    struct Family: Sendable {
+        /// The files' names begin with it.
+        let prefix: String
+        /// What they are verified with, but for the hash.
+        let algorithm: String
+        /// The vectors with a hash that we have, in 1.0.32 of the package.
+        let count: Int
+    }
+
+    static let families = [
+        Family(prefix: "ecdsa_secp256r1_sha256", algorithm: "ES", count: 746),
+        Family(prefix: "ecdsa_secp384r1_sha384", algorithm: "ES", count: 784),
+        Family(prefix: "ecdsa_secp521r1_sha512", algorithm: "ES", count: 860),
+        Family(prefix: "rsa_signature_", algorithm: "RS", count: 3_106),
+        Family(prefix: "rsa_pss_", algorithm: "PS", count: 1_083),
     ]
 
     @Test(.enabled(if: isPresent, "The vectors are not in .build/test-vectors"), arguments: families)
-    func `every vector is judged as its authors say`(prefix: String, algorithm: String) throws {
+    func `every vector is judged as its authors say`(family: Family) throws {
         let names = try FileManager.default.contentsOfDirectory(atPath: Self.folder.path)
         var count = 0
-        for name in names.sorted() where name.hasPrefix(prefix) {
+        // Those with parameters have keys that are for PSS alone, which are refused.
+        for name in names.sorted() where name.hasPrefix(family.prefix) && !name.contains("_params") {
             let file = try JSONDecoder().decode(File.self, from: Data(contentsOf: Self.folder.appending(path: name)))
             for group in file.testGroups {
                 guard let pem = group.publicKeyPem, let sha = group.sha, group.mgfSha ?? sha == sha,
-                    let algorithm = SignatureAlgorithm(rawValue: algorithm + sha.replacing("SHA-", with: "")),
-                    // Keys that are restricted to PSS with parameters are refused.
-                    let key = try? PublicKey(pem)
+                    let algorithm = SignatureAlgorithm(rawValue: family.algorithm + sha.replacing("SHA-", with: ""))
                 else { continue }
+                let key = try PublicKey(pem)
                 for vector in group.tests {
                     let isValid = try key.verify(
                         signature: bytes(vector.sig), algorithm: algorithm,
@@ -69,7 +81,7 @@ import Testing
                 }
             }
         }
-        #expect(count > 400)
+        #expect(count == family.count)
     }
 
     private func bytes(_ hex: String) throws -> [UInt8] {

@@ -9,8 +9,8 @@ import Platform
 /// ```
 ///
 /// One thread, the caller of `run`, reads, cuts, parses and starts calls, and answers at once what it can. Calls finish
-/// on any thread: the answer is queued whole, and written by whoever queued it, as far as that goes without waiting;
-/// the loop writes the rest. What both sides touch is `State`, under the one lock.
+/// on any thread: the answer is queued whole, and written by whoever queued it, at once or behind `writingTogether`, as
+/// far as that goes without waiting; the loop writes the rest. What both sides touch is `State`, under the one lock.
 public final class Connection: Sendable {
     public struct Configuration: Sendable {
         /// The descriptor to read from. Its flags are left alone.

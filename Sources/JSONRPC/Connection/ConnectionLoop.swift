@@ -16,7 +16,8 @@ struct ConnectionLoop: ~Copyable {
     var lifecycle = Lifecycle()
     /// The batch whose members are being started.
     var batch: BatchCursor?
-    /// When the loop began to deal with its input, which had been read by then: the arrival of every request in it.
+    /// When the loop began, or went on, to deal with its input, which had been read by then: the arrival of the requests
+    /// that it starts now.
     private(set) var arrival = Instant(nanoseconds: 0)
     /// No message can be cut out of the input until more is read.
     private var needsMoreInput = true

@@ -71,7 +71,7 @@ struct InputBuffer: ~Copyable {
         }
     }
 
-    /// Not by Swift's own allocation, as a large block is moved by `realloc` without being copied or touched.
+    /// Not by Swift's own allocation: `realloc` moves a block that has a mapping of its own without copying it.
     private static func resized(_ old: UnsafeMutableRawPointer?, to capacity: Int) -> UnsafeMutableRawPointer {
         guard let new = realloc(old, capacity) else { fatalError("no memory for a message of \(capacity) bytes") }
         #if os(Linux)

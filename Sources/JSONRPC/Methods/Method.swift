@@ -36,6 +36,11 @@ public struct RawParameters {
     public let bytes: UnsafeBufferPointer<UInt8>
     public let token: JSONToken
 
+    package init(bytes: UnsafeBufferPointer<UInt8>, token: JSONToken) {
+        self.bytes = bytes
+        self.token = token
+    }
+
     /// The parameters alone, as they were written.
     public var ownBytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(rebasing: bytes[token.range]) }
 

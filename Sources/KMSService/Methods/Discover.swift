@@ -13,7 +13,7 @@ struct Discover: Method {
     func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
         _ = try Parameters(params, names: Self.parameterNames)
         switch Self.document {
-        case .success(let json): call.succeed { $0.raw(json) }
+        case .success(let json): call.succeed(json: json)
         case .failure(let error): throw .internalError("the built-in OpenRPC document is not JSON: \(error)")
         }
     }

@@ -9,9 +9,9 @@ package enum ServiceAnswer: Equatable, Sendable {
     /// - Parameters:
     ///   - status: of HTTP.
     ///   - body: anything; both error shapes, text, HTML and nothing at all have been seen.
-    ///   - credentials: of the request, whose secret no text of a failure may repeat.
-    package init(status: Int, body: [UInt8], to credentials: Credentials? = nil) {
-        let document = ServiceDocument(body, to: credentials)
+    ///   - sent: what the request was authenticated with, which no text of a failure may repeat.
+    package init(status: Int, body: [UInt8], to sent: SentCredentials) {
+        let document = ServiceDocument(body, to: sent)
         if let verdict = Self.verdict(ofKnownCodeIn: document, status: status) {
             self = .failure(document.failure(verdict, status: status))
         } else if status != 200 {

@@ -14,12 +14,12 @@ struct ServiceDocument {
     /// What a 200 without a public key lacks, as the end of a sentence.
     private(set) var flaw = "it holds no public key"
     private let body: [UInt8]
-    private let credentials: Credentials?
+    private let sent: SentCredentials
 
-    /// - Parameter credentials: of the request, whose secret no text may repeat.
-    init(_ body: [UInt8], to credentials: Credentials?) {
+    /// - Parameter sent: what the request was authenticated with, which no text may repeat.
+    init(_ body: [UInt8], to sent: SentCredentials) {
         self.body = body
-        self.credentials = credentials
+        self.sent = sent
         body.withUnsafeBufferPointer { bytes in
             let hasMark = bytes.starts(with: Self.byteOrderMark)
             let text = hasMark ? UnsafeBufferPointer(rebasing: bytes[Self.byteOrderMark.count...]) : bytes
@@ -55,7 +55,7 @@ struct ServiceDocument {
         let texts = [code, message].compactMap(\.self)
         // The texts as well: in the body they may be written with escapes.
         let isPrivate = ([body] + texts.map { Array($0.utf8) }).contains(where: ServiceText.holdsPrivateKey)
-        func isSecret(_ text: String) -> Bool { isPrivate || ServiceText.holdsCredentials(text, of: credentials) }
+        func isSecret(_ text: String) -> Bool { isPrivate || sent.areRepeated(in: text) }
         func shown(_ text: String?) -> String? { text.flatMap { isSecret($0) ? nil : ServiceText.capped($0) } }
         return ServiceFailure(
             code: verdict.code, repetition: verdict.repetition, httpStatus: status, kmsCode: shown(code),

@@ -40,7 +40,9 @@ final class KeyCache: Sendable {
             let lookup = state.cache.lookUp(
                 key(query.request, identity), maximumAge: query.maxAge, now: arrival, countsMiss: !isFirstLook)
             guard case .hit(let fetched, let age, let isRefreshDue) = lookup else { return nil }
-            return (PublicKeyAnswer(query, fetched, source: .cache, age: age), isRefreshDue)
+            // What was fetched for another call after this one came is as good as a fetch of its own.
+            let source = age < .zero ? PublicKeyAnswer.Source.kms : .cache
+            return (PublicKeyAnswer(query, fetched, source: source, age: max(age, .zero)), isRefreshDue)
         }
     }
 
@@ -55,7 +57,7 @@ final class KeyCache: Sendable {
                     key(query.request, identity), maximumAge: query.maxAge, now: arrival, countsMiss: false,
                     where: { $0 === fetched })
             else { return nil }
-            return (age, isRefreshDue)
+            return (max(age, .zero), isRefreshDue)
         }
     }
 

@@ -7,7 +7,7 @@ package struct PublicKeyCache<Value> {
 
     package enum Lookup {
         /// - Parameters:
-        ///   - age: from the start of the fetch to the arrival of this call.
+        ///   - age: from the start of the fetch to the arrival of this call; negative if the call came first.
         ///   - isRefreshDue: whether to fetch it anew in the background. Said once for each entry.
         case hit(Value, age: Duration, isRefreshDue: Bool)
         case miss
@@ -61,7 +61,7 @@ package struct PublicKeyCache<Value> {
             counters.misses += miss
             return .miss
         }
-        let age = age(of: entry, now: now)
+        let age = now - entry.fetchStart
         guard limit.accepts(fetchStart: entry.fetchStart, arrival: now) else {
             if age > timeToLive + staleIfError { entries.removeValue(forKey: key) }
             counters.misses += miss
@@ -92,7 +92,7 @@ package struct PublicKeyCache<Value> {
     ) -> (value: Value, age: Duration)? {
         guard code.isUnavailability, maximumAge == nil, staleIfError > .zero, let entry = entries.value(forKey: key)
         else { return nil }
-        let age = age(of: entry, now: now)
+        let age = max(now - entry.fetchStart, .zero)
         guard age <= timeToLive + staleIfError else { return nil }
         counters.stale += 1
         return (entry.value, age)
@@ -112,10 +112,6 @@ package struct PublicKeyCache<Value> {
             entry.fetchStart <= fetchStart
         else { return }
         entries.removeValue(forKey: key)
-    }
-
-    private func age(of entry: Entry, now: Instant) -> Duration {
-        max(now - entry.fetchStart, .zero)
     }
 }
 

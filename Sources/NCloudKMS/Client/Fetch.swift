@@ -33,10 +33,15 @@ final class Fetch {
     var progress: RetryProgress
     /// What its attempt is signed with.
     var credentials: Credentials?
+    /// The signature of its attempt; nil for a token.
+    var signature: String?
     /// What the wall clock was corrected by for the signature of its attempt.
     var signedOffset = Duration.zero
     /// How its last attempt failed.
     var lastError: KMSError?
+
+    /// What its attempt was authenticated with.
+    var sent: SentCredentials { SentCredentials(credentials, signature: signature) }
 
     /// Whether the time is a part of what its attempt is authenticated with.
     var isSignedWithTime: Bool {

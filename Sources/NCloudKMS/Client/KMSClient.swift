@@ -71,7 +71,8 @@ public final class KMSClient: Sendable {
         completion: @escaping PublicKeyCompletion
     ) -> PublicKeyCall {
         let arrival = arrival ?? clock.now
-        // Nothing that is there already is new enough for a call that asks for the service.
+        // What may answer a call that wants the service asked was fetched since it came, so hardly ever is there yet; the
+        // engine looks again.
         if query.maxAge != .zero,
             let (answer, isRefreshDue) = cache.answer(to: query, arrival: arrival, isFirstLook: true)
         {

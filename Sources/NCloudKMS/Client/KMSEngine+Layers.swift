@@ -82,6 +82,7 @@ extension KMSEngine {
             fetch.phase = .transfer(transfer)
             fetch.progress.attemptStarted()
             if fetch.progress.attempts > 1 { upstream.retries += 1 }
+            fetch.signature = headers.first { $0.name == RequestSigner.signatureHeader }?.value
             fetch.signedOffset = skew.offset
             table.started(fetch.id, now: now)
             upstream.attempts += 1

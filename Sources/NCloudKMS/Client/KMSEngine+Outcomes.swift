@@ -10,7 +10,7 @@ extension KMSEngine {
             var response = response
             // It is shown as it came, so it must not be what we sent.
             response.headers.requestID = response.headers.requestID.flatMap {
-                ServiceText.holdsCredentials($0, of: fetch.credentials) ? nil : $0
+                fetch.sent.areRepeated(in: $0) ? nil : $0
             }
             return response
         }
@@ -25,7 +25,7 @@ extension KMSEngine {
 
     private func finish(_ fetch: Fetch, _ response: HTTPResponse) {
         latency.record(.nanoseconds(response.timing.total * 1_000))
-        switch ServiceAnswer(status: response.status, body: response.body, to: fetch.credentials) {
+        switch ServiceAnswer(status: response.status, body: response.body, to: fetch.sent) {
         case .publicKey(let pem):
             do throws(PublicKeyError) {
                 let key = try memo.key(forPEM: pem)

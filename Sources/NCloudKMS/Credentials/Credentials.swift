@@ -42,17 +42,6 @@ public struct Credentials: Sendable {
         return "\(accessKeyID.prefix(4))…"
     }
 
-    /// Whether a text has the token, the secret or the access key id in it. Fewer than eight characters are not looked for:
-    /// they may be a part of any word.
-    package func areRepeated(in text: String) -> Bool {
-        let bytes = Array(text.utf8)
-        func holds(_ secret: SecretBytes) -> Bool { secret.count >= 8 && secret.withBytes { bytes.contains($0) } }
-        return switch kind {
-        case .keyPair(let id, let secret): id.utf8.count >= 8 && bytes.contains(id.utf8) || holds(secret)
-        case .token(let token): holds(token)
-        }
-    }
-
     /// Without this a line break in a key would end its header and begin another.
     private static func isVisible(_ bytes: some Collection<UInt8>) -> Bool {
         !bytes.isEmpty && bytes.allSatisfy { $0 > 0x20 && $0 < 0x7F }

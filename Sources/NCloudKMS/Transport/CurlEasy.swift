@@ -9,7 +9,7 @@ final class CurlEasy {
     /// Connections idle for longer are not used again: gateways and balancers commonly drop them after 60 s.
     static let longestIdle = Duration.seconds(55)
 
-    /// An answer is below 2 KiB, with its header.
+    /// The usual answer is below 2 KiB, with its header.
     private static let receiveBufferBytes = 4 << 10
     /// The least that libcurl accepts; a request is below 1 KiB.
     private static let sendBufferBytes = 16 << 10

@@ -34,6 +34,7 @@ struct Serve: ParsableCommand {
         }
         guard let streams = try StandardStreams.takeOver() else { return }
         if !configuration.allowsDebug { try ProcessHardening.forbidInspection() }
+        LargeBlocks.keepApart()
 
         var stopDescriptors = [try TerminationSignals.install()]
         if let pid = configuration.parentPID {

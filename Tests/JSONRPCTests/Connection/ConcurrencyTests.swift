@@ -1,7 +1,8 @@
 import JSON
-import JSONRPC
 import Platform
 import Testing
+
+@testable import JSONRPC
 
 /// Calls that are in flight together: order, limits, batches.
 @Suite struct ConcurrencyTests {
@@ -58,6 +59,9 @@ import Testing
         try session.serve()
         try session.send(lines: request("1", "held"), request("2", "held"), request("3", "held"))
         try session.held.started.wait(count: 3)
+        // Now the loop has no answer of its own to write, which would take others with it.
+        try session.send(lines: request("0", "echo"))
+        _ = try session.receive()
         session.connection.writingTogether {
             session.held.release(2)
             session.held.release(0)
@@ -79,6 +83,20 @@ import Testing
         session.connection.writingTogether { session.held.release(0) }
         #expect(try session.receiveLines() == [result("1", "\"released\"")])
         try session.ended.wait()
+    }
+
+    @Test func `what was queued together and not written belongs to nobody when the connection is over`() throws {
+        let session = try Session()
+        try session.serve(closingOutput: false)
+        session.endInput()
+        try session.ended.wait()
+        session.connection.writingTogether {
+            session.connection.state.withLock { state in
+                var late = Array("late\n".utf8)
+                state.output.take(&late)
+            }
+        }
+        #expect(!session.hasAnswer)
     }
 
     @Test func `two threads that finish calls together lose nothing`() throws {

@@ -3,8 +3,12 @@ import Testing
 @testable import NCloudKMS
 
 @Suite struct ServiceAnswerTests {
+    private let nobody = SentCredentials(nil, signature: nil)
+
+    private func sent(_ credentials: Credentials) -> SentCredentials { SentCredentials(credentials, signature: nil) }
+
     private func failure(_ status: Int, _ body: String) throws -> ServiceFailure {
-        let answer = ServiceAnswer(status: status, body: Array(body.utf8))
+        let answer = ServiceAnswer(status: status, body: Array(body.utf8), to: nobody)
         guard case .failure(let failure) = answer else { throw Unexpected(answer: answer) }
         return failure
     }
@@ -17,7 +21,8 @@ import Testing
         "\u{FEFF}" + #"{"code":"SUCCESS","data":{"publicKey":"-----BEGIN\r\n\u00e4"}}"#,
     ])
     func `a success brings the PEM as it was sent`(body: String) {
-        #expect(ServiceAnswer(status: 200, body: Array(body.utf8)) == .publicKey(pem: Array("-----BEGIN\r\nä".utf8)))
+        let answer = ServiceAnswer(status: 200, body: Array(body.utf8), to: nobody)
+        #expect(answer == .publicKey(pem: Array("-----BEGIN\r\nä".utf8)))
     }
 
     /// The gateway's table in 01-kms-api.md, each row with the code as text and as a number.
@@ -102,7 +107,7 @@ import Testing
             #expect(failure.code == expected, "\(body)")
             #expect(failure.repetition == repetition, "\(body)")
         }
-        #expect(ServiceAnswer(status: status, body: [0xFF, 0xFE]) == .failure(try failure(status, "")))
+        #expect(ServiceAnswer(status: status, body: [0xFF, 0xFE], to: nobody) == .failure(try failure(status, "")))
     }
 
     static let damagedRows: [(String, Repetition)] = [
@@ -171,22 +176,44 @@ import Testing
         }
     }
 
-    @Test func `the request's own secret or token is known by itself`() throws {
-        let secret = SecretBytes("EightAndMore".utf8)
-        let short = SecretBytes("Eight".utf8)
-        for (credentials, isWithheld) in [
-            (try Credentials(accessKeyID: "A", secretAccessKey: secret), true), (try Credentials(token: secret), true),
-            (try Credentials(token: short), false),
+    static let ownRows: [(String, Bool)] = [
+        ("/Secret+And/More", true), (#"\\/Secret+And\\/More"#, true), (#"\\u002FSecret\\u002bAnd/More"#, true),
+        ("%2FSecret%2bAnd%2FMore", true), (#"\u002fSecret+And/More"#, true),
+        ("Secret+And/More", false), ("%2Secret%zz%", false), (#"\\u00"#, false),
+    ]
+
+    @Test(arguments: ownRows)
+    func `what the request was authenticated with is known by itself, and in escapes`(
+        written: String, isKnown: Bool
+    ) throws {
+        let secret = "/Secret+And/More"
+        for sent in [
+            sent(try Credentials(accessKeyID: "A", secretAccessKey: SecretBytes(secret.utf8))),
+            sent(try Credentials(accessKeyID: secret, secretAccessKey: SecretBytes("s".utf8))),
+            sent(try Credentials(token: SecretBytes(secret.utf8))),
+            SentCredentials(nil, signature: secret + "="),
         ] {
-            for written in ["EightAndMore", #"\u0045ightAndMore"#] {
-                let body = Array(#"{"code":"x","msg":"you said \#(written)!"}"#.utf8)
-                guard case .failure(let failure) = ServiceAnswer(status: 403, body: body, to: credentials) else {
-                    throw Unexpected(answer: ServiceAnswer(status: 403, body: body, to: credentials))
-                }
-                #expect(failure.isTextWithheld == isWithheld)
-                #expect((failure.kmsMessage == nil) == isWithheld)
+            let body = Array(#"{"code":"x","msg":"you said \#(written)!"}"#.utf8)
+            guard case .failure(let failure) = ServiceAnswer(status: 403, body: body, to: sent) else {
+                return #expect(Bool(false), "no failure")
             }
+            #expect(failure.isTextWithheld == isKnown)
+            #expect((failure.kmsMessage == nil) == isKnown)
         }
+    }
+
+    @Test func `what is too short for a secret hides nothing`() throws {
+        #expect(!sent(try Credentials(token: SecretBytes("seven77".utf8))).areRepeated(in: "seven77"))
+    }
+
+    static let heldRows: [(String, Bool)] = [
+        ("", true), ("a", true), ("aab", true), ("aabaa", true), ("abaaba", true), ("ba", true), ("aabaabaa", true),
+        ("aabaabaab", false), ("bb", false), ("c", false),
+    ]
+
+    @Test(arguments: heldRows)
+    func `bytes are found wherever they are`(wanted: String, isHeld: Bool) {
+        #expect(Array("aabaabaa".utf8).holds(wanted.utf8) == isHeld)
     }
 
     @Test func `a key tag as long as a signature is still shown`() throws {

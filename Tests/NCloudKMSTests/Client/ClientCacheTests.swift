@@ -23,6 +23,22 @@ import Testing
         #expect(fixture.emulator.state.total == 3)
     }
 
+    /// As it is for requests that are read together: the first one's answer may be there before the second is looked at.
+    @Test func `a call that wants the service asked may have what was fetched since it came`() async throws {
+        let fixture = try ClientFixture()
+        let query = try ClientFixture.query(maxAge: .zero)
+        let arrival = fixture.clock.now
+        await fixture.advance(by: .milliseconds(1))
+        #expect(try await fixture.answer(to: query).source == .kms)
+        let shared = try await fixture.outcome(of: query, arrival: arrival).get()
+        #expect(shared.source == .kms)
+        #expect(shared.age == .zero)
+        #expect(fixture.emulator.state.total == 1)
+        await fixture.advance(by: .milliseconds(1))
+        #expect(try await fixture.answer(to: query).source == .kms)
+        #expect(fixture.emulator.state.total == 2)
+    }
+
     @Test func `a hit in the last tenth of the time to live is answered at once and refreshed behind`() async throws {
         let fixture = try ClientFixture()
         let query = try ClientFixture.query()

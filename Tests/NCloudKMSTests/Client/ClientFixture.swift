@@ -48,9 +48,9 @@ final class ClientFixture: Sendable {
     }
 
     /// Calls and waits for the outcome.
-    func outcome(of query: PublicKeyQuery) async -> Result<PublicKeyAnswer, KMSError> {
+    func outcome(of query: PublicKeyQuery, arrival: Instant? = nil) async -> Result<PublicKeyAnswer, KMSError> {
         await withCheckedContinuation { continuation in
-            client.publicKey(query) { continuation.resume(returning: $0) }
+            client.publicKey(query, arrival: arrival) { continuation.resume(returning: $0) }
         }
     }
 
