@@ -131,11 +131,11 @@ import Testing
 
     // MARK: Another implementation of JSON Schema
 
-    static let hasJSONSchema = (try? ChildProcess.run("/usr/bin/env", ["python3", "-c", "import jsonschema"])) != nil
+    static let python = Python(having: "jsonschema")
 
     /// Python's `jsonschema` agrees that the rules, the document and the schemas in it are sound. Skipped where it is
     /// not installed (`apt-get install python3-jsonschema`).
-    @Test(.enabled(if: hasJSONSchema, "Python's jsonschema is not installed"))
+    @Test(.enabled(if: python != nil, "Python's jsonschema is not installed"))
     func `another implementation of JSON Schema finds nothing wrong`() throws {
         let script = """
             import json, sys
@@ -155,9 +155,7 @@ import Testing
                     for parameter in example["params"]: check(schemas[parameter["name"]], parameter["value"])
                     if "result" in method: check(method["result"]["schema"], example["result"]["value"])
             """
-        let output = try ChildProcess.run(
-            "/usr/bin/env",
-            ["python3", "-W", "ignore", "-c", script, OpenRPCDocument.rulesPath, OpenRPCDocument.path])
-        #expect(output == "")
+        let python = try #require(Self.python)
+        #expect(try python.run(["-W", "ignore", "-c", script, OpenRPCDocument.rulesPath, OpenRPCDocument.path]) == "")
     }
 }

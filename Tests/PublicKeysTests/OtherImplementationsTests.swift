@@ -6,15 +6,7 @@ import Testing
 
 /// Many keys, read by us and by others, must come out the same. Each program runs once for all keys.
 @Suite struct OtherImplementationsTests {
-    /// A Python that has `cryptography`: the first of the path, or the system's.
-    static let python = Task { () -> String? in
-        for name in ["python3", "/usr/bin/python3"] {
-            let found = try? await Subprocess.run(
-                .name("env"), arguments: [name, "-c", "import cryptography"], output: .discarded)
-            if found?.terminationStatus.isSuccess == true { return name }
-        }
-        return nil
-    }
+    static let python = Python(having: "cryptography")
 
     /// 500 that a fixed seed gives, 100 of each kind, and some whose numbers begin with zeros or with a one.
     static let keys = Result {
@@ -89,7 +81,7 @@ import Testing
         }
     }
 
-    @Test(.enabled("Python's cryptography is not installed") { await python.value != nil })
+    @Test(.enabled(if: python != nil, "Python's cryptography is not installed"))
     func `Python's cryptography agrees on every encoding`() async throws {
         let keys = try Self.keys.get()
         var json = JSONWriter()
@@ -97,8 +89,10 @@ import Testing
             for key in keys { array.value(String(decoding: key.pem, as: UTF8.self)) }
         }
         let input = String(decoding: json.bytes, as: UTF8.self)
-        let python = try #require(await Self.python.value)
-        let text = try await output(of: "env", [python, "-c", Self.pythonProgram], input: input)
+        let python = try #require(Self.python)
+        let folder = try TemporaryDirectory()
+        try folder.write(input, to: "keys.json")
+        let text = try python.run(["-c", Self.pythonProgram, folder.path("keys.json")])
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
         try #require(lines.count == keys.count)
         for (key, line) in zip(keys, lines) {
@@ -130,7 +124,7 @@ import Testing
         def b64url(number, count):
             return base64.urlsafe_b64encode(number.to_bytes(count, "big")).rstrip(b"=").decode()
 
-        for pem in json.load(sys.stdin):
+        for pem in json.load(open(sys.argv[1])):
             key = load_pem_public_key(pem.encode())
             numbers = key.public_numbers()
             der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

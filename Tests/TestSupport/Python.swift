@@ -1,0 +1,27 @@
+import Platform
+
+/// A Python that has what a test needs.
+package struct Python: Sendable {
+    private let command: String
+
+    /// The first of the path, or else the system's.
+    ///
+    /// - Returns: nil if neither has the module.
+    package init?(having module: String) {
+        let all = ["python3", "/usr/bin/python3"].map(Python.init(command:))
+        guard let python = all.first(where: { (try? $0.run(["-c", "import \(module)"])) != nil }) else { return nil }
+        self = python
+    }
+
+    private init(command: String) {
+        self.command = command
+    }
+
+    /// - Returns: what it wrote.
+    /// - Throws: `ChildProcess.Failure` if its status is not 0.
+    @discardableResult
+    package func run(_ arguments: [String]) throws -> String {
+        let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+        return try ChildProcess("/usr/bin/env", [command] + arguments, environment: ["PATH=\(path)"]).waitForExit()
+    }
+}
