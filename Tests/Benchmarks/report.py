@@ -96,7 +96,8 @@ def instructions_table(now, last):
 def plot(results):
     """CPU per fetched call and calls a second, as two groups of bars on a logarithmic scale (SVG)."""
     programs = [program for program in results["many"]["programs"]]
-    panels = [("CPU per fetched call, 32 in flight (µs, shorter is better)", cpu), ("Calls a second, 32 in flight (longer is better)", rate)]
+    panels = [("CPU per fetched call, 32 in flight (µs, logarithmic; shorter is better)", cpu),
+              ("Calls a second, 32 in flight (logarithmic; longer is better)", rate)]
     row, label, width, top = 26, 150, 420, 30
     height = top + row * len(programs) + 16
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {label + width + 110} {height * len(panels)}" '
