@@ -24,6 +24,16 @@ public enum Descriptors {
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
         return copy >= 0 ? copy : nil
     }
+
+    /// Whether the process, or the system, may open no more of them at this moment.
+    package static var areExhausted: Bool {
+        let probe = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        guard probe < 0 else {
+            close(probe)
+            return false
+        }
+        return errno == EMFILE || errno == ENFILE
+    }
 }
 
 #if !os(Linux)

@@ -232,6 +232,30 @@ import Testing
             #expect(kms.emulator.state.total == 32)
         }
     }
+
+    /// The symptom: libcurl could not open the CA file, and the answer was 1011, never to be repeated.
+    @Test func `without a descriptor left the answer says so, and may be asked for again`() async throws {
+        try await EmulatedKMS.with { kms in
+            let outcome = try await ServiceProcess.run(
+                "/bin/sh",
+                arguments: [
+                    "-c", #"ulimit -n 12; exec "$0" "$@""#, BuiltProducts.path(of: "ncloud-kms-rpc"),
+                    // As many connections at once as there can't be.
+                    "--max-connections", "32", "--max-attempts", "1",
+                ],
+                environment: kms.environment
+            ) { process in
+                for id in 0..<32 { try process.beginGetPublicKey(id, #"{"keyTag":"k\#(id)"}"#) }
+                return try await process.nextFaultAnswers(32)
+            }
+            let without = outcome.result.filter { $0.code == 1008 }
+            #expect(!without.isEmpty)
+            for answer in without { #expect(answer.message.contains("ulimit -n")) }
+            // The others were asked, and have no such key.
+            #expect(outcome.result.allSatisfy { [1004, 1008].contains($0.code) })
+            #expect(outcome.status == 0)
+        }
+    }
 }
 
 extension Lines {

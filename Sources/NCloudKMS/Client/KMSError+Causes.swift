@@ -8,6 +8,8 @@ extension KMSError {
             self.init(.untrustedService, "\(failure.message) Check the endpoint, the CA file and any proxy between.")
         case .tooLarge:
             self = .answerTooLarge(maximumBytes: HTTPResponse.largestBodyBytes)
+        case .noDescriptor:
+            self.init(.serviceUnavailable, failure.message)
         case .badResponse:
             self.init(.invalidServiceResponse, "\(failure.message) Check the endpoint.")
         default:

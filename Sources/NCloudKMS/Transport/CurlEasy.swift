@@ -1,4 +1,5 @@
 import CLibcurl
+import COpenSSL
 import Platform
 
 /// Owner of one `CURL *`: configured once, used for one transfer after another. On one thread at a time.
@@ -17,6 +18,8 @@ final class CurlEasy {
     let handle: UnsafeMutableRawPointer
     private let collector: ResponseCollector
     private let configuration: TransportConfiguration
+    /// The file of the certificate authorities.
+    private let authorities: String?
     private var memory = RequestMemory()
     /// libcurl writes its text of the last error here.
     private let errorText: UnsafeMutablePointer<CChar>
@@ -38,10 +41,11 @@ final class CurlEasy {
         }
         self.handle = handle
         self.configuration = configuration
+        authorities = configuration.caFile ?? environment.builtInAuthorities
         collector = ResponseCollector(clock: clock)
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
-        try configure(environment)
+        try configure()
     }
 
     deinit {
@@ -52,9 +56,9 @@ final class CurlEasy {
 
     // MARK: Once
 
-    private func configure(_ environment: CurlEnvironment) throws(TransportFailure) {
+    private func configure() throws(TransportFailure) {
         try configureProtocol()
-        try configureTrust(environment)
+        try configureTrust()
         try configureProxy()
 
         let collector = Unmanaged.passUnretained(collector).toOpaque()
@@ -101,8 +105,7 @@ final class CurlEasy {
         try set(CURLOPT_MAXAGE_CONN, Int(Self.longestIdle.components.seconds))
     }
 
-    private func configureTrust(_ environment: CurlEnvironment) throws(TransportFailure) {
-        let authorities = configuration.caFile ?? environment.builtInAuthorities
+    private func configureTrust() throws(TransportFailure) {
         for (version, peer, host, directory, file) in [
             (CURLOPT_SSLVERSION, CURLOPT_SSL_VERIFYPEER, CURLOPT_SSL_VERIFYHOST, CURLOPT_CAPATH, CURLOPT_CAINFO),
             (
@@ -214,7 +217,20 @@ final class CurlEasy {
         evidence.requestWasSent = collector.sent != nil
         evidence.answerHasBegun = collector.received != nil
         evidence.isTooLarge = collector.isTooLarge
+        evidence.lacksDescriptors = code != CURLE_OK && (Descriptors.areExhausted || couldOpenAuthoritiesAfterAll(code))
         return evidence
+    }
+
+    /// Whether libcurl could not read a file of authorities that is sound: then it was short of a descriptor, which it has
+    /// given back by now.
+    private func couldOpenAuthoritiesAfterAll(_ code: CURLcode) -> Bool {
+        guard code == CURLE_SSL_CACERT_BADFILE, let authorities, let store = X509_STORE_new() else { return false }
+        defer { X509_STORE_free(store) }
+        guard X509_STORE_load_file(store, authorities) == 1 else {
+            ERR_clear_error()
+            return false
+        }
+        return true
     }
 
     private func timing() -> HTTPResponse.Timing {

@@ -26,6 +26,9 @@ struct TransferEvidence {
     var requestWasSent = false
     var answerHasBegun = false
     var isTooLarge = false
+    /// The process may open no more files and sockets, or could not when the transfer needed one: libcurl tells that from
+    /// no other failure.
+    var lacksDescriptors = false
 
     init(code: CURLcode, service: String) {
         self.code = code
@@ -53,6 +56,7 @@ struct TransferEvidence {
     /// The map from libcurl's codes to ours.
     var kind: TransportFailure.Kind {
         if isTooLarge { return .tooLarge }
+        if lacksDescriptors, !wasConnected || code == CURLE_SSL_CACERT_BADFILE { return .noDescriptor }
         switch code {
         case CURLE_COULDNT_RESOLVE_HOST: return .nameResolution(temporary: !nameCanNotExist)
         case CURLE_COULDNT_RESOLVE_PROXY: return .proxy(.unresolved)

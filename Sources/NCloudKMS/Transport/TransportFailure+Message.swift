@@ -21,6 +21,7 @@ extension TransportFailure {
         case .tooLarge: "The answer of \(service) is larger than \(HTTPResponse.largestBodyBytes >> 10) KiB."
         case .badResponse: "The answer of \(service) is not HTTP."
         case .noFreeConnection: "Every connection is in use."
+        case .noDescriptor: "This process may open no more files and sockets: raise its limit (ulimit -n)."
         case .setup:
             "The request to \(service) could not be made: \(String(cString: curl_easy_strerror(evidence.code)))."
         }

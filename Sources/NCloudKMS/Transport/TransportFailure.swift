@@ -14,6 +14,8 @@ struct TransportFailure: Error, Sendable, Equatable {
         case tooLarge
         /// What came is not HTTP.
         case badResponse
+        /// The process may open no more files and sockets.
+        case noDescriptor
         /// `CurlMulti` has as many transfers as connections: wait for one to end, then sign and start.
         case noFreeConnection
         /// Nothing was sent, since the request, the configuration or libcurl itself is at fault.
@@ -86,7 +88,8 @@ struct TransportFailure: Error, Sendable, Equatable {
     var repetition: Repetition {
         switch kind {
         case .nameResolution(let temporary): temporary ? .allowed : .never
-        case .connectionRefused, .unreachable, .connectionLost, .timedOut, .noFreeConnection: .allowed
+        case .connectionRefused, .unreachable, .connectionLost, .timedOut, .noFreeConnection, .noDescriptor:
+            .allowed
         case .badResponse: .once
         case .untrusted, .tooLarge, .setup: .never
         case .proxy(.unresolved), .proxy(.unreachable): .allowed

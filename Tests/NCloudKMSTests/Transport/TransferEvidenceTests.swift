@@ -171,4 +171,17 @@ import Testing
         #expect(failure.message.hasSuffix(".") && failure.message.first?.isLetter == true)
         #expect(!failure.message.contains("\n"))
     }
+
+    @Test(
+        arguments: [
+            (CURLE_SSL_CACERT_BADFILE, .connected, true), (CURLE_COULDNT_CONNECT, .resolved, true),
+            (CURLE_COULDNT_RESOLVE_HOST, .none, true), (CURLE_PEER_FAILED_VERIFICATION, .connected, false),
+            (CURLE_RECV_ERROR, .sent, false),
+        ] as [(CURLcode, Progress, Bool)])
+    func `a want of descriptors is named where it may be the cause`(code: CURLcode, progress: Progress, isCause: Bool) {
+        var evidence = Self.evidence(code, progress)
+        evidence.lacksDescriptors = true
+        #expect((evidence.kind == .noDescriptor) == isCause)
+        #expect(!isCause || TransportFailure(evidence).repetition == .allowed)
+    }
 }
