@@ -156,6 +156,6 @@ import Testing
                     if "result" in method: check(method["result"]["schema"], example["result"]["value"])
             """
         let python = try #require(Self.python)
-        #expect(try python.run(["-W", "ignore", "-c", script, OpenRPCDocument.rulesPath, OpenRPCDocument.path]) == "")
+        #expect(try python.run(["-c", script, OpenRPCDocument.rulesPath, OpenRPCDocument.path]) == "")
     }
 }

@@ -25,6 +25,11 @@ import Testing
                 if parts.count == 2, headers[parts[0].lowercased()] != nil { forbidden.append(String(parts[1])) }
             }
         }
+        // As the service repeats them with escapes, and as JSON then writes those.
+        forbidden += forbidden.flatMap { text in
+            let rest = String(text.dropFirst())
+            return [rest, rest.replacing("/", with: #"\/"#), rest.replacing("/", with: #"\\/"#)]
+        }
         for text in forbidden { #expect(!output.contains(text), "\(context): \(text) was found") }
     }
 
@@ -110,7 +115,8 @@ import Testing
         #expect(outcome.log.contains("serving"))
         Self.search(outcome.result + outcome.log, service.requests, way)
         let sends = ["environment", "profile", "token", "token file"].contains(way)
-        #expect(service.requests.isEmpty != sends)
+        // So many that each way of repeating them came with each of them.
+        #expect(sends ? service.requests.count > 35 : service.requests.isEmpty)
         // The search would find a signature: there were some.
         #expect(
             service.requests.allSatisfy {

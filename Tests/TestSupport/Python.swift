@@ -21,7 +21,12 @@ package struct Python: Sendable {
     /// - Throws: `ChildProcess.Failure` if its status is not 0.
     @discardableResult
     package func run(_ arguments: [String]) throws -> String {
-        let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
-        return try ChildProcess("/usr/bin/env", [command] + arguments, environment: ["PATH=\(path)"]).waitForExit()
+        // With what finds its modules.
+        let environment = ["PATH", "PYTHONPATH", "HOME"].compactMap { (name: String) -> String? in
+            getenv(name).map { value in "\(name)=\(String(cString: value))" }
+        }
+        // A warning would be taken for its output.
+        let quiet = [command, "-W", "ignore"] + arguments
+        return try ChildProcess("/usr/bin/env", quiet, environment: environment).waitForExit()
     }
 }

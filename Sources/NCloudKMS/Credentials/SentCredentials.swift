@@ -12,15 +12,20 @@ package struct SentCredentials: Sendable {
     /// Whether a text has it in it, as it is or in the escapes of JSON or of URLs; or names one of its headers; or has a
     /// run of characters that only a signature looks like.
     package func areRepeated(in text: String) -> Bool {
-        let lowercase = Array(text.lowercased().utf8)
-        if Self.headers.contains(where: { lowercase.holds($0.utf8) }) { return true }
         let bytes = Array(text.utf8)
-        return [bytes, Self.withoutEscapes(bytes)].contains { Self.holdsSignature($0) || repeats($0) }
+        return [bytes, Self.withoutEscapes(bytes)].contains {
+            Self.namesHeader($0) || Self.holdsSignature($0) || repeats($0)
+        }
     }
 
     private static let headers = [
         RequestSigner.signatureHeader, RequestSigner.tokenHeader, RequestSigner.accessKeyHeader,
     ]
+
+    private static func namesHeader(_ text: [UInt8]) -> Bool {
+        let lowercase = text.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
+        return headers.contains { lowercase.holds($0.utf8) }
+    }
 
     private func repeats(_ text: [UInt8]) -> Bool {
         // Fewer characters may be a part of any word.
@@ -56,7 +61,11 @@ package struct SentCredentials: Sendable {
 
     /// Two digits as the byte that they stand for.
     private static func hexadecimal(_ digits: ArraySlice<UInt8>) -> UInt8? {
-        digits.count == 2 ? UInt8(String(decoding: digits, as: UTF8.self), radix: 16) : nil
+        // `UInt8(_:radix:)` takes a sign for one of them.
+        guard digits.count == 2, digits.allSatisfy({ $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "-") }) else {
+            return nil
+        }
+        return UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
     }
 
     /// SHA-256's 32 bytes are 43 characters of Base64 and one of padding.

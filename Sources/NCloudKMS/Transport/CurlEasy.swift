@@ -1,5 +1,4 @@
 import CLibcurl
-import COpenSSL
 import Platform
 
 /// Owner of one `CURL *`: configured once, used for one transfer after another. On one thread at a time.
@@ -18,8 +17,7 @@ final class CurlEasy {
     let handle: UnsafeMutableRawPointer
     private let collector: ResponseCollector
     private let configuration: TransportConfiguration
-    /// The file of the certificate authorities.
-    private let authorities: String?
+    private let authorities: CertificateAuthorities
     private var memory = RequestMemory()
     /// libcurl writes its text of the last error here.
     private let errorText: UnsafeMutablePointer<CChar>
@@ -34,14 +32,14 @@ final class CurlEasy {
     private var route: Route?
 
     init(
-        _ configuration: TransportConfiguration, environment: CurlEnvironment, clock: any TimeSource
+        _ configuration: TransportConfiguration, authorities: CertificateAuthorities, clock: any TimeSource
     ) throws(TransportFailure) {
         guard let handle = curl_easy_init() else {
             throw TransportFailure(.setup, message: "libcurl has no memory for another transfer.")
         }
         self.handle = handle
         self.configuration = configuration
-        authorities = configuration.caFile ?? environment.builtInAuthorities
+        self.authorities = authorities
         collector = ResponseCollector(clock: clock)
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
@@ -118,7 +116,7 @@ final class CurlEasy {
             try set(host, 2)
             // A directory of authorities keeps libcurl from remembering the parsed file: 30–46 ms a connection.
             try set(directory, nil as String?)
-            try set(file, authorities)
+            try set(file, authorities.path)
         }
     }
 
@@ -217,20 +215,11 @@ final class CurlEasy {
         evidence.requestWasSent = collector.sent != nil
         evidence.answerHasBegun = collector.received != nil
         evidence.isTooLarge = collector.isTooLarge
-        evidence.lacksDescriptors = code != CURLE_OK && (Descriptors.areExhausted || couldOpenAuthoritiesAfterAll(code))
+        // When libcurl could not read a file that is sound, it was short of a descriptor, which it has given back by now.
+        evidence.lacksDescriptors =
+            code != CURLE_OK && Descriptors.areExhausted
+            || code == CURLE_SSL_CACERT_BADFILE && authorities.areSound
         return evidence
-    }
-
-    /// Whether libcurl could not read a file of authorities that is sound: then it was short of a descriptor, which it has
-    /// given back by now.
-    private func couldOpenAuthoritiesAfterAll(_ code: CURLcode) -> Bool {
-        guard code == CURLE_SSL_CACERT_BADFILE, let authorities, let store = X509_STORE_new() else { return false }
-        defer { X509_STORE_free(store) }
-        guard X509_STORE_load_file(store, authorities) == 1 else {
-            ERR_clear_error()
-            return false
-        }
-        return true
     }
 
     private func timing() -> HTTPResponse.Timing {

@@ -19,7 +19,7 @@ final class CurlMulti {
 
     let waker: MultiWaker
     private let configuration: TransportConfiguration
-    private let environment: CurlEnvironment
+    private let authorities: CertificateAuthorities
     private let clock: any TimeSource
     private var transfers: [TransferID: CurlEasy] = [:]
     private var identities: [UnsafeMutableRawPointer: TransferID] = [:]
@@ -37,7 +37,8 @@ final class CurlMulti {
         }
         waker = MultiWaker(owning: handle)
         self.configuration = configuration
-        self.environment = environment
+        authorities = CertificateAuthorities(
+            path: configuration.caFile ?? environment.builtInAuthorities, clock: clock)
         self.clock = clock
         guard configuration.maximumConnections > 0 else {
             throw TransportFailure(.setup, message: "At least one connection must be allowed.")
@@ -134,7 +135,7 @@ final class CurlMulti {
     }
 
     private func makeEasy() throws(TransportFailure) -> CurlEasy {
-        try CurlEasy(configuration, environment: environment, clock: clock)
+        try CurlEasy(configuration, authorities: authorities, clock: clock)
     }
 
     private func set(_ option: CURLMoption, _ value: Int) throws(TransportFailure) {

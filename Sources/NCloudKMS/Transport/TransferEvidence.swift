@@ -56,7 +56,7 @@ struct TransferEvidence {
     /// The map from libcurl's codes to ours.
     var kind: TransportFailure.Kind {
         if isTooLarge { return .tooLarge }
-        if lacksDescriptors, !wasConnected || code == CURLE_SSL_CACERT_BADFILE { return .noDescriptor }
+        if lacksDescriptors, mayComeOfLackingDescriptors { return .noDescriptor }
         switch code {
         case CURLE_COULDNT_RESOLVE_HOST: return .nameResolution(temporary: !nameCanNotExist)
         case CURLE_COULDNT_RESOLVE_PROXY: return .proxy(.unresolved)
@@ -77,6 +77,16 @@ struct TransferEvidence {
         case CURLE_SSL_CIPHER: return .untrusted(.protocolVersion)
         case CURLE_SSL_CERTPROBLEM, CURLE_SSL_CLIENTCERT, CURLE_SSL_INVALIDCERTSTATUS: return .untrusted(.other)
         default: return requestWasSent ? .badResponse : .setup
+        }
+    }
+
+    /// No other cause is known, and a descriptor was needed.
+    private var mayComeOfLackingDescriptors: Bool {
+        switch code {
+        case CURLE_SSL_CACERT_BADFILE: true
+        case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: !nameCanNotExist
+        case CURLE_COULDNT_CONNECT: [0, EMFILE, ENFILE].contains(systemError)
+        default: false
         }
     }
 

@@ -179,6 +179,7 @@ import Testing
     static let ownRows: [(String, Bool)] = [
         ("/Secret+And/More", true), (#"\\/Secret+And\\/More"#, true), (#"\\u002FSecret\\u002bAnd/More"#, true),
         ("%2FSecret%2bAnd%2FMore", true), (#"\u002fSecret+And/More"#, true),
+        (#"x\\u002dNCP-OCAPI-Token: SECRET"#, true), (#"%2\\/Secret+And\\/More"#, true),
         ("Secret+And/More", false), ("%2Secret%zz%", false), (#"\\u00"#, false),
     ]
 

@@ -176,10 +176,13 @@ import Testing
         arguments: [
             (CURLE_SSL_CACERT_BADFILE, .connected, true), (CURLE_COULDNT_CONNECT, .resolved, true),
             (CURLE_COULDNT_RESOLVE_HOST, .none, true), (CURLE_PEER_FAILED_VERIFICATION, .connected, false),
-            (CURLE_RECV_ERROR, .sent, false),
-        ] as [(CURLcode, Progress, Bool)])
-    func `a want of descriptors is named where it may be the cause`(code: CURLcode, progress: Progress, isCause: Bool) {
-        var evidence = Self.evidence(code, progress)
+            (CURLE_RECV_ERROR, .sent, false), (CURLE_OPERATION_TIMEDOUT, .none, false),
+        ] as [(CURLcode, Progress, Bool)], [0, EMFILE, ECONNREFUSED] as [Int32])
+    func `a want of descriptors is named where no other cause is known`(
+        row: (code: CURLcode, progress: Progress, isCause: Bool), systemError: Int32
+    ) {
+        let isCause = row.isCause && (row.code != CURLE_COULDNT_CONNECT || systemError != ECONNREFUSED)
+        var evidence = Self.evidence(row.code, row.progress, systemError: systemError)
         evidence.lacksDescriptors = true
         #expect((evidence.kind == .noDescriptor) == isCause)
         #expect(!isCause || TransportFailure(evidence).repetition == .allowed)
