@@ -7,21 +7,20 @@ struct InputBuffer: ~Copyable {
     /// A buffer that one long line has blown up beyond this is given back when it is empty.
     private static let keptBytes = 1 << 20
 
-    private var storage: UnsafeMutableRawPointer
-    private var capacity: Int
+    /// Nil before the first read.
+    private var storage: UnsafeMutableRawPointer?
+    private var capacity = 0
     private var start = 0
     private var end = 0
 
-    init() {
-        capacity = 2 * Self.readBytes
-        storage = Self.resized(nil, to: capacity)
-    }
+    init() {}
 
     deinit { free(storage) }
 
     /// What was not consumed. Valid until the next `read`.
     var bytes: UnsafeBufferPointer<UInt8> {
-        UnsafeRawBufferPointer(start: storage + start, count: end - start).assumingMemoryBound(to: UInt8.self)
+        UnsafeRawBufferPointer(start: storage.map { $0 + start }, count: end - start)
+            .assumingMemoryBound(to: UInt8.self)
     }
 
     mutating func consume(_ count: Int) {
@@ -37,9 +36,9 @@ struct InputBuffer: ~Copyable {
 
     /// One `read(2)`, appended. Call it only when the descriptor is readable, for it may be a blocking one.
     mutating func read(from descriptor: CInt) -> ReadResult {
-        makeRoom()
+        guard let room = makeRoom() else { return .failed(ENOMEM) }
         while true {
-            let count = Platform.read(descriptor, storage + end, min(capacity - end, Self.readBytes))
+            let count = Platform.read(descriptor, room.baseAddress, room.count)
             if count > 0 {
                 end += count
                 return .bytes
@@ -53,31 +52,35 @@ struct InputBuffer: ~Copyable {
         }
     }
 
-    /// Leaves room for a whole read behind the bytes. Doubles when they fill most of the buffer, so that every byte is
-    /// moved a constant number of times on average.
-    private mutating func makeRoom() {
+    /// The room for a whole read behind the bytes. Doubles when they fill most of the buffer, so that every byte is moved a
+    /// constant number of times on average. Nil, with everything as it was, if there is no memory for more.
+    private mutating func makeRoom() -> UnsafeMutableRawBufferPointer? {
         let count = end - start
-        if count == 0, capacity > Self.keptBytes {
-            free(storage)
-            capacity = 2 * Self.readBytes
-            storage = Self.resized(nil, to: capacity)
+        if count == 0 {
             (start, end) = (0, 0)
-        } else if capacity - end < Self.readBytes {
-            if start > 0 { memmove(storage, storage + start, count) }
-            (start, end) = (0, count)
-            guard count > capacity / 2 else { return }
-            capacity *= 2
-            storage = Self.resized(storage, to: capacity)
+            // What can't be given back is kept.
+            if capacity > Self.keptBytes { _ = resize(to: 2 * Self.readBytes) }
         }
+        if capacity - end < Self.readBytes {
+            if start > 0, let storage { memmove(storage, storage + start, count) }
+            (start, end) = (0, count)
+            let isMostlyFull = capacity == 0 || count > capacity / 2
+            guard !isMostlyFull || resize(to: max(2 * capacity, 2 * Self.readBytes)) else { return nil }
+        }
+        return UnsafeMutableRawBufferPointer(start: storage.map { $0 + end }, count: Self.readBytes)
     }
 
-    /// Not by Swift's own allocation: `realloc` moves a block that has a mapping of its own without copying it.
-    private static func resized(_ old: UnsafeMutableRawPointer?, to capacity: Int) -> UnsafeMutableRawPointer {
-        guard let new = realloc(old, capacity) else { fatalError("no memory for a message of \(capacity) bytes") }
+    /// Not by Swift's own allocation: `realloc` moves a block that has a mapping of its own without copying it, and says
+    /// when there is no memory.
+    private mutating func resize(to newCapacity: Int) -> Bool {
+        guard let resized = realloc(storage, newCapacity) else { return false }
+        (storage, capacity) = (resized, newCapacity)
         #if os(Linux)
-        if capacity > keptBytes { adviseHugePages(UnsafeMutableRawBufferPointer(start: new, count: capacity)) }
+        if capacity > Self.keptBytes {
+            Self.adviseHugePages(UnsafeMutableRawBufferPointer(start: resized, count: capacity))
+        }
         #endif
-        return new
+        return true
     }
 
     #if os(Linux)
