@@ -1,5 +1,7 @@
 # Thin on purpose: each target is one or two commands of the toolchain. `make help` lists them.
 SWIFT ?= swift
+# For .ci/dependencies, which looks for it.
+export SWIFT
 PREFIX ?= /usr/local
 RELEASE = $(SWIFT) build -c release --static-swift-stdlib
 # So many tests at once: most start processes and servers, and more of them would only wait for each other.
@@ -20,7 +22,7 @@ help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
 
 build: ## Release binaries, at .build/release
-	@SWIFT="$(SWIFT)" .ci/dependencies build
+	@.ci/dependencies build
 	$(foreach program,$(PROGRAMS),$(RELEASE) --product $(program) &&) true
 
 man: build ## Man pages and shell completions, at .build/share
@@ -36,26 +38,26 @@ demo: build ## Run the service inside the emulator and show some calls
 	@.build/release/ncloud-kms-emulator -- protocol/demo.sh .build/release/ncloud-kms-rpc
 
 test: ## All tests
-	@SWIFT="$(SWIFT)" .ci/dependencies test
+	@.ci/dependencies test
 	$(SWIFT) build --build-tests
 	$(TEST) --skip-build
 
 # The tests append their figures; without any, nothing was run, and that is a failure.
 soak: ## Hours in minutes: mixed traffic (NCLOUD_KMS_SOAK_MINUTES, 10), an outage, throttling, a minute of idleness
-	@SWIFT="$(SWIFT)" .ci/dependencies test
+	@.ci/dependencies test
 	@rm -f $(SOAK_FIGURES)
 	$(SWIFT) build --build-tests
 	NCLOUD_KMS_SOAK=$(SOAK_FIGURES) $(SWIFT) test --skip-build --disable-xctest --no-parallel \
 		--filter 'SoakTests|IdleTests'; status=$$?; cat $(SOAK_FIGURES) && exit $$status
 
 sanitize: ## All tests under the thread sanitizer, then under the address sanitizer
-	@SWIFT="$(SWIFT)" .ci/dependencies test
+	@.ci/dependencies test
 	NCLOUD_KMS_SANITIZER=thread TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/tsan.suppressions" \
 		$(TEST) --sanitize=thread --scratch-path .build-tsan
 	NCLOUD_KMS_SANITIZER=address $(TEST) --sanitize=address --scratch-path .build-asan
 
 bench: build ## Measure beside the peers; QUICK=1 takes a minute, RECORD=1 keeps the result as the one to compare with
-	@SWIFT="$(SWIFT)" .ci/dependencies bench
+	@.ci/dependencies bench
 	@python3 -B Tests/Benchmarks/bench.py $(if $(QUICK),--quick) $(if $(RECORD),--record)
 
 lint: ## Check the format
