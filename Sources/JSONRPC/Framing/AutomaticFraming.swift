@@ -1,3 +1,5 @@
+import Platform
+
 /// Headers if the first line starts with `Content-` (in any case), else lines. Chosen once.
 public struct AutomaticFraming: Framing {
     private static let prefix = Array("content-".utf8)

@@ -1,3 +1,5 @@
+import Platform
+
 /// `Content-Length: N`, an empty line, and N bytes of JSON: how editors' libraries speak (Language Server Protocol 3.17,
 /// "Base Protocol"). Other headers are ignored; lines end with CR LF, and LF alone is tolerated.
 public struct HeaderFraming: Framing {
@@ -103,8 +105,4 @@ public struct HeaderFraming: Framing {
         guard digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
         return Int(String(decoding: digits, as: UTF8.self))
     }
-}
-
-extension UInt8 {
-    var asciiLowercased: UInt8 { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(self) ? self | 0x20 : self }
 }

@@ -55,12 +55,15 @@ struct ServiceDocument {
         let texts = [code, message].compactMap(\.self)
         // The texts as well: in the body they may be written with escapes.
         let isPrivate = ([body] + texts.map { Array($0.utf8) }).contains(where: ServiceText.holdsPrivateKey)
-        func isSecret(_ text: String) -> Bool { isPrivate || sent.areRepeated(in: text) }
-        func shown(_ text: String?) -> String? { text.flatMap { isSecret($0) ? nil : ServiceText.capped($0) } }
+        func shown(_ text: String?) -> String? {
+            text.flatMap { isPrivate || sent.areRepeated(in: $0) ? nil : ServiceText.capped($0) }
+        }
+        let shownCode = shown(code)
+        let shownMessage = shown(message)
         return ServiceFailure(
-            code: verdict.code, repetition: verdict.repetition, httpStatus: status, kmsCode: shown(code),
-            kmsMessage: shown(message),
-            isTextWithheld: isPrivate || texts.contains(where: isSecret),
+            code: verdict.code, repetition: verdict.repetition, httpStatus: status, kmsCode: shownCode,
+            kmsMessage: shownMessage,
+            isTextWithheld: isPrivate || [shownCode, shownMessage].compactMap(\.self).count < texts.count,
             detail: detail)
     }
 

@@ -1,3 +1,6 @@
+import JSON
+import Platform
+
 /// What a request was authenticated with, to find it again in what the service says: that goes into errors and logs.
 package struct SentCredentials: Sendable {
     private let credentials: Credentials?
@@ -13,9 +16,13 @@ package struct SentCredentials: Sendable {
     /// run of characters that only a signature looks like.
     package func areRepeated(in text: String) -> Bool {
         let bytes = Array(text.utf8)
-        return [bytes, Self.withoutEscapes(bytes)].contains {
-            Self.namesHeader($0) || Self.holdsSignature($0) || repeats($0)
-        }
+        if areWritten(in: bytes) { return true }
+        let hasEscapes = bytes.contains { $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "%") }
+        return hasEscapes && areWritten(in: Self.withoutEscapes(bytes))
+    }
+
+    private func areWritten(in text: [UInt8]) -> Bool {
+        Self.namesHeader(text) || Self.holdsSignature(text) || repeats(text)
     }
 
     private static let headers = [
@@ -23,7 +30,7 @@ package struct SentCredentials: Sendable {
     ]
 
     private static func namesHeader(_ text: [UInt8]) -> Bool {
-        let lowercase = text.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
+        let lowercase = text.map(\.asciiLowercased)
         return headers.contains { lowercase.holds($0.utf8) }
     }
 
@@ -61,11 +68,10 @@ package struct SentCredentials: Sendable {
 
     /// Two digits as the byte that they stand for.
     private static func hexadecimal(_ digits: ArraySlice<UInt8>) -> UInt8? {
-        // `UInt8(_:radix:)` takes a sign for one of them.
-        guard digits.count == 2, digits.allSatisfy({ $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "-") }) else {
+        guard digits.count == 2, let high = digits.first?.hexDigitValue, let low = digits.last?.hexDigitValue else {
             return nil
         }
-        return UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+        return high << 4 | low
     }
 
     /// SHA-256's 32 bytes are 43 characters of Base64 and one of padding.
