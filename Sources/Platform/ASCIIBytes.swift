@@ -17,3 +17,10 @@ extension BidirectionalCollection where Element == UInt8 {
         return self[start...end]
     }
 }
+
+extension Collection where Element == UInt8 {
+    /// Without the byte order mark of UTF-8 at its start, which some editors and shells write.
+    package func droppingByteOrderMark() -> SubSequence {
+        starts(with: [0xEF, 0xBB, 0xBF]) ? dropFirst(3) : self[...]
+    }
+}

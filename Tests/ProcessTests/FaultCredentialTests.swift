@@ -114,6 +114,26 @@ import Testing
         }
     }
 
+    @Test(arguments: ["NCLOUD_CONFIG_FILE", "NCLOUD_KMS_TOKEN_FILE"])
+    func `a file of credentials that others can read is a warning, once`(variable: String) async throws {
+        let folder = try TemporaryDirectory()
+        var seed = Self.seed(Self.old)
+        seed.tokens = [Seed.Token(token: "a-token", keyTag: "demo-rsa")]
+        let text = variable.contains("TOKEN") ? "a-token" : Self.profile(Self.old)
+        try await EmulatedKMS.with(seed: seed) { kms in
+            for (mode, count) in [(0o644, 1), (0o600, 0)] as [(mode_t, Int)] {
+                let path = try folder.write("credentials", text.utf8)
+                #expect(chmod(path, mode) == 0)
+                let log = try await run(kms, [variable: path]) { (process) async throws in
+                    for _ in 0..<3 { #expect(try await process.getPublicKey().code == nil) }
+                }
+                let warnings = log.split(separator: "\n").filter { $0.contains("other users can read") }
+                #expect(warnings.count == count)
+                #expect(warnings.allSatisfy { $0.contains("warning") && $0.contains(path) })
+            }
+        }
+    }
+
     // MARK: None
 
     @Test func `without credentials nothing is sent, and the message lists where was looked`() async throws {

@@ -7,7 +7,7 @@ extension KMSEngine {
         guard let fetch = fetches[id] else { return }
         let now = clock.now
         let step = signers.chain.next(now: now)
-        logTokenFileProblem()
+        logCredentialFiles()
         switch step {
         case .ready(let credentials, let refresh):
             cache.use(credentials.identity)

@@ -11,8 +11,25 @@ extension KMSEngine {
         logger.warning("\(what); it will be repeated", metadata: metadata)
     }
 
+    /// Warns of the files that the credentials come from.
+    func logCredentialFiles() {
+        logTokenFileProblem()
+        logFileReadableByOthers()
+    }
+
+    /// Once, and again only after it was put right in between.
+    private func logFileReadableByOthers() {
+        let file = signers.chain.fileReadableByOthers
+        guard file != signers.loggedFileReadableByOthers else { return }
+        signers.loggedFileReadableByOthers = file
+        guard let file else { return }
+        logger.warning(
+            "other users can read the file of the credentials; take that right away (chmod go= FILE)",
+            metadata: ["file": "\(file)"])
+    }
+
     /// Once for each state of the file that can't be used.
-    func logTokenFileProblem() {
+    private func logTokenFileProblem() {
         let problem = signers.chain.tokenFileProblem
         guard problem != signers.loggedTokenFileProblem else { return }
         signers.loggedTokenFileProblem = problem

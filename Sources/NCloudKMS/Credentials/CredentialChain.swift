@@ -3,8 +3,8 @@ import Platform
 /// The places of credentials, one after the other: token, environment, profile file, server role. The first that has
 /// all it needs wins; half a pair in one place is an error (03-client-behaviour.md, Credentials).
 ///
-/// What was found is kept. A token file is read again when it changes, a profile file when it changed and the service
-/// refused what was in it. As long as nothing is found, every call looks again.
+/// What was found is kept. A token file is read again when it changes, and every file when the service refused what was in
+/// it. As long as nothing is found, every call looks again.
 package struct CredentialChain: Sendable {
     package enum Step: Sendable {
         /// Use these; if there is a request, send it beside, and bring the answer to `serverRole`.
@@ -27,8 +27,22 @@ package struct CredentialChain: Sendable {
         /// Nil when the application handed them over.
         let place: Place?
         var credentials: Credentials
-        /// The file that they came from, as it was then.
-        var file: (path: String, stamp: FileStamp)?
+        let file: ReadFile?
+    }
+
+    /// The file that credentials came from, as it was then.
+    private struct ReadFile {
+        let path: String
+        let stamp: FileStamp
+        let isReadableByOthers: Bool
+
+        var hasChanged: Bool { FileStamp(ofFile: path) != stamp }
+
+        init(_ file: SecretFile, at path: String) {
+            self.path = path
+            stamp = file.stamp
+            isReadableByOthers = file.isReadableByOthers
+        }
     }
 
     private let lookup: CredentialLookup
@@ -43,6 +57,11 @@ package struct CredentialChain: Sendable {
     /// Why a token file that changed could not be read again, for the log; its old token still serves.
     package private(set) var tokenFileProblem: String?
 
+    /// The file of the credentials in use, if users other than its owner may read it: a warning of the log.
+    package var fileReadableByOthers: String? {
+        loaded?.file.flatMap { $0.isReadableByOthers ? $0.path : nil }
+    }
+
     package init(_ lookup: CredentialLookup) {
         self.lookup = lookup
         do {
@@ -56,7 +75,7 @@ package struct CredentialChain: Sendable {
     /// No chain at all: the application handed credentials over.
     package init(_ credentials: Credentials) {
         lookup = CredentialLookup(environment: EnvironmentVariables([:]))
-        loaded = Loaded(place: nil, credentials: credentials)
+        loaded = Loaded(place: nil, credentials: credentials, file: nil)
         serverRoleProblem = ""
     }
 
@@ -94,15 +113,14 @@ package struct CredentialChain: Sendable {
     ///
     /// - Parameter refused: which ones.
     /// - Returns: nil when there are no others.
-    /// - Throws: `KMSError` when the file changed and can't be used any more; the old ones stay.
+    /// - Throws: `KMSError` when the file can't be used any more; the old ones stay.
     package mutating func replacement(
         for refused: CredentialIdentity, now: Instant
     ) throws(KMSError) -> Credentials? {
         guard let current = credentials(now: now) else { return nil }
         if current.identity != refused { return current }
-        guard let loaded, let place = loaded.place, let file = loaded.file,
-            FileStamp(ofFile: file.path) != file.stamp
-        else { return nil }
+        // The file is read whether or not it looks changed: a refusal says more than the file's times do.
+        guard let loaded, let place = loaded.place, loaded.file != nil else { return nil }
         guard try load(place) == nil, let credentials = self.loaded?.credentials else { return nil }
         return credentials.identity == refused ? nil : credentials
     }
@@ -127,7 +145,7 @@ package struct CredentialChain: Sendable {
     /// Loads what a place has; else says where that is and what it lacks.
     private mutating func load(_ place: Place) throws(KMSError) -> String? {
         let finding: CredentialFinding
-        var file: (path: String, stamp: FileStamp)?
+        var file: ReadFile?
         switch place {
         case .tokenVariable: finding = try EnvironmentCredentials(lookup.environment).token()
         case .keyPairVariables: finding = try EnvironmentCredentials(lookup.environment).keyPair()
@@ -143,30 +161,32 @@ package struct CredentialChain: Sendable {
     }
 
     private static func token(
-        inFile path: String, _ file: inout (path: String, stamp: FileStamp)?
+        inFile path: String, _ file: inout ReadFile?
     ) throws(KMSError) -> CredentialFinding {
         let source = CredentialSource.tokenFile(path)
         let read: SecretFile
         do { read = try SecretFile(reading: path) } catch { return .absent("\(source) (\(error))") }
-        file = (path, read.stamp)
+        file = ReadFile(read, at: path)
         do {
             return .found(
                 try Credentials(
-                    token: read.contents.withBytes { SecretBytes($0.trimmingWhitespace()) }, source: source))
+                    token: read.contents.withBytes {
+                        SecretBytes($0.droppingByteOrderMark().trimmingWhitespace())
+                    }, source: source))
         } catch {
             throw .credentialsUnusable("\(source): \(error)")
         }
     }
 
     private mutating func keyPairInProfile(
-        _ file: inout (path: String, stamp: FileStamp)?
+        _ file: inout ReadFile?
     ) throws(KMSError) -> CredentialFinding {
         profilePath = profilePath ?? lookup.configurationFile
         guard let path = profilePath else { return .absent("~/.ncloud/configure (no home directory)") }
         let source = CredentialSource.profile(name: lookup.profile, file: path)
         let read: SecretFile
         do { read = try SecretFile(reading: path) } catch { return .absent("\(source) (\(error))") }
-        file = (path, read.stamp)
+        file = ReadFile(read, at: path)
         let profile: ProfileFile
         do { profile = try read.profile(lookup.profile) } catch { throw .credentialsUnusable("\(path), \(error)") }
         if let credentials = try profile.credentials(source: source) { return .found(credentials) }
@@ -174,9 +194,9 @@ package struct CredentialChain: Sendable {
     }
 
     private mutating func readChangedTokenFile() {
-        guard let loaded, let place = loaded.place, case .tokenFile = place, let file = loaded.file,
-            FileStamp(ofFile: file.path) != file.stamp
-        else { return }
+        guard let loaded, let place = loaded.place, case .tokenFile = place, loaded.file?.hasChanged ?? false else {
+            return
+        }
         // Between two tokens the file may be missing or half written: the old one serves until there is another.
         do {
             tokenFileProblem = try load(place)

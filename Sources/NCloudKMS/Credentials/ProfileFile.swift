@@ -42,7 +42,7 @@ package struct ProfileFile {
         var isInProfile = profile == Self.defaultProfile
         var number = 0
         var unreadableHeader: Problem?
-        let text = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
+        let text = bytes.droppingByteOrderMark()
         for rawLine in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
             number += 1
             let line = rawLine.trimmingWhitespace()

@@ -198,6 +198,42 @@ import Testing
         #expect(chain.tokenFileProblem == nil)
     }
 
+    @Test func `a token file that was overwritten in place with nothing but its text changed is read again`() throws {
+        let file = try folder.file("token-one", "token")
+        var chain = chain(tokenFile: file)
+        #expect(try found(&chain) == "token-one")
+        try folder.overwriteKeepingTimes("token-two", "token")
+        #expect(try found(&chain) == "token-two")
+    }
+
+    @Test func `a profile file is read again after a refusal, though it has the same size and time`() throws {
+        try folder.write(profile("OLDKEY"), to: ".ncloud/configure")
+        var chain = chain()
+        _ = try found(&chain)
+        let old = try #require(chain.credentials(now: now)).identity
+        try folder.overwriteKeepingTimes(profile("NEWKEY"), ".ncloud/configure")
+        #expect(try chain.replacement(for: old, now: now)?.abbreviatedAccessKeyID == "NEWK…")
+    }
+
+    @Test(arguments: [(0o600, false), (0o640, true), (0o604, true), (0o644, true), (0o620, false)] as [(mode_t, Bool)])
+    func `a file of credentials that others can read is told`(mode: mode_t, isTold: Bool) throws {
+        let token = try folder.file("token-one", "token")
+        try folder.write(profile("KEY"), to: ".ncloud/configure")
+        let configuration = folder.path(".ncloud/configure")
+        for (file, tokenFile) in [(token, token), (configuration, nil)] {
+            #expect(chmod(file, mode) == 0)
+            var chain = chain(tokenFile: tokenFile)
+            #expect(chain.fileReadableByOthers == nil)
+            _ = try found(&chain)
+            #expect(chain.fileReadableByOthers == (isTold ? file : nil))
+        }
+    }
+
+    @Test func `a byte order mark before a token is no part of it`() throws {
+        var chain = chain(tokenFile: try folder.file("\u{FEFF}token-one\r\n", "token"))
+        #expect(try found(&chain) == "token-one")
+    }
+
     @Test func `variables are not looked at again`() throws {
         var chain = chain(Self.keyVariables)
         _ = try found(&chain)
@@ -267,6 +303,14 @@ extension TemporaryDirectory {
     fileprivate func file(_ text: String, _ name: String) throws -> String {
         try write(text, to: name)
         return path(name)
+    }
+
+    /// Writes other text of the same length over a file, and gives it back its old times.
+    fileprivate func overwriteKeepingTimes(_ text: String, _ name: String) throws {
+        let reference = path("\(name).times")
+        try ChildProcess.run("/usr/bin/touch", ["-r", path(name), reference])
+        try write(text, to: name)
+        try ChildProcess.run("/usr/bin/touch", ["-r", reference, path(name)])
     }
 
     fileprivate func remove(_ name: String) throws {
