@@ -12,7 +12,6 @@ public struct ServiceConfiguration: Sendable {
     public let maximumBatchCount: Int
     public let maximumInFlight: Int
     public let parentPID: Int?
-    public let allowsDebug: Bool
     public let logLevel: Logger.Level
     /// Nil leaves it to whether stderr is a terminal.
     public let logFormat: LogFormat?
@@ -35,7 +34,6 @@ public struct ServiceConfiguration: Sendable {
         maximumBatchCount = try reader.integer(.maxBatch, in: 1...1_000_000) ?? 1_000
         maximumInFlight = try reader.integer(.maxInFlight, in: 1...65_536) ?? 1_024
         parentPID = try reader.integer(.parentPID, in: 1...Int(Int32.max))
-        allowsDebug = reader.isSet(.allowDebug)
         logLevel = try reader.choice(.logLevel) ?? .info
         logFormat = try reader.choice(.logFormat)
     }

@@ -26,6 +26,8 @@ struct Serve: ParsableCommand {
     }
 
     private static func serveToTheEnd(_ flags: [Setting.Name: String]) throws(PlatformError) {
+        // Reading the configuration reads the files of credentials that flags name.
+        if flags[.allowDebug] == nil { try ProcessHardening.forbidInspection() }
         let configuration: ServiceConfiguration
         do {
             configuration = try ServiceConfiguration(flags: flags, environment: .process)
@@ -33,7 +35,6 @@ struct Serve: ParsableCommand {
             Exit.now(error)
         }
         guard let streams = try StandardStreams.takeOver() else { return }
-        if !configuration.allowsDebug { try ProcessHardening.forbidInspection() }
         LargeBlocks.keepApart()
 
         var stopDescriptors = [try TerminationSignals.install()]

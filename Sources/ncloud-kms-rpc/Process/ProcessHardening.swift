@@ -3,8 +3,11 @@ import Platform
 
 /// The process holds a secret, so its memory is nobody else's business.
 enum ProcessHardening {
-    /// No core dumps, and on Linux no debugger of the same user.
+    /// No core dumps, on Linux no debugger of the same user, and no file of TLS secrets. To be called before the first
+    /// secret is read and before libcurl is used.
     static func forbidInspection() throws(PlatformError) {
+        // libcurl appends the secrets of every connection to the file that it names, and newer releases of OpenSSL do.
+        unsetenv("SSLKEYLOGFILE")
         var none = rlimit(rlim_cur: 0, rlim_max: 0)
         #if canImport(Glibc)
         let resource = __rlimit_resource_t(UInt32(RLIMIT_CORE.rawValue))
