@@ -21,8 +21,12 @@ struct Program: ParsableCommand {
     static func main() {
         // Before anything can be written: a host that has closed stderr must not kill what has a status to tell.
         signal(SIGPIPE, SIG_IGN)
+        // To serve, or to exit with 0, would look as if the command had been carried out.
+        guard let arguments = ProcessArguments.strings else {
+            Exit.now("the system did not hand over the command line", status: EX_SOFTWARE)
+        }
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(arguments)
             try command.run()
         } catch {
             exit(after: error)

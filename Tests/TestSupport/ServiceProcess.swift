@@ -72,7 +72,7 @@ public final class ServiceProcess: Sendable {
         defer { if logLines == nil, errors.ours >= 0 { close(errors.ours) } }
 
         let result = try await Subprocess.run(
-            .path(FilePath(program.hasPrefix("/") ? program : BuiltProducts.path(of: program))),
+            .path(FilePath(BuiltProducts.path(of: program))),
             arguments: Arguments(arguments), environment: .custom(Self.variables(environment)),
             input: .fileDescriptor(FileDescriptor(rawValue: input.program), closeAfterSpawningProcess: true),
             output: .fileDescriptor(FileDescriptor(rawValue: output.program), closeAfterSpawningProcess: true),

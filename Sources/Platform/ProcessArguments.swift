@@ -1,0 +1,35 @@
+/// The arguments that this process was started with, as the kernel gave them.
+///
+/// On Linux `CommandLine` of the standard library reads them back from `/proc/self/cmdline`, and has none where `/proc`
+/// is not mounted, as in some sandboxes. A program that trusts it takes "verify this" for "no command at all".
+public enum ProcessArguments {
+    /// Those after the program's name; what is not UTF-8 in them is repaired. Nil if the system did not tell: then
+    /// nobody knows what this process was asked to do, and it must not pretend to.
+    public static var strings: [String]? { pointers?.map { String(cString: $0) } }
+
+    /// The same as C strings, byte for byte. They live as long as the process.
+    public static var pointers: [UnsafeMutablePointer<CChar>]? {
+        #if canImport(Glibc)
+        let (count, vector) = (givenCount, givenVector)
+        #else
+        let (count, vector) = (CommandLine.argc, CommandLine.unsafeArgv)
+        #endif
+        guard count > 0, let vector else { return nil }
+        return (1..<max(Int(count), 1)).compactMap { vector[$0] }
+    }
+}
+
+#if canImport(Glibc)
+private typealias Strings = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+
+// Written once, by the initialiser below, before `main` and so before there is a second thread.
+private nonisolated(unsafe) var givenCount: CInt = 0
+private nonisolated(unsafe) var givenVector: Strings?
+
+/// glibc calls the initialisers of a program with what it calls `main` with. Other C libraries don't.
+@section(".init_array") @used
+private let initializer: @convention(c) (CInt, Strings?, Strings?) -> Void = { count, vector, _ in
+    givenCount = count
+    givenVector = vector
+}
+#endif
