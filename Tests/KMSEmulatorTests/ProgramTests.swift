@@ -188,6 +188,30 @@ import SystemPackage
         }
     }
 
+    /// An RSA key fills the memory that the text was in: in an optimised build it was read after it had been freed.
+    @Test(arguments: [["RSA", "rsa_keygen_bits:2048"], ["EC", "ec_paramgen_curve:P-256"]])
+    func `the public half of a private key in a seed file is served`(algorithm: [String]) async throws {
+        let privateKey = try await Program.run(
+            "/usr/bin/openssl", ["genpkey", "-algorithm", algorithm[0], "-pkeyopt", algorithm[1]]
+        ).output
+        let expected = try await Program.run("/usr/bin/openssl", ["pkey", "-pubout"], input: privateKey).output
+        let type = algorithm[0] == "EC" ? "ECDSA" : "RSA2048"
+        let version = #"{"version":1,"privateKey":"\#(privateKey.replacing("\n", with: #"\n"#))"}"#
+        let seed = #"{"keys":[{"keyTag":"k","keyType":"\#(type)","versions":[\#(version)]}]}"#
+        try await withTemporaryFile(seed) { path in
+            let status = try await run(["--http", "--seed", path]) { (process, lines) async throws in
+                let announced = try JSONValue(parsing: try #require(try await lines.next()))
+                let request = SignedRequest(keyTag: "k")
+                let (_, response) = try await Curl.send(
+                    request.headers.flatMap { ["-H", $0] }
+                        + ["-d", "", try #require(announced["endpoint"]?.string) + request.target], trusting: nil)
+                #expect(try JSONValue(parsing: response.body)["data"]?["publicKey"]?.string == expected)
+                kill(process, SIGTERM)
+            }
+            #expect(status == 0)
+        }
+    }
+
     @Test func `throttle, latency and faults reach the server`() async throws {
         let script = """
             curl -sS -o /dev/null -w '%{http_code} ' -X POST "$NCLOUD_KMS_ENDPOINT/kms/v1/keys/a/get-pub-key"

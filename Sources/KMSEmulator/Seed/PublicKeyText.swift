@@ -2,13 +2,13 @@ import COpenSSL
 
 /// The PEM (`PUBLIC KEY`, SubjectPublicKeyInfo) of public keys whose private half is at hand.
 enum PublicKeyText {
-    /// The public half of a private key in PEM without a passphrase, or nil if it is none.
+    /// The public half of a private key in PEM without a passphrase, or nil if the text is not one.
     static func derived(fromPrivateKey pem: String) -> String? {
-        let bytes = Array(pem.utf8)
-        guard let bio = BIO_new_mem_buf(bytes, Int32(bytes.count)) else { return nil }
-        defer { BIO_free(bio) }
-        // Without this callback OpenSSL would ask the terminal for the passphrase of an encrypted key.
-        guard let key = PEM_read_bio_PrivateKey(bio, nil, { _, _, _, _ in -1 }, nil) else { return nil }
+        let key = PEM.read(Array(pem.utf8)) { bio in
+            // Without this callback OpenSSL would ask the terminal for the passphrase of an encrypted key.
+            PEM_read_bio_PrivateKey(bio, nil, { _, _, _, _ in -1 }, nil)
+        }
+        guard let key else { return nil }
         defer { EVP_PKEY_free(key) }
         return text(of: key)
     }
@@ -32,27 +32,28 @@ enum PublicKeyText {
 }
 
 /// New keys (`EVP_PKEY *`), which the caller frees.
+///
+/// Each is made in one call: an `EVP_PKEY_CTX` would keep the pointer to its algorithm's name, and a Swift string lends
+/// its bytes for one call only.
 enum PrivateKey {
-    static func rsa2048() -> OpaquePointer? {
-        make("RSA") { EVP_PKEY_CTX_set_rsa_keygen_bits($0, 2048) }
-    }
+    static func rsa2048() -> OpaquePointer? { copenssl_generate_rsa(2_048) }
 
-    static func p256() -> OpaquePointer? {
-        make("EC") { EVP_PKEY_CTX_set_ec_paramgen_curve_nid($0, NID_X9_62_prime256v1) }
-    }
-
-    private static func make(_ algorithm: String, _ configure: (OpaquePointer) -> Int32) -> OpaquePointer? {
-        guard let context = EVP_PKEY_CTX_new_from_name(nil, algorithm, nil) else { return nil }
-        defer { EVP_PKEY_CTX_free(context) }
-        var key: OpaquePointer?
-        guard EVP_PKEY_keygen_init(context) == 1, configure(context) == 1, EVP_PKEY_keygen(context, &key) == 1 else {
-            return nil
-        }
-        return key
-    }
+    static func p256() -> OpaquePointer? { copenssl_generate_ec("P-256") }
 }
 
 enum PEM {
+    /// What `parse` makes of a memory BIO that holds the text, or nil. The BIO must not outlive the call: it points to the
+    /// text and has no copy of it.
+    static func read(_ text: [UInt8], _ parse: (OpaquePointer) -> OpaquePointer?) -> OpaquePointer? {
+        text.withUnsafeBytes { bytes in
+            guard let length = Int32(exactly: bytes.count), let bio = BIO_new_mem_buf(bytes.baseAddress, length) else {
+                return nil
+            }
+            defer { BIO_free(bio) }
+            return parse(bio)
+        }
+    }
+
     /// What `write` puts into a memory BIO, or nil when it does not return 1.
     static func text(_ write: (OpaquePointer) -> Int32) -> String? {
         guard let bio = BIO_new(BIO_s_mem()) else { return nil }

@@ -12,6 +12,8 @@ final class Server: @unchecked Sendable {
     var dates = HTTPDateCache()
     var requestIDs = RequestIDs()
     private let daemon = Lock<OpaquePointer?>(nil)
+    /// Nil for plain HTTP. libmicrohttpd keeps the pointers for as long as its daemon lives.
+    private let identity: TLSIdentity?
 
     /// Open connections at once: more than the tests make, and within the usual limit of descriptors when that is raised.
     private static let maximumConnections = 4_096
@@ -24,6 +26,7 @@ final class Server: @unchecked Sendable {
     init(core: EmulatorCore, certificate: ServerCertificate?, port: UInt16) throws {
         self.core = core
         control = Control(core: core)
+        identity = certificate.map(TLSIdentity.init)
         let socket = try ListeningSocket(port: port)
         self.port = socket.port
         do {
@@ -32,7 +35,7 @@ final class Server: @unchecked Sendable {
             close(socket.descriptor)
             throw error
         }
-        guard let started = start(socket.descriptor, certificate) else {
+        guard let started = start(socket.descriptor) else {
             suspensions.stop()
             close(socket.descriptor)
             throw Failure()
@@ -40,7 +43,7 @@ final class Server: @unchecked Sendable {
         daemon.withLock { $0 = started }
     }
 
-    private func start(_ socket: Int32, _ certificate: ServerCertificate?) -> OpaquePointer? {
+    private func start(_ socket: Int32) -> OpaquePointer? {
         // Not retained: `stop` ends all calls before the owner lets go of the server.
         let context = Unmanaged.passUnretained(self).toOpaque()
         func option(_ kind: MHD_OPTION, _ value: Int, _ pointer: UnsafeMutableRawPointer? = nil) -> MHD_OptionItem {
@@ -56,13 +59,10 @@ final class Server: @unchecked Sendable {
         // `poll` and not epoll: version 0.9.75 watches edges, and never hears of a close that arrives together with the
         // last bytes before it, so that such connections would stay open for ever.
         var flags = MHD_USE_POLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
-        var texts: [UnsafeMutablePointer<CChar>?] = []
-        defer { texts.forEach { free($0) } }
-        if let certificate {
+        if let identity {
             flags |= MHD_USE_TLS.rawValue
-            texts = [strdup(certificate.privateKeyPEM), strdup(certificate.certificatePEM)]
-            options.append(option(.HTTPS_MEM_KEY, 0, texts[0]))
-            options.append(option(.HTTPS_MEM_CERT, 0, texts[1]))
+            options.append(option(.HTTPS_MEM_KEY, 0, identity.privateKey))
+            options.append(option(.HTTPS_MEM_CERT, 0, identity.certificate))
         }
         options.append(option(.END, 0))
         return cmicrohttpd_start(flags, Handlers.request, context, options)
@@ -77,6 +77,23 @@ final class Server: @unchecked Sendable {
             return daemon
         }
         if let started { MHD_stop_daemon(started) }
+    }
+}
+
+/// A certificate and its private key as C strings, which live as long as this object.
+private final class TLSIdentity: Sendable {
+    // Sendable: written in `init` and freed in `deinit` only.
+    nonisolated(unsafe) let privateKey: UnsafeMutablePointer<CChar>?
+    nonisolated(unsafe) let certificate: UnsafeMutablePointer<CChar>?
+
+    init(_ certificate: ServerCertificate) {
+        privateKey = strdup(certificate.privateKeyPEM)
+        self.certificate = strdup(certificate.certificatePEM)
+    }
+
+    deinit {
+        free(privateKey)
+        free(certificate)
     }
 }
 

@@ -47,9 +47,13 @@ final class KeyPair: @unchecked Sendable {
 
     /// Reads a private or public key that is text.
     static func privateKey(pem: String) throws -> KeyPair {
-        let bio = try #require(BIO_new_mem_buf(pem, Int32(pem.utf8.count)))
-        defer { BIO_free(bio) }
-        return try KeyPair(PEM_read_bio_PrivateKey(bio, nil, nil, nil))
+        // The BIO points to the text for as long as it lives, so it must not outlive the closure.
+        let key = try pem.withCString { text in
+            let bio = try #require(BIO_new_mem_buf(text, -1))
+            defer { BIO_free(bio) }
+            return PEM_read_bio_PrivateKey(bio, nil, nil, nil)
+        }
+        return try KeyPair(key)
     }
 }
 
