@@ -25,8 +25,12 @@ extension KMSError {
 
     // MARK: The service's answers
 
-    /// - Parameter detail: what the answer lacks; only 1010 has one.
-    package static func service(_ code: Code, status: Int, detail: String? = nil) -> KMSError {
+    /// - Parameters:
+    ///   - saysWhy: whether the service's own words go with the error.
+    ///   - detail: what the answer lacks; only 1010 has one.
+    package static func service(
+        _ code: Code, status: Int, saysWhy: Bool = false, detail: String? = nil
+    ) -> KMSError {
         let sentence =
             switch code {
             case .authenticationFailed:
@@ -41,7 +45,10 @@ extension KMSError {
             case .quotaExceeded:
                 "The API's quota is used up; raise it in the console, or wait until it is counted anew."
             case .serviceUnavailable: "The service failed (HTTP \(status)); try again later."
-            case .requestRejected: "The service rejected the request (HTTP \(status)); the message says why."
+            case .requestRejected where saysWhy:
+                "The service rejected the request (HTTP \(status)); its own message says why."
+            case .requestRejected:
+                "The service rejected the request (HTTP \(status)) without a reason; check the endpoint and the key tag."
             default: "The service's answer (HTTP \(status)) was not understood: \(detail ?? "unexpected status")."
             }
         var error = KMSError(code, sentence)

@@ -1,6 +1,6 @@
 import JSON
 
-/// What the service said to Get Public Key: the one table of 01-kms-api.md, section Errors.
+/// What the service said to Get Public Key. The tables here are the only place that turns its answers into errors.
 package enum ServiceAnswer: Equatable, Sendable {
     /// The PEM as it was sent; whether it is a key that may be trusted is for `PublicKeys` to say.
     case publicKey(pem: [UInt8])
@@ -31,22 +31,33 @@ package enum ServiceAnswer: Equatable, Sendable {
 
     // MARK: The table
 
-    /// A known code decides at any status, because a proxy may change the status and never the body. The gateway's
-    /// numbers mean something in its own shape; elsewhere only beside the status that they belong to, as a
-    /// `"code": "400"` may as well be the status itself.
+    /// A known code decides at any status, because a proxy may change the status and never the body.
     private static func verdict(ofKnownCodeIn document: ServiceDocument, status: Int) -> Verdict? {
         guard let code = document.code else { return nil }
-        switch code {
-        case ServiceDocument.success: return nil
-        case "FORBIDDEN": return (.permissionDenied, .never)
-        case "UNAUTHORIZED": return (.authenticationFailed, .afterReauthentication)
-        case "UNPROCESSABLE_ENTITY", "INVALID_REQUEST": return (.keyUnusable, .never)
-        case "INTERNAL_SERVER_ERROR": return (.serviceUnavailable, .afterBackoff)
-        default:
-            guard let row = gatewayCodes[code], document.isGatewayError || row.status == status else { return nil }
-            return row.verdict
-        }
+        if let verdict = namedCodes[code] { return verdict }
+        guard let row = gatewayCodes[code] else { return nil }
+        // The gateway's numbers mean something in its own shape, unless they only repeat the status. Elsewhere they
+        // count beside the status that they belong to, as a `"code": "400"` may as well be the status itself.
+        let repeatsStatus = status >= 400 && code == String(status)
+        let counts = document.isGatewayError ? !repeatsStatus : row.status == status
+        return counts ? row.verdict : nil
     }
+
+    /// Of KMS itself, and of the standard that NAVER's services follow since 2026.
+    private static let namedCodes: [String: Verdict] = [
+        "FORBIDDEN": (.permissionDenied, .never),
+        "UNAUTHORIZED": (.authenticationFailed, .afterReauthentication),
+        "UNPROCESSABLE_ENTITY": (.keyUnusable, .never),
+        "INVALID_REQUEST": (.keyUnusable, .never),
+        "INTERNAL_SERVER_ERROR": (.serviceUnavailable, .afterBackoff),
+        // Also at HTTP 400, as the standard answers for a single object that is not there.
+        "NotFound": (.keyNotFound, .never),
+        "ResourceNotFound": (.keyNotFound, .never),
+        "Forbidden": (.permissionDenied, .never),
+        "Unauthorized": (.authenticationFailed, .afterReauthentication),
+        "InvalidParameter": (.requestRejected, .never),
+        "BadRequest": (.requestRejected, .never),
+    ]
 
     private static let gatewayCodes: [String: (status: Int, verdict: Verdict)] = [
         "100": (400, (.requestRejected, .never)),

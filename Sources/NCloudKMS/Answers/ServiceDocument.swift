@@ -1,13 +1,18 @@
 import JSON
 import Platform
 
-/// The members of an answer's body that matter, whichever of the two shapes it has (01-kms-api.md, Errors):
-/// `{"error": {"errorCode", "message"}}` from the gateway, `{"code", "msg" or "message", "data"}` from KMS.
+/// The members of an answer's body that matter, whichever shape it has:
+///
+/// - `{"code", "msg" or "message", "data"}` from KMS,
+/// - `{"error": {"errorCode", "message", "details" or "detail", "fieldErrors": [{"field", "message"}]}}` from the gateway
+///   and from the services that follow NAVER's standard of 2026,
+/// - `{"responseError": {"returnCode", "returnMessage"}}` from older gateways.
 struct ServiceDocument {
     static let success = "SUCCESS"
 
     /// As text, even where it was a number.
     private(set) var code: String?
+    /// Everything that the user needs to know, joined by "; ": the message, the details, then each field's message.
     private(set) var message: String?
     private(set) var publicKey: [UInt8]?
     private(set) var isGatewayError = false
@@ -37,18 +42,11 @@ struct ServiceDocument {
             flaw = "it has a member twice"
             return
         }
-        func string(_ token: JSONToken?) -> String? {
-            token.flatMap { $0.kind == .string ? $0.string(from: text) : nil }
-        }
-        isGatewayError = members.error?.kind == .object
-        if isGatewayError {
-            code = Self.code(members.errorCode, in: text)
-            message = string(members.errorMessage) ?? string(members.errorDetails)
-        } else {
-            code = Self.code(members.code, in: text)
-            message = string(members.msg) ?? string(members.message) ?? string(members.error)
-            if let key = members.publicKey, key.kind == .string { publicKey = key.decoded(from: text) }
-        }
+        isGatewayError = members.error != nil
+        let words = members.error ?? members.top
+        code = Self.code(words.code, in: text)
+        message = Self.message(words, members.errorText, in: text)
+        if !isGatewayError, let key = members.publicKey, key.kind == .string { publicKey = key.decoded(from: text) }
     }
 
     func failure(_ verdict: ServiceAnswer.Verdict, status: Int, detail: String? = nil) -> ServiceFailure {
@@ -78,6 +76,22 @@ struct ServiceDocument {
             return value?.integer.map { String($0) } ?? value.map { String(decoding: $0.bytes, as: UTF8.self) }
         default: return nil
         }
+    }
+
+    private static func message(
+        _ words: ServiceDocumentMembers.Words, _ errorText: JSONToken?, in text: UnsafeBufferPointer<UInt8>
+    ) -> String? {
+        var parts = [words.message ?? errorText, words.details].compactMap { $0?.string(from: text) }
+        if let token = words.fieldErrors {
+            for error in IteratorSequence(JSONValue(copying: token, from: text).elementIterator) {
+                guard let message = error["message"]?.string else { continue }
+                parts.append(error["field"]?.string.map { "\($0): \(message)" } ?? message)
+            }
+        }
+        // The details often repeat the message.
+        var seen: Set<String> = []
+        parts = parts.filter { !$0.isEmpty && seen.insert($0).inserted }
+        return parts.isEmpty ? nil : parts.joined(separator: "; ")
     }
 
     /// A body that is plain words is the service's message; HTML is made for browsers and binary for nobody.

@@ -13,7 +13,7 @@ package struct ServiceFailure: Equatable, Sendable {
     package let detail: String?
 
     package var error: KMSError {
-        var error = KMSError.service(code, status: httpStatus, detail: detail)
+        var error = KMSError.service(code, status: httpStatus, saysWhy: kmsMessage != nil, detail: detail)
         if isTextWithheld { error.message += " Its text is withheld: it holds a private key or credentials." }
         error.kmsCode = kmsCode
         error.kmsMessage = kmsMessage

@@ -1,5 +1,4 @@
-/// Text that the service chose: cut so that an answer of ours stays small (02-wire-protocol.md, Errors), and not
-/// repeated at all when it holds a secret.
+/// Text that the service chose: cut so that an answer of ours stays small, and not repeated at all when it holds a secret.
 package enum ServiceText {
     /// Twice the longest message that the references show, with room for a key tag in it.
     package static let maximumBytes = 1_024

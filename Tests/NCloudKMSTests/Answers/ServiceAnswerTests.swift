@@ -25,7 +25,7 @@ import Testing
         #expect(answer == .publicKey(pem: Array("-----BEGIN\r\nä".utf8)))
     }
 
-    /// The gateway's table in 01-kms-api.md, each row with the code as text and as a number.
+    /// Each row of the gateway's published table, with the code as text and as a number.
     static let gatewayRows: [(Int, String, KMSError.Code, Repetition)] = [
         (400, "100", KMSError.Code.requestRejected, Repetition.never),
         (401, "200", .authenticationFailed, .afterReauthentication),
@@ -48,12 +48,18 @@ import Testing
                 #expect(failure.code == expected)
                 #expect(failure.repetition == repetition)
                 #expect(failure.kmsCode == code)
-                #expect(failure.kmsMessage == "Some Words")
+                #expect(failure.kmsMessage == "Some Words; d")
                 #expect(failure.error.httpStatus == status)
             }
             let flat = try self.failure(status, #"{"code":\#(written),"message":"Some Words"}"#)
             #expect(flat.code == expected)
             #expect(flat.repetition == repetition)
+            let old = try self.failure(
+                status, #"{"responseError":{"returnCode":\#(written),"returnMessage":"Some Words"}}"#)
+            #expect(old.code == expected)
+            #expect(old.repetition == repetition)
+            #expect(old.kmsCode == code)
+            #expect(old.kmsMessage == "Some Words")
         }
     }
 
@@ -76,6 +82,60 @@ import Testing
                 #expect(failure.kmsCode == code)
                 #expect(failure.kmsMessage == "why")
             }
+        }
+    }
+
+    static let standardRows: [(String, KMSError.Code, Repetition)] = [
+        ("NotFound", KMSError.Code.keyNotFound, Repetition.never), ("ResourceNotFound", .keyNotFound, .never),
+        ("Forbidden", .permissionDenied, .never), ("Unauthorized", .authenticationFailed, .afterReauthentication),
+        ("InvalidParameter", .requestRejected, .never), ("BadRequest", .requestRejected, .never),
+    ]
+
+    @Test(arguments: standardRows)
+    func `the codes of NAVER's standard shape decide at any status`(
+        code: String, expected: KMSError.Code, repetition: Repetition
+    ) throws {
+        for status in [200, 400, 401, 404, 422, 503] {
+            let failure = try failure(status, #"{"error":{"errorCode":"\#(code)","message":"why"}}"#)
+            #expect(failure.code == expected)
+            #expect(failure.repetition == repetition)
+            #expect(failure.kmsCode == code)
+        }
+    }
+
+    @Test(arguments: [
+        (400, KMSError.Code.requestRejected), (410, .requestRejected), (420, .requestRejected),
+        (430, .requestRejected), (500, .serviceUnavailable),
+    ])
+    func `a code that only repeats the status leaves the decision to the status`(
+        status: Int, expected: KMSError.Code
+    ) throws {
+        for code in ["\(status)", "\"\(status)\""] {
+            let failure = try failure(status, #"{"error":{"errorCode":\#(code),"message":"why"}}"#)
+            #expect(failure.code == expected)
+            #expect(failure.kmsCode == "\(status)")
+        }
+    }
+
+    static let messageRows: [(words: String, expected: String?)] = [
+        (words: #""message":"m","details":"d""#, expected: "m; d"),
+        (#""errorCode":"BadRequest","detail":"d","message":"m""#, "m; d"),
+        (#""message":"m","details":"m""#, "m"), (#""message":"","details":"d""#, "d"), (#""details":"d""#, "d"),
+        (#""message":"m","fieldErrors":[{"field":"f","message":"n"},{"field":"g","message":"o"}]"#, "m; f: n; g: o"),
+        (#""message":"m","details":"d","fieldErrors":[{"message":"n"},{"message":"d"},{"field":"f"},7]"#, "m; d; n"),
+        (#""message":null,"details":7,"fieldErrors":{}"#, nil),
+    ]
+
+    @Test(arguments: messageRows)
+    func `the message holds the details and the errors of fields, too`(words: String, expected: String?) throws {
+        #expect(try failure(400, #"{"error":{\#(words)}}"#).kmsMessage == expected)
+        #expect(try failure(400, "{\(words)}").kmsMessage == expected)
+    }
+
+    @Test func `a rejection points to the service's message only where there is one`() throws {
+        #expect(try failure(400, #"{"error":{"message":"m"}}"#).error.message.hasSuffix("its own message says why."))
+        for body in ["", "<html>", "{}", #"{"error":{"errorCode":"400"}}"#] {
+            #expect(try failure(400, body).error.message.contains("without a reason"), "\(body)")
         }
     }
 
