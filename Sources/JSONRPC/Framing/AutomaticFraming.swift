@@ -1,6 +1,6 @@
 import Platform
 
-/// Headers if the first line starts with `Content-` (in any case), else lines. Chosen once.
+/// Headers if the first line that is not blank starts with `Content-` (in any case), else lines. Chosen once.
 public struct AutomaticFraming: Framing {
     private static let prefix = Array("content-".utf8)
 
@@ -13,6 +13,8 @@ public struct AutomaticFraming: Framing {
 
     private let maximumMessageBytes: Int
     private var choice = Choice.undecided
+    /// What stands before the line that decides.
+    private var filler = StreamFiller()
 
     public init(maximumMessageBytes: Int) {
         self.maximumMessageBytes = maximumMessageBytes
@@ -35,13 +37,18 @@ public struct AutomaticFraming: Framing {
             defer { choice = .headers(framing) }
             return framing.next(in: bytes, isEnd: isEnd)
         case .undecided:
+            switch filler.next(in: bytes, isEnd: isEnd) {
+            case .skip(let count): return .skip(count)
+            case .incomplete: return .incomplete
+            case .message: break
+            }
             let start = bytes.prefix(Self.prefix.count)
             let matches = start.map(\.asciiLowercased).elementsEqual(Self.prefix.prefix(start.count))
             if matches, start.count < Self.prefix.count, !isEnd { return .incomplete }
             choice =
                 matches && start.count == Self.prefix.count
-                ? .headers(HeaderFraming(maximumMessageBytes: maximumMessageBytes))
-                : .line(LineFraming(maximumMessageBytes: maximumMessageBytes))
+                ? .headers(HeaderFraming(maximumMessageBytes: maximumMessageBytes, filler: filler))
+                : .line(LineFraming(maximumMessageBytes: maximumMessageBytes, filler: filler))
             return next(in: bytes, isEnd: isEnd)
         }
     }

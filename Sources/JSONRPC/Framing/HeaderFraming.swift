@@ -1,12 +1,15 @@
 import Platform
 
 /// `Content-Length: N`, an empty line, and N bytes of JSON: how editors' libraries speak (Language Server Protocol 3.17,
-/// "Base Protocol"). Other headers are ignored; lines end with CR LF, and LF alone is tolerated.
+/// "Base Protocol"). Other headers are ignored; lines end with CR LF, and LF alone is tolerated, as are blank lines between
+/// messages and a byte order mark at the very start.
 public struct HeaderFraming: Framing {
     /// A header block of ours is 30 bytes; one that is so much longer is no header block.
     static let maximumHeaderBytes = 8 << 10
 
     let maximumMessageBytes: Int
+    /// What stands before a header block.
+    private var filler: StreamFiller
     /// Of the header block at the front, while its end has not come: so much was searched, and where its last line
     /// begins.
     private var searched = 0
@@ -17,7 +20,12 @@ public struct HeaderFraming: Framing {
     private var bytesToSkip = 0
 
     public init(maximumMessageBytes: Int) {
+        self.init(maximumMessageBytes: maximumMessageBytes, filler: StreamFiller())
+    }
+
+    init(maximumMessageBytes: Int, filler: StreamFiller) {
         self.maximumMessageBytes = maximumMessageBytes
+        self.filler = filler
     }
 
     public var style: FrameStyle { .headers }
@@ -29,9 +37,13 @@ public struct HeaderFraming: Framing {
             return count == 0 ? .incomplete : .skip(count)
         }
         if let body { return step(forBody: body, in: bytes, isEnd: isEnd) }
-        guard !bytes.isEmpty else { return .incomplete }
-        // A blank line between messages is no header block.
-        if bytes[0] == UInt8(ascii: "\r") || bytes[0] == UInt8(ascii: "\n") { return .skip(1) }
+        if searched == 0 {
+            switch filler.next(in: bytes, isEnd: isEnd) {
+            case .skip(let count): return .skip(count)
+            case .incomplete: return .incomplete
+            case .message: break
+            }
+        }
 
         guard let block = headerBlock(in: bytes) else {
             if bytes.count > Self.maximumHeaderBytes { return .stop(.badFrame("its headers are longer than 8 KiB")) }

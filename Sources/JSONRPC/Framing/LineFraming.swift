@@ -5,7 +5,8 @@ import Platform
 public struct LineFraming: Framing {
     let maximumMessageBytes: Int
 
-    private var isStart = true
+    /// For the byte order mark: blank lines are lines here.
+    private var filler: StreamFiller
     /// So many bytes at the front are known to hold no LF.
     private var searched = 0
     /// Inside a line that was refused: its rest is dropped as it comes, so that it takes no memory.
@@ -13,18 +14,21 @@ public struct LineFraming: Framing {
 
     /// - Parameter maximumMessageBytes: the longest line that is read, its end not counted; longer ones are refused.
     public init(maximumMessageBytes: Int) {
+        self.init(maximumMessageBytes: maximumMessageBytes, filler: StreamFiller())
+    }
+
+    init(maximumMessageBytes: Int, filler: StreamFiller) {
         self.maximumMessageBytes = maximumMessageBytes
+        self.filler = filler
     }
 
     public var style: FrameStyle { .line }
 
     public mutating func next(in bytes: UnsafeBufferPointer<UInt8>, isEnd: Bool) -> FramingStep {
-        if isStart {
-            switch Self.byteOrderMark(in: bytes) {
-            case .present: isStart = false; return .skip(3)
-            case .undecided where !isEnd: return .incomplete
-            case .undecided, .absent: isStart = false
-            }
+        switch filler.nextAtStart(in: bytes, isEnd: isEnd) {
+        case .skip(let count): return .skip(count)
+        case .incomplete: return .incomplete
+        case .message: break
         }
         if let end = lineFeed(in: bytes) {
             searched = 0
@@ -64,13 +68,5 @@ public struct LineFraming: Framing {
             let found = memchr(base + searched, CInt(UInt8(ascii: "\n")), bytes.count - searched)
         else { return nil }
         return UnsafeRawPointer(found) - UnsafeRawPointer(base)
-    }
-
-    enum ByteOrderMark { case present, absent, undecided }
-
-    static func byteOrderMark(in bytes: UnsafeBufferPointer<UInt8>) -> ByteOrderMark {
-        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
-        guard bytes.prefix(3).elementsEqual(mark.prefix(bytes.count)) else { return .absent }
-        return bytes.count >= 3 ? .present : .undecided
     }
 }

@@ -21,6 +21,15 @@ import Testing
             ("Content-Length: 4\r\n\r\n\r\n\r\nContent-Length: 1\r\n\r\nx", [.message("\r\n\r\n"), .message("x")]),
             ("Content-Length: 0\r\n\r\nContent-Length: 1\r\n\r\nx", [.message("x")]),
             ("Content-Length: 2\r\n\r\nab\r\n\r\n\nContent-Length: 1\r\n\r\nx\n", [.message("ab"), .message("x")]),
+            // White space on lines of its own is no header block, nor is a byte order mark at the start.
+            (
+                " \t\nContent-Length: 2\r\n\r\nab \r\n\t\nContent-Length: 1\r\n\r\nx \n ",
+                [.message("ab"), .message("x")]
+            ),
+            ("\u{FEFF}Content-Length: 2\r\n\r\nab", [.message("ab")]),
+            ("\u{FEFF}\nContent-Length: 1\n\na", [.message("a")]),
+            ("Content-Length: 1\n\na\u{FEFF}Content-Length: 1\n\nb", [.message("a"), .stop(-32700)]),
+            (" Content-Length: 1\n\na", [.stop(-32700)]),
             ("Content-Length: 3\r\n\r\né!Content-Length: 1\r\n\r\nx", [.message("é!"), .message("x")]),
             // Too long: skipped, and the stream stays in step.
             ("Content-Length: 9\r\n\r\n123456789Content-Length: 2\r\n\r\nab", [.refusal(-32600), .message("ab")]),
