@@ -73,8 +73,7 @@ public struct JSONWriter {
                 let end = Self.endOfUnescapedRun(in: utf8, from: start)
                 bytes.append(contentsOf: UnsafeBufferPointer(rebasing: utf8[start..<end]))
                 guard end < utf8.count else { break }
-                escape(utf8[end])
-                start = end + 1
+                start = end + escape(in: utf8, at: end)
             }
         }
         bytes.append(UInt8(ascii: "\""))
@@ -84,10 +83,34 @@ public struct JSONWriter {
         var index = start
         while true {
             index = JSONBytes.endOfPlainRun(in: utf8, from: index)
-            // A byte above 0x7F belongs to a character that is written as it is.
-            guard index < utf8.count, utf8[index] >= 0x80 else { return index }
+            guard index < utf8.count, utf8[index] >= 0x80, lineBreak(in: utf8, at: index) == nil else { return index }
             index += 1
         }
+    }
+
+    /// The escape of a character that JSON allows as it is and that some readers of lines take for the end of one
+    /// (JavaScript's and Java's, Python's `splitlines`): U+0085, U+2028 and U+2029. Nil for other characters.
+    private static func lineBreak(in utf8: UnsafeBufferPointer<UInt8>, at index: Int) -> StaticString? {
+        switch utf8[index] {
+        case 0xC2: utf8[index + 1] == 0x85 ? "\\u0085" : nil
+        case 0xE2 where utf8[index + 1] == 0x80:
+            switch utf8[index + 2] {
+            case 0xA8: "\\u2028"
+            case 0xA9: "\\u2029"
+            default: nil
+            }
+        default: nil
+        }
+    }
+
+    /// Appends the escape of the character at `index`, and tells how many bytes that has.
+    private mutating func escape(in utf8: UnsafeBufferPointer<UInt8>, at index: Int) -> Int {
+        if let escape = Self.lineBreak(in: utf8, at: index) {
+            bytes.append(contentsOf: UnsafeBufferPointer(start: escape.utf8Start, count: escape.utf8CodeUnitCount))
+            return utf8[index] == 0xC2 ? 2 : 3
+        }
+        escape(utf8[index])
+        return 1
     }
 
     private mutating func escape(_ byte: UInt8) {

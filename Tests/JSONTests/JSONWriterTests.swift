@@ -44,7 +44,10 @@ import Testing
 
     @Test(arguments: [
         ("", #""""#), ("plain", #""plain""#), ("\"\\/", #""\"\\/""#), ("\u{8}\u{9}\u{A}\u{C}\u{D}", #""\b\t\n\f\r""#),
-        ("\u{0}\u{1}\u{B}\u{1F}", #""\u0000\u0001\u000b\u001f""#), ("\u{7F}é한😀\u{2028}", "\"\u{7F}é한😀\u{2028}\""),
+        ("\u{0}\u{1}\u{B}\u{1F}", #""\u0000\u0001\u000b\u001f""#), ("\u{7F}é한😀", "\"\u{7F}é한😀\""),
+        // JSON allows them as they are; some readers of lines take them for the end of one.
+        ("a\u{2028}\u{2029}\u{85}b", #""a\u2028\u2029\u0085b""#), ("\u{2028}", #""\u2028""#),
+        ("\u{84}\u{86}\u{2027}\u{202A}\u{20A8}\u{1028}", "\"\u{84}\u{86}\u{2027}\u{202A}\u{20A8}\u{1028}\""),
         ("12345678\n12345678é\"", #""12345678\n12345678é\"""#),
     ])
     func `a string is escaped where it must be`(string: String, expected: String) {
