@@ -15,7 +15,7 @@ enum Message {
         let id: JSONToken?
         /// A string.
         let method: JSONToken
-        /// An object or an array, if present.
+        /// An object or an array; nil if it is absent or null.
         let params: JSONToken?
     }
 }
@@ -92,11 +92,13 @@ struct MessageReader {
         if let problem { return invalid(problem) }
         guard let version, version.isString("2.0", in: bytes) else { return invalid("jsonrpc must be \"2.0\"") }
         guard let method, method.kind == .string else { return invalid("method must be a string") }
-        if let params, params.kind != .object, params.kind != .array {
+        // Null is what several client libraries write for "none".
+        let given = params?.kind == .null ? nil : params
+        if let given, given.kind != .object, given.kind != .array {
             return invalid("params must be an object or an array")
         }
         guard idIsValid else { return invalid("id must be a string, a number or null") }
-        let request = Message.Request(id: id, method: method, params: params)
+        let request = Message.Request(id: id, method: method, params: given)
         return id == nil ? .notification(request) : .request(request)
     }
 }

@@ -1,4 +1,5 @@
 import JSON
+import Platform
 
 /// An error as a client of the wire sees it: `error.code` and `error.data.type` are the contract, the message is for
 /// people.
@@ -93,11 +94,11 @@ extension RPCError {
     public static func methodNotFound(_ method: String) -> RPCError {
         RPCError(
             .methodNotFound, "There is no method of that name; rpc.discover lists the ones that there are.",
-            details: [Member("reason", .string(method))])
+            details: [Member("reason", .string(excerpt(method)))])
     }
 
     /// - Parameters:
-    ///   - parameter: its name, or nil where the parameters as a whole are wrong.
+    ///   - parameter: the name of one that the method has, or nil where the parameters as a whole are wrong.
     ///   - reason: the rest of a sentence that begins with the name.
     public static func invalidParams(_ parameter: String?, _ reason: String) -> RPCError {
         var details: [Member] = []
@@ -106,6 +107,23 @@ extension RPCError {
         return RPCError(
             .invalidParams, "\(parameter ?? "params") \(reason).", details: details)
     }
+
+    /// - Parameters:
+    ///   - name: as the request has it.
+    ///   - known: the parameters that there are.
+    public static func unknownParameter(_ name: String, known: [String]) -> RPCError {
+        let list = known.isEmpty ? "none" : known.joined(separator: ", ")
+        return RPCError(
+            .invalidParams, "params names a parameter that this method does not have; it takes: \(list).",
+            details: [
+                Member("parameter", .string(excerpt(name))),
+                Member("reason", .string("is not a parameter of this method, which takes: \(list)")),
+            ])
+    }
+
+    /// As much of a request's own text as an answer repeats: an error is for reading, and must not grow with what is
+    /// wrong in the request.
+    private static func excerpt(_ text: String) -> String { text.prefix(utf8Bytes: 256) }
 
     /// A fault of ours.
     public static func internalError(_ reason: String) -> RPCError {

@@ -45,7 +45,7 @@ public struct Parameters {
         while let member = try? scanner.nextMember() {
             let name = member.name.string(from: bytes)
             guard names.contains(name) || name == "_meta" else {
-                throw .invalidParams(name, "is not a parameter of this method")
+                throw .unknownParameter(name, known: names)
             }
             values.append((name, member.value))
         }

@@ -1,3 +1,5 @@
+import Platform
+
 /// Text that the service chose: cut so that an answer of ours stays small, and not repeated at all when it holds a secret.
 package enum ServiceText {
     /// Twice the longest message that the references show, with room for a key tag in it.
@@ -5,12 +7,7 @@ package enum ServiceText {
 
     /// The first characters of `text` that fit into `maximumBytes` of UTF-8; no character is cut.
     package static func capped(_ text: String) -> String {
-        guard text.utf8.count > maximumBytes else { return text }
-        let utf8 = text.utf8
-        var end = utf8.index(utf8.startIndex, offsetBy: maximumBytes)
-        // A continuation byte at the cut means that its character began before it.
-        while utf8[end] & 0xC0 == 0x80 { end = utf8.index(before: end) }
-        return String(text[..<end])
+        text.prefix(utf8Bytes: maximumBytes)
     }
 
     static func holdsPrivateKey(_ text: [UInt8]) -> Bool {

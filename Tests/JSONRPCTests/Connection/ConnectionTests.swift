@@ -117,7 +117,7 @@ import Testing
         ("{\n\(request("2", "echo"))\n", [failure("null", -32700), result("2", "null")]),
         ("\u{0}\n\(request("2", "echo"))\n", [failure("null", -32700), result("2", "null")]),
         (request("1", "echo", #"{"a":1,"\u0061":2}"#), [failure("1", -32600)]),
-        (request("1", "echo", "null"), [failure("1", -32600)]),
+        (request("1", "echo", "null"), [result("1", "null")]), (request("1", "echo", "0"), [failure("1", -32600)]),
         (request("1", "echo") + request("2", "echo"), [failure("null", -32700)]),
         (request("1", #"\u0065cho"#), [result("1", "null")]),
         (request("1", #"f\u0061st"#, "[1]"), [result("1", "[1]")]),

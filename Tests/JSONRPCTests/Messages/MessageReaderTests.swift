@@ -40,6 +40,10 @@ import Testing
             #"{"\u006asonrpc":"2\u002e0","\u0069d":1,"m\u0065thod":"\u006d","par\u0061ms":[]}"#,
             #"request 1 "\u006d" []"#
         ),
+        // Null parameters are none.
+        (#"{"jsonrpc":"2.0","id":1,"method":"m","params":null}"#, #"request 1 "m" -"#),
+        (#"{"jsonrpc":"2.0","method":"m","params":null}"#, #"notification - "m" -"#),
+        (#"{"jsonrpc":"2.0","id":1,"method":"m","params":null,"params":null}"#, "invalid -32600 1"),
         // Every id comes back as it was written.
         (#"{"jsonrpc":"2.0","id":18446744073709551616,"method":"m"}"#, #"request 18446744073709551616 "m" -"#),
         (#"{"jsonrpc":"2.0","id":1.50,"method":"m"}"#, #"request 1.50 "m" -"#),
@@ -71,7 +75,6 @@ import Testing
         (#"{"jsonrpc":"2.0","id":1,"method":["m"]}"#, "invalid -32600 1"),
         (#"{"jsonrpc":"2.0","method":1,"result":1}"#, "invalid -32600 -"),
         // The parameters.
-        (#"{"jsonrpc":"2.0","id":1,"method":"m","params":null}"#, "invalid -32600 1"),
         (#"{"jsonrpc":"2.0","id":1,"method":"m","params":"bar"}"#, "invalid -32600 1"),
         (#"{"jsonrpc":"2.0","id":1,"method":"m","params":1}"#, "invalid -32600 1"),
         (#"{"jsonrpc":"2.0","method":"m","params":true}"#, "invalid -32600 -"),

@@ -116,7 +116,7 @@ struct HostileLine {
             HostileLine(#"\#(head),"method":null}"#, toID), HostileLine(#"\#(head),"method":["m"]}"#, toID),
             HostileLine(#"\#(head),"method":"m","params":1}"#, toID),
             HostileLine(#"\#(head),"method":"m","params":"p"}"#, toID),
-            HostileLine(#"\#(head),"method":"m","params":null}"#, toID),
+            HostileLine(#"\#(head),"method":"m","params":false}"#, toID),
             HostileLine(#"\#(head),"method":"m","method":"m"}"#, toID),
             HostileLine(#"\#(head),"method":"m","m\u0065thod":"m"}"#, toID),
             HostileLine(#"\#(head),"method":"m","params":{"a":1,"\u0061":2}}"#, toID),
