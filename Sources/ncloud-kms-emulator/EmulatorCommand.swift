@@ -72,7 +72,9 @@ struct EmulatorCommand: ParsableCommand {
             } else {
                 let environment = CommandEnvironment(
                     endpoint: emulator.endpoint, caFile: emulator.certificateFile, accessKey: seed.accessKeys[0])
-                exitStatus = try WrappedCommand(command, environment: environment, signals: signals).run()
+                // What stands after `--` stands at the end.
+                let arguments = ProcessArguments.pointers?.suffix(command.count) ?? []
+                exitStatus = try WrappedCommand(Array(arguments), environment: environment, signals: signals).run()
             }
         } catch {
             StandardError.write("ncloud-kms-emulator: \(error)\n")

@@ -2,12 +2,14 @@ import Platform
 
 /// A command that runs inside the emulator and does not notice.
 struct WrappedCommand {
-    private let arguments: [String]
+    /// C strings, so that a file name that is not UTF-8 reaches the command as it is.
+    private let arguments: [UnsafeMutablePointer<CChar>]
     private let environment: CommandEnvironment
     private let signals: SignalQueue
 
-    /// - Parameter arguments: the command, looked up in `PATH`, and its arguments; not empty.
-    init(_ arguments: [String], environment: CommandEnvironment, signals: SignalQueue) {
+    /// - Parameter arguments: the command, looked up in `PATH`, and its arguments; not empty. They must live until `run`
+    ///   has returned.
+    init(_ arguments: [UnsafeMutablePointer<CChar>], environment: CommandEnvironment, signals: SignalQueue) {
         self.arguments = arguments
         self.environment = environment
         self.signals = signals
@@ -19,7 +21,8 @@ struct WrappedCommand {
         var child: pid_t = 0
         let failure = spawn(&child)
         guard failure == 0 else {
-            StandardError.write("ncloud-kms-emulator: \(arguments[0]): \(PlatformError.text(of: failure))\n")
+            let name = String(cString: arguments[0])
+            StandardError.write("ncloud-kms-emulator: \(name): \(PlatformError.text(of: failure))\n")
             return failure == ENOENT ? OwnExitStatus.notFound : OwnExitStatus.cannotRun
         }
         while true {
@@ -41,11 +44,11 @@ struct WrappedCommand {
         posix_spawnattr_setsigmask(&attributes, &mask)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
 
-        var argumentPointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
         let additions = environment.additions.map { strdup($0) }
-        defer { (argumentPointers + additions).forEach { free($0) } }
-        var environmentPointers = inheritedEntries + additions + [nil]
-        return posix_spawnp(&child, arguments[0], nil, &attributes, &argumentPointers, &environmentPointers)
+        defer { additions.forEach { free($0) } }
+        let argumentPointers: [UnsafeMutablePointer<CChar>?] = arguments + [nil]
+        let environmentPointers = inheritedEntries + additions + [nil]
+        return posix_spawnp(&child, arguments[0], nil, &attributes, argumentPointers, environmentPointers)
     }
 
     /// Entries of the process's own environment, as they are, whatever bytes they hold.

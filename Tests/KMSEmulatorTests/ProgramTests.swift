@@ -54,6 +54,16 @@ import SystemPackage
         #expect(unfit.errors.contains("Permission denied"))
     }
 
+    @Test func `an argument that is not UTF-8 reaches the command byte for byte`() async throws {
+        let result = try await Program.run(
+            "/bin/sh",
+            [
+                "-c", #""$0" --http -- /bin/sh -c 'printf %s "$1" | od -An -tx1' sh "$(printf 'a\377b')""#,
+                Program.emulator,
+            ])
+        #expect(result.output == " 61 ff 62\n", "\(result.errors)")
+    }
+
     @Test func `arguments, standard output and standard error pass through`() async throws {
         let result = try await wrap(
             shell("printf '<%s>' \"$@\"; echo oops >&2", "a b", "--seed", "", "--", "é"), options: ["--http"])
