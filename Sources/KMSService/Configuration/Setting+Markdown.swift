@@ -6,7 +6,9 @@ extension Setting {
             let variables =
                 setting.variables.isEmpty
                 ? "–" : setting.variables.map { "`\($0)`" }.joined(separator: ", then ")
-            return "| `\(setting.name.flag)\(value)` | \(variables) | \(setting.defaultText) | \(setting.help) |"
+            let alias = setting.name.alias.map { ", `--\($0)\(value)`" } ?? ""
+            return
+                "| `\(setting.name.flag)\(value)`\(alias) | \(variables) | \(setting.defaultText) | \(setting.help) |"
         }
         return (["| flag | environment | default | what it sets |", "|---|---|---|---|"] + rows).joined(separator: "\n")
     }

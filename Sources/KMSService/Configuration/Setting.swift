@@ -18,6 +18,7 @@ public struct Setting: Sendable {
         case maxBatch = "max-batch"
         case maxInFlight = "max-in-flight"
         case parentPID = "parent-pid"
+        case stdio
         case allowDebug = "allow-debug"
         case noClockCorrection = "no-clock-correction"
         case logLevel = "log-level"
@@ -25,6 +26,9 @@ public struct Setting: Sendable {
 
         /// As it is written on a command line.
         public var flag: String { "--\(rawValue)" }
+
+        /// What else the flag is called, as other programs call it; without the dashes.
+        public var alias: String? { self == .parentPID ? "clientProcessId" : nil }
     }
 
     public let name: Name
@@ -132,6 +136,10 @@ extension Setting.Name {
             Setting(
                 self, "pid", [], defaultText: "off",
                 "End when that process ends, for hosts whose pipe others hold open too")
+        case .stdio:
+            Setting(
+                self, nil, [], defaultText: "on",
+                "Accepted, as editors' clients pass it, and means nothing: it always speaks on stdin and stdout")
         case .allowDebug:
             Setting(
                 self, nil, [], defaultText: "off",

@@ -21,6 +21,7 @@ struct ServiceOptions: ParsableArguments {
     @Option(.maxBatch) var maxBatch: String?
     @Option(.maxInFlight) var maxInFlight: String?
     @Option(.parentPID) var parentPID: String?
+    @Flag(.stdio) var stdio = false
     @Flag(.allowDebug) var allowDebug = false
     @Flag(.noClockCorrection) var noClockCorrection = false
     @Option(.logLevel) var logLevel: String?
@@ -47,6 +48,7 @@ struct ServiceOptions: ParsableArguments {
             .maxBatch: maxBatch,
             .maxInFlight: maxInFlight,
             .parentPID: parentPID,
+            .stdio: stdio ? "" : nil,
             .allowDebug: allowDebug ? "" : nil,
             .noClockCorrection: noClockCorrection ? "" : nil,
             .logLevel: logLevel,
@@ -63,17 +65,21 @@ struct ServiceOptions: ParsableArguments {
 
 extension Option where Value == String? {
     fileprivate init(_ name: Setting.Name) {
-        self.init(name: .customLong(name.rawValue), help: name.argumentHelp)
+        self.init(name: name.specification, help: name.argumentHelp)
     }
 }
 
 extension Flag where Value == Bool {
     fileprivate init(wrappedValue: Bool, _ name: Setting.Name) {
-        self.init(wrappedValue: wrappedValue, name: .customLong(name.rawValue), help: name.argumentHelp)
+        self.init(wrappedValue: wrappedValue, name: name.specification, help: name.argumentHelp)
     }
 }
 
 extension Setting.Name {
+    fileprivate var specification: NameSpecification {
+        NameSpecification([rawValue, alias].compactMap { $0.map { .customLong($0) } })
+    }
+
     fileprivate var argumentHelp: ArgumentHelp {
         let setting = Setting[self]
         let environment = setting.variables.first.map { "; environment: \($0)" } ?? ""

@@ -31,7 +31,8 @@ import Testing
     @Test(arguments: [
         ["--no-such-flag"], ["--max-in-flight"], ["--max-in-flight", "0"], ["--max-in-flight", "two"],
         ["--cache-ttl", "-1"], ["--log-level", "loud"], ["--framing", "tar"], ["--endpoint", "ftp://x"],
-        ["--zone", "moon"], ["--parent-pid", "0"], ["--max-message-bytes", "99999999999999999999"], ["surplus"],
+        ["--zone", "moon"], ["--parent-pid", "0"], ["--clientProcessId=0"], ["--clientProcessId"],
+        ["--max-message-bytes", "99999999999999999999"], ["surplus"],
         ["serve", "--no-such-flag"],
     ])
     func `a wrong command line is a short message and status 64`(_ arguments: [String]) async throws {
@@ -39,6 +40,18 @@ import Testing
         #expect(outcome.result == [])
         #expect(outcome.status == 64)
         #expect((1...3).contains(outcome.logLines.count), "\(outcome.log)")
+    }
+
+    /// As the clients of editors append them.
+    @Test(arguments: [
+        ["--stdio"], ["serve", "--stdio"], ["--stdio", "--clientProcessId=PID"], ["--clientProcessId", "PID", "serve"],
+        ["--parent-pid", "PID", "--stdio"],
+    ])
+    func `what editors' clients append is understood`(_ arguments: [String]) async throws {
+        let arguments = arguments.map { $0.replacing("PID", with: "\(getpid())") }
+        let outcome = try await ServiceProcess.answers(to: Lines.probe(1), arguments: arguments)
+        #expect(try WireAnswer.all(outcome.result).map(\.code) == [-32601])
+        #expect(outcome.status == 0, "\(outcome.log)")
     }
 
     @Test(arguments: [
