@@ -5,7 +5,8 @@ import Synchronization
 /// The first signal asks for an orderly end. The second one ends the process at once, with status 128 + its number,
 /// whatever its threads are doing.
 public enum TerminationSignals {
-    /// Takes over the signals for the whole process, and has SIGPIPE ignored.
+    /// Takes over the signals for the whole process, and has SIGPIPE ignored. SIGHUP and SIGINT stay ignored if they are:
+    /// that is how `nohup`, and a shell for what it starts in the background, ask that the process outlives them.
     ///
     /// - Returns: the descriptor, readable from the first signal on.
     /// - Throws: `PlatformError` if the system has no descriptors left.
@@ -23,12 +24,27 @@ public enum TerminationSignals {
         #endif
         for number in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&action.sa_mask, number) }
         // No SA_RESTART: a system call that waits comes back.
-        for number in [SIGTERM, SIGINT, SIGHUP] { sigaction(number, &action, nil) }
+        for number in [SIGTERM, SIGINT, SIGHUP] where !staysIgnored(number) {
+            sigaction(number, &action, nil)
+        }
         // A host that blocks them has had us inherit that; it is not asking to be ignored.
         var none = sigset_t()
         sigemptyset(&none)
         pthread_sigmask(SIG_SETMASK, &none, nil)
         return readEnd
+    }
+
+    /// Whether a signal is one of those that stay ignored when they are, and is ignored.
+    public static func staysIgnored(_ number: CInt) -> Bool {
+        guard number == SIGHUP || number == SIGINT else { return false }
+        var action = sigaction()
+        sigaction(number, nil, &action)
+        #if canImport(Darwin)
+        let handler = action.__sigaction_u.__sa_handler
+        #else
+        let handler = action.__sigaction_handler.sa_handler
+        #endif
+        return unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 }
 

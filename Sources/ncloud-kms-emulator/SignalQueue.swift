@@ -15,7 +15,10 @@ struct SignalQueue {
     init() {
         var awaited = sigset_t()
         sigemptyset(&awaited)
-        for signal in Self.terminating + Self.others + [SIGCHLD] { sigaddset(&awaited, signal) }
+        // A blocked signal is never ignored, and `nohup` asks that SIGHUP is.
+        for signal in Self.terminating + Self.others + [SIGCHLD] where !TerminationSignals.staysIgnored(signal) {
+            sigaddset(&awaited, signal)
+        }
         // A reader of our output that went away is an error of `write`, so that everything is cleaned up.
         var blocked = awaited
         sigaddset(&blocked, SIGPIPE)

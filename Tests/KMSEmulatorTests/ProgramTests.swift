@@ -2,6 +2,7 @@ import JSON
 import KMSEmulator
 import Platform
 import Subprocess
+import TestSupport
 import Testing
 
 #if canImport(System)
@@ -175,6 +176,26 @@ import SystemPackage
         }
         #expect(status == 0)
         #expect(access(try #require(caFile), F_OK) == -1)
+    }
+
+    /// The symptom: `nohup` could not keep it alive, since a blocked signal is never ignored.
+    @Test func `a signal that was ignored at the start, as by nohup, stays ignored`() async throws {
+        let outcome = try await ServiceProcess.run(
+            "/usr/bin/env", arguments: ["--ignore-signal=HUP", Program.emulator, "--http"]
+        ) { process in
+            _ = await process.nextLine()
+            let file = try FileContents.of("/proc/\(process.processID)/status")
+            let status = String(decoding: file, as: UTF8.self)
+            for (field, isSet) in [("SigIgn", true), ("SigBlk", false)] {
+                let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("\(field):") })
+                let mask = try #require(UInt64(line.split(separator: "\t").last ?? "", radix: 16))
+                #expect((mask & 1 << UInt64(SIGHUP - 1) != 0) == isSet, "\(line)")
+            }
+            process.signal(SIGHUP)
+            process.signal(SIGTERM)
+            try await process.waitForEnd()
+        }
+        #expect(outcome.status == 0)
     }
 
     @Test func `alone over plain HTTP the CA file is null`() async throws {

@@ -177,6 +177,24 @@ import Testing
         #expect(outcome.status == 0)
     }
 
+    @Test(arguments: [("HUP", SIGHUP), ("INT", SIGINT)])
+    func `a signal that was ignored at the start, as by nohup, stays ignored`(_ name: String, _ signal: CInt)
+        async throws
+    {
+        let outcome = try await ServiceProcess.run(
+            "/usr/bin/env", arguments: ["--ignore-signal=\(name)", BuiltProducts.path(of: "ncloud-kms-rpc")]
+        ) { process in
+            _ = try await process.answer(to: Lines.probe(1))
+            process.signal(signal)
+            // Had it been seen, this would not be read any more.
+            #expect(try await process.ask(Lines.probe(2)).id == "2")
+            process.signal(SIGTERM)
+            return await process.rest()
+        }
+        #expect(outcome.result == [])
+        #expect(outcome.status == 0)
+    }
+
     // MARK: The parent process
 
     @Test func `the end of the parent process is as a signal, though its pipe stays open`() async throws {
