@@ -33,6 +33,15 @@ static inline CURLcode clibcurl_easy_set_write_callback(CURL *handle, CURLoption
     return (curl_easy_setopt)(handle, option, value);
 }
 
+/// libcurl copies the bytes if the blob says so. Null takes back what was set.
+static inline CURLcode clibcurl_easy_set_blob(CURL *handle, CURLoption option, struct curl_blob *value) {
+    return (curl_easy_setopt)(handle, option, value);
+}
+
+static inline CURLcode clibcurl_easy_set_ssl_ctx_callback(CURL *handle, curl_ssl_ctx_callback value) {
+    return (curl_easy_setopt)(handle, CURLOPT_SSL_CTX_FUNCTION, value);
+}
+
 static inline CURLcode clibcurl_easy_set_prereq_callback(CURL *handle, curl_prereq_callback value) {
     return (curl_easy_setopt)(handle, CURLOPT_PREREQFUNCTION, value);
 }

@@ -9,7 +9,9 @@
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/rand.h>
 #include <openssl/sha.h>
+#include <openssl/ssl.h>
 #include <openssl/sslerr.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>

@@ -36,8 +36,8 @@ public struct KMSClientConfiguration: Sendable {
     public let totalRate: Int
     public let maximumConnections: Int
     public let maximumAttempts: Int
-    /// The certificates to trust in place of the system's, as PEM.
-    public let caFile: String?
+    /// The certificate authorities to trust in place of the system's. The file is read again whenever it has changed.
+    public let caFile: CertificateFile?
     public let proxy: ProxyConfiguration?
     public let correctsClock: Bool
     /// What the client calls itself in `User-Agent`: `name/version`.
@@ -60,7 +60,7 @@ public struct KMSClientConfiguration: Sendable {
         totalRate: Int = 0,
         maximumConnections: Int = defaultMaximumConnections,
         maximumAttempts: Int = defaultMaximumAttempts,
-        caFile: String? = nil,
+        caFile: CertificateFile? = nil,
         proxy: ProxyConfiguration? = nil,
         correctsClock: Bool = true,
         userAgent: String = defaultUserAgent

@@ -63,24 +63,29 @@ package struct RegularFile: ~Copyable {
     package let isReadableByOthers: Bool
 
     package init(opening path: String) throws(Problem) {
-        // Non-blocking, so that a pipe in the file's place can't stop the thread that opens it. Never a controlling
-        // terminal, whatever is opened.
+        // Looked at before it is opened, which can have consequences where it is a device; and after, as it may have been
+        // replaced in between.
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw .system(PlatformError("open")) }
+        try Self.check(status)
+        // Non-blocking, so that a pipe can't stop the thread that opens it, and never a controlling terminal.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw .system(PlatformError("open")) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else {
-            let error = PlatformError("fstat")
+        do throws(Problem) {
+            guard fstat(descriptor, &status) == 0 else { throw .system(PlatformError("fstat")) }
+            try Self.check(status)
+        } catch {
             close(descriptor)
-            throw .system(error)
-        }
-        let kind = status.st_mode & S_IFMT
-        guard kind == S_IFREG else {
-            close(descriptor)
-            throw .notRegular(isDirectory: kind == S_IFDIR)
+            throw error
         }
         self.descriptor = descriptor
         stamp = FileStamp(status)
         isReadableByOthers = status.st_mode & (S_IRGRP | S_IROTH) != 0
+    }
+
+    private static func check(_ status: stat) throws(Problem) {
+        let kind = status.st_mode & S_IFMT
+        guard kind == S_IFREG else { throw .notRegular(isDirectory: kind == S_IFDIR) }
     }
 
     deinit {

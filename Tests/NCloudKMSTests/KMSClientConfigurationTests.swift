@@ -38,7 +38,7 @@ import Testing
     @Test func `the ends of the ranges are taken`() throws {
         _ = try KMSClientConfiguration(
             cacheTimeToLive: .zero, staleIfError: .seconds(604_800), ratePerKey: 0, totalRate: 1_000_000,
-            maximumConnections: 1, maximumAttempts: 1, caFile: "/dev/null")
+            maximumConnections: 1, maximumAttempts: 1, caFile: CertificateFile(path: "/dev/null"))
     }
 
     @Test func `a proxy prints as redacted`() throws {

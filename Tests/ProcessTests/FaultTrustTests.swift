@@ -8,8 +8,10 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct FaultTrustTests {
     struct Row: Sendable, CustomTestStringConvertible {
         var name: String
-        var subjects = "IP:127.0.0.1"
+        var subjects: String? = "IP:127.0.0.1"
+        var host = "127.0.0.1"
         var days = 30
+        var authorityDays = 30
         var isSelfSigned = false
         /// The client trusts another authority than the server's.
         var trustsAnother = false
@@ -26,16 +28,24 @@ import Testing
         Row(name: "wrong host", subjects: "DNS:kms.example.com", words: "another host"),
         Row(name: "unknown CA", trustsAnother: true, words: "authority"),
         Row(name: "TLS 1.1", options: ["-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0"], words: "TLS 1.2"),
+        Row(name: "localhost", subjects: nil, host: "localhost", words: "subjectAltName"),
+        Row(
+            name: "demand in TLS 1.2", options: ["-tls1_2", "-Verify", "1", "-verify_return_error"],
+            words: "client certificate"),
+        Row(
+            name: "demand in TLS 1.3", options: ["-tls1_3", "-Verify", "1", "-verify_return_error"],
+            words: "client certificate"),
+        Row(name: "expired authority", authorityDays: -1, words: "an authority above its own has expired"),
         Row(name: "TLS 1.0", options: ["-tls1", "-cipher", "DEFAULT:@SECLEVEL=0"], words: "TLS 1.2"),
     ])
     func `a server that is not trusted is 1011, never asked twice`(row: Row) async throws {
-        let authority = try TestAuthority()
+        let authority = try TestAuthority(days: row.authorityDays)
         let identity = try authority.makeIdentity(
-            subjects: row.subjects, days: row.days, isSelfSigned: row.isSelfSigned)
+            row.host, subjects: row.subjects, days: row.days, isSelfSigned: row.isSelfSigned)
         let (server, port) = try TestAuthority.startServer(identity, options: row.options)
         let trusted = row.trustsAnother ? try TestAuthority() : authority
         _ = try await ServiceProcess.run(
-            endpoint: "https://127.0.0.1:\(port)", arguments: ["--ca-file", trusted.file]
+            endpoint: "https://\(row.host):\(port)", arguments: ["--ca-file", trusted.file]
         ) { process in
             let answer = try await process.getPublicKey()
             #expect(answer.code == 1011)
@@ -92,6 +102,67 @@ import Testing
             }
         }
         #expect(kms.emulator.state.total == 20)
+    }
+
+    @Test(arguments: ["--ca-file", "NCLOUD_KMS_CA_FILE"])
+    func `a file of authorities that changes is noticed, for better and for worse`(origin: String) async throws {
+        let folder = try TemporaryDirectory()
+        let other = try TestAuthority()
+        try await EmulatedKMS.with { kms in
+            let right = Array((kms.emulator.certificatePEM ?? "").utf8)
+            let wrong = try FileContents.of(other.file)
+            let path = try folder.write("ca.pem", right)
+            let isFlag = origin.hasPrefix("--")
+            _ = try await kms.run(isFlag ? [origin, path] : [], more: isFlag ? [:] : [origin: path]) { process in
+                #expect(try await process.getPublicKey().code == nil)
+                // The connection that is kept was checked with an authority that has gone.
+                for contents in [wrong, Array("no certificate".utf8), []] {
+                    try folder.write("ca.pem", contents)
+                    let refused = try await process.getPublicKey()
+                    #expect(refused.code == 1011)
+                    #expect(refused.attempts == 1)
+                    #expect(refused.message.contains("authorit"), "\(refused.message)")
+                }
+                try folder.write("ca.pem", wrong + right)
+                let added = try await process.getPublicKey()
+                #expect(added.code == nil, "\(added.message)")
+                unlink(path)
+                #expect(try await process.getPublicKey().code == 1011)
+                #expect(mkfifo(path, 0o600) == 0)
+                let pipe = try await process.getPublicKey()
+                #expect(pipe.code == 1011)
+                #expect(pipe.message.contains("must be a regular file"), "\(pipe.message)")
+                unlink(path)
+                try folder.write("ca.pem", right)
+                #expect(try await process.getPublicKey().code == nil)
+            }
+        }
+    }
+
+    @Test func `a file of authorities that a variable names may come later`() async throws {
+        let folder = try TemporaryDirectory()
+        try await EmulatedKMS.with { kms in
+            let path = folder.path("ca.pem")
+            _ = try await kms.run(more: ["NCLOUD_KMS_CA_FILE": path]) { process in
+                let missing = try await process.getPublicKey()
+                #expect(missing.code == 1011)
+                #expect(missing.message.contains("NCLOUD_KMS_CA_FILE") && missing.message.contains(path))
+                try folder.write("ca.pem", (kms.emulator.certificatePEM ?? "").utf8)
+                #expect(try await process.getPublicKey().code == nil)
+            }
+        }
+    }
+
+    @Test func `a file of authorities in binary form is 1011 with the command that converts it`() async throws {
+        let authority = try TestAuthority()
+        let file = try authority.makeDERFile()
+        try await EmulatedKMS.with { kms in
+            _ = try await kms.run(["--ca-file", file]) { process in
+                let answer = try await process.getPublicKey()
+                #expect(answer.code == 1011)
+                #expect(answer.message.contains("openssl x509 -inform DER"), "\(answer.message)")
+            }
+        }
     }
 
     @Test func `a file of authorities that holds none is 1011`() async throws {

@@ -7,12 +7,26 @@ package final class TestAuthority: Sendable {
     /// The PEM file to trust.
     package var file: String { directory.path("authority.pem") }
 
-    package init() throws {
+    /// - Parameter days: how long its own certificate is valid from now; negative: how long ago its validity ended.
+    package init(days: Int = 30) throws {
         directory = try TemporaryDirectory()
+        let (key, request) = (directory.path("authority.key"), directory.path("authority.csr"))
+        try directory.write("basicConstraints=critical,CA:true\nsubjectKeyIdentifier=hash\n", to: "authority.ext")
         try ChildProcess.run(
             Self.openssl,
-            ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
-                + ["-subj", "/CN=test authority", "-keyout", directory.path("authority.key"), "-out", file])
+            ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+                + ["-subj", "/CN=test authority", "-keyout", key, "-out", request])
+        try ChildProcess.run(
+            Self.openssl,
+            ["x509", "-req", "-in", request, "-signkey", key, "-days", "\(days)"]
+                + ["-extfile", directory.path("authority.ext"), "-out", file])
+    }
+
+    /// The same certificate in binary form.
+    package func makeDERFile() throws -> String {
+        let path = directory.path("authority.der")
+        try ChildProcess.run(Self.openssl, ["x509", "-in", file, "-outform", "DER", "-out", path])
+        return path
     }
 
     /// A server's certificate and private key in PEM files.
@@ -24,17 +38,18 @@ package final class TestAuthority: Sendable {
     /// Makes a certificate.
     ///
     /// - Parameters:
-    ///   - name: of the files; a certificate of its own for each.
-    ///   - subjects: its alternative names, as openssl writes them: `IP:127.0.0.1`, `DNS:localhost`.
+    ///   - name: of the files, and the common name of the certificate; a certificate of its own for each.
+    ///   - subjects: its alternative names, as openssl writes them: `IP:127.0.0.1`, `DNS:localhost`; nil for none.
     ///   - days: how long it is valid from now; negative: how long ago its validity ended.
     ///   - isSelfSigned: signed with its own key instead of the authority's.
     package func makeIdentity(
-        _ name: String = "server", subjects: String = "IP:127.0.0.1,DNS:localhost", days: Int = 30,
+        _ name: String = "server", subjects: String? = "IP:127.0.0.1,DNS:localhost", days: Int = 30,
         isSelfSigned: Bool = false
     ) throws -> Identity {
         let identity = Identity(certificate: directory.path("\(name).pem"), key: directory.path("\(name).key"))
         let request = directory.path("\(name).csr")
-        try directory.write("subjectAltName=\(subjects)\nbasicConstraints=CA:false\n", to: "\(name).ext")
+        let alternativeNames = subjects.map { "subjectAltName=\($0)\n" } ?? ""
+        try directory.write("\(alternativeNames)basicConstraints=CA:false\n", to: "\(name).ext")
         try ChildProcess.run(
             Self.openssl,
             ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=\(name)"]

@@ -86,7 +86,7 @@ extension Setting.Name {
         case .caFile:
             Setting(
                 self, "path", ["NCLOUD_KMS_CA_FILE"], defaultText: "the system's",
-                "The certificate authorities to trust, as PEM, instead of the system's")
+                "PEM file of certificate authorities to trust instead of the system's; read again when it changes")
         case .proxy:
             Setting(
                 self, "url",

@@ -15,7 +15,7 @@ extension SettingReader {
         let connections = try integer(.maxConnections, in: Client.connectionsRange)
         let attempts = try integer(.maxAttempts, in: Client.attemptsRange)
         let authentication = Client.Authentication.lookup(try credentialLookup())
-        let caFile = try readableFile(.caFile)
+        let caFile = try certificateFile()
         let proxy = try proxy()
         do {
             return try Client(
@@ -51,21 +51,17 @@ extension SettingReader {
         return lookup
     }
 
-    /// A file that a flag names must be readable; one that a variable names is tried when it is needed.
-    private func readableFile(_ name: Setting.Name) throws(ConfigurationError) -> String? {
-        guard let source = try text(name) else { return nil }
-        if source.isFlag, let number = Self.errorNumber(ofReading: source.text) {
-            let problem = PlatformError.text(of: number)
-            throw ConfigurationError("\(source.origin) \(source.text): \(problem)", isUsage: false)
+    /// A file that a flag names must be readable. One that a variable names may come later, but what is no file at all can't
+    /// be meant.
+    private func certificateFile() throws(ConfigurationError) -> CertificateFile? {
+        guard let source = try text(.caFile) else { return nil }
+        do {
+            _ = try RegularFile(opening: source.text)
+        } catch {
+            if case .system = error, !source.isFlag { return CertificateFile(path: source.text, name: source.origin) }
+            throw ConfigurationError("\(source.origin) \(source.text): \(error)", isUsage: false)
         }
-        return source.text
-    }
-
-    /// Why a path can't be read as a file; nil if it can.
-    private static func errorNumber(ofReading path: String) -> CInt? {
-        var status = stat()
-        guard access(path, R_OK) == 0, stat(path, &status) == 0 else { return errno }
-        return status.st_mode & S_IFMT == S_IFDIR ? EISDIR : nil
+        return CertificateFile(path: source.text, name: source.origin)
     }
 
     private func proxy() throws(ConfigurationError) -> ProxyConfiguration? {

@@ -56,7 +56,7 @@ package struct Doctor {
         case .success(let configuration):
             let client = configuration.client
             let proxy = client.proxy == nil ? "" : ", through a proxy"
-            let authorities = client.caFile.map { ", trusting \($0)" } ?? ""
+            let authorities = client.caFile.map { ", trusting \($0.path)" } ?? ""
             add(
                 .configuration, .passed,
                 "endpoint \(client.endpoint), zone \(configuration.zone.rawValue)\(proxy)\(authorities)")

@@ -1,4 +1,5 @@
 import CLibcurl
+import COpenSSL
 import Platform
 
 /// Owner of one `CURL *`: configured once, used for one transfer after another. On one thread at a time.
@@ -17,7 +18,7 @@ final class CurlEasy {
     let handle: UnsafeMutableRawPointer
     private let collector: ResponseCollector
     private let configuration: TransportConfiguration
-    private let authorities: CertificateAuthorities
+    private let tls: TLSSetup
     private var memory = RequestMemory()
     /// libcurl writes its text of the last error here.
     private let errorText: UnsafeMutablePointer<CChar>
@@ -39,7 +40,7 @@ final class CurlEasy {
         }
         self.handle = handle
         self.configuration = configuration
-        self.authorities = authorities
+        tls = TLSSetup(authorities)
         collector = ResponseCollector(clock: clock)
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
@@ -104,19 +105,27 @@ final class CurlEasy {
     }
 
     private func configureTrust() throws(TransportFailure) {
-        for (version, peer, host, directory, file) in [
-            (CURLOPT_SSLVERSION, CURLOPT_SSL_VERIFYPEER, CURLOPT_SSL_VERIFYHOST, CURLOPT_CAPATH, CURLOPT_CAINFO),
-            (
-                CURLOPT_PROXY_SSLVERSION, CURLOPT_PROXY_SSL_VERIFYPEER, CURLOPT_PROXY_SSL_VERIFYHOST,
-                CURLOPT_PROXY_CAPATH, CURLOPT_PROXY_CAINFO
-            ),
+        for (version, peer, host) in [
+            (CURLOPT_SSLVERSION, CURLOPT_SSL_VERIFYPEER, CURLOPT_SSL_VERIFYHOST),
+            (CURLOPT_PROXY_SSLVERSION, CURLOPT_PROXY_SSL_VERIFYPEER, CURLOPT_PROXY_SSL_VERIFYHOST),
         ] {
             try set(version, Int(CURL_SSLVERSION_TLSv1_2))
             try set(peer, 1)
             try set(host, 2)
-            // A directory of authorities keeps libcurl from remembering the parsed file: 30–46 ms a connection.
-            try set(directory, nil as String?)
-            try set(file, authorities.path)
+        }
+        // Else libcurl reads the file that it was built for, and a folder beside it would turn off its cache.
+        try set(CURLOPT_CAINFO, nil as String?)
+        try set(CURLOPT_PROXY_CAINFO, nil as String?)
+        try check(clibcurl_easy_set_ssl_ctx_callback(handle, curlIsAboutToSetUpTLS), CURLOPT_SSL_CTX_FUNCTION)
+        try set(CURLOPT_SSL_CTX_DATA, Unmanaged.passUnretained(tls).toOpaque())
+        try setAuthorities()
+    }
+
+    /// Has the connections from now on checked with the authorities as they are now.
+    private func setAuthorities() throws(TransportFailure) {
+        try tls.beginTransfer { folder, label throws(TransportFailure) in
+            for option in [CURLOPT_CAPATH, CURLOPT_PROXY_CAPATH] { try set(option, folder) }
+            for option in [CURLOPT_CAINFO_BLOB, CURLOPT_PROXY_CAINFO_BLOB] { try set(option, label) }
         }
     }
 
@@ -134,6 +143,7 @@ final class CurlEasy {
     func prepare(_ request: HTTPRequest) throws(TransportFailure) {
         try request.validate()
         collector.reset()
+        try setAuthorities()
         errorText[0] = 0
         service = request.baseURL
         try setRoute(
@@ -215,10 +225,14 @@ final class CurlEasy {
         evidence.requestWasSent = collector.sent != nil
         evidence.answerHasBegun = collector.received != nil
         evidence.isTooLarge = collector.isTooLarge
-        // When libcurl could not read a file that is sound, it was short of a descriptor, which it has given back by now.
+        evidence.authoritiesProblem = tls.problem?.text
+        evidence.depthOfRefusal = tls.handshake?.depthOfRefusal
+        evidence.wasAskedForCertificate = tls.handshake?.wasAskedForCertificate ?? false
+        evidence.lacksRandomness = code == CURLE_SSL_CONNECT_ERROR && RAND_status() != 1
+        // The authorities' were given back by now.
         evidence.lacksDescriptors =
-            code != CURLE_OK && Descriptors.areExhausted
-            || code == CURLE_SSL_CACERT_BADFILE && authorities.areSound
+            code != CURLE_OK && Descriptors.areExhausted || tls.problem?.isLackOfDescriptors ?? false
+            || tls.handshake?.lackedDescriptors ?? false
         return evidence
     }
 
@@ -251,6 +265,15 @@ final class CurlEasy {
 
     private func set(_ option: CURLoption, _ value: String?) throws(TransportFailure) {
         try check(clibcurl_easy_set_text(handle, option, value), option)
+    }
+
+    private func set(_ option: CURLoption, _ value: [UInt8]?) throws(TransportFailure) {
+        guard var value else { return try check(clibcurl_easy_set_blob(handle, option, nil), option) }
+        let code = value.withUnsafeMutableBytes { bytes in
+            var blob = curl_blob(data: bytes.baseAddress, len: bytes.count, flags: UInt32(CURL_BLOB_COPY))
+            return clibcurl_easy_set_blob(handle, option, &blob)
+        }
+        try check(code, option)
     }
 
     private func set(_ option: CURLoption, _ value: UnsafeMutableRawPointer?) throws(TransportFailure) {

@@ -23,8 +23,8 @@ package struct CurlEnvironment: Sendable {
     package static let oldestNumber: UInt32 = 0x07_57_00
 
     package let facts: Facts
-    /// The file of certificate authorities that libcurl was built for.
-    let builtInAuthorities: String?
+    /// The certificate authorities that libcurl was built for.
+    let systemAuthorities: SystemAuthorities
 
     /// `libcurl 7.88.1, OpenSSL 3.0.22`: for `doctor` and logs.
     package var versions: String {
@@ -53,7 +53,8 @@ package struct CurlEnvironment: Sendable {
             version: Self.text(info.version), number: info.version_num, tls: Self.text(info.ssl_version),
             features: info.features)
         try Self.check(facts)
-        builtInAuthorities = info.cainfo.map { String(cString: $0) }
+        systemAuthorities = SystemAuthorities(
+            folder: info.capath.map { String(cString: $0) }, file: info.cainfo.map { String(cString: $0) })
     }
 
     private static func text(_ pointer: UnsafePointer<CChar>?) -> String { pointer.map { String(cString: $0) } ?? "" }

@@ -37,8 +37,7 @@ final class CurlMulti {
         }
         waker = MultiWaker(owning: handle)
         self.configuration = configuration
-        authorities = CertificateAuthorities(
-            path: configuration.caFile ?? environment.builtInAuthorities, clock: clock)
+        authorities = CertificateAuthorities(file: configuration.caFile, system: environment.systemAuthorities)
         self.clock = clock
         guard configuration.maximumConnections > 0 else {
             throw TransportFailure(.setup, message: "At least one connection must be allowed.")

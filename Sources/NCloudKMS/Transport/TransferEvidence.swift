@@ -11,6 +11,14 @@ struct TransferEvidence {
     var systemError: Int32 = 0
     /// `X509_V_ERR_…`; 0 or 1 when the chain was not at fault.
     var certificateError = 0
+    /// How far that certificate is from the server's own, which has 0; nil when it is not known.
+    var depthOfRefusal: Int?
+    /// The server has demanded a certificate of ours.
+    var wasAskedForCertificate = false
+    /// Why there were no authorities to check with; nil: there were.
+    var authoritiesProblem: String?
+    /// OpenSSL has no random numbers, as when its configuration gives it no provider that it can load.
+    var lacksRandomness = false
     /// The same of an HTTPS proxy's certificate.
     var proxyCertificateError = 0
     /// The request goes through a proxy that is itself spoken to by TLS.
@@ -69,12 +77,15 @@ struct TransferEvidence {
         case CURLE_FILESIZE_EXCEEDED: return .tooLarge
         // So libcurl 7.88 calls a header line of more than 100 KiB.
         case CURLE_OUT_OF_MEMORY where requestWasSent: return .tooLarge
+        // It could make no context of TLS.
+        case CURLE_OUT_OF_MEMORY where tlsReason != nil: return .untrusted(.ownConfiguration)
         case CURLE_SSL_CONNECT_ERROR: return failureOfHandshake
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR:
-            if isProxyAtFault { return .proxy(.untrusted(Self.fault(ofCertificate: proxyCertificateError))) }
-            return .untrusted(Self.fault(ofCertificate: certificateError))
-        case CURLE_SSL_CACERT_BADFILE: return .untrusted(.unreadableAuthorities)
-        case CURLE_SSL_CIPHER: return .untrusted(.protocolVersion)
+            if isProxyAtFault { return .proxy(.untrusted(fault(ofCertificate: proxyCertificateError))) }
+            return .untrusted(fault(ofCertificate: certificateError))
+        case CURLE_SSL_CACERT_BADFILE:
+            return .untrusted(.noAuthorities(authoritiesProblem ?? "its certificate authorities can't be read"))
+        case CURLE_SSL_CIPHER: return .untrusted(.noCommonCipher)
         case CURLE_SSL_CERTPROBLEM, CURLE_SSL_CLIENTCERT, CURLE_SSL_INVALIDCERTSTATUS: return .untrusted(.other)
         default: return requestWasSent ? .badResponse : .setup
         }
@@ -84,6 +95,7 @@ struct TransferEvidence {
     private var mayComeOfLackingDescriptors: Bool {
         switch code {
         case CURLE_SSL_CACERT_BADFILE: true
+        case CURLE_PEER_FAILED_VERIFICATION: fault(ofCertificate: certificateError) == .unknownAuthority
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: !nameCanNotExist
         case CURLE_COULDNT_CONNECT: [0, EMFILE, ENFILE].contains(systemError)
         default: false
@@ -112,7 +124,7 @@ struct TransferEvidence {
     private var loss: TransportFailure.Kind {
         // libcurl has no code of its own for a proxy's refusal.
         if proxyStatus != 0, !(200...299).contains(proxyStatus) { return .proxy(.refused(status: proxyStatus)) }
-        if let tlsReason, let fault = Self.fault(ofTLSReason: tlsReason) { return .untrusted(fault) }
+        if let tlsReason, let fault = fault(ofTLSReason: tlsReason) { return .untrusted(fault) }
         return switch systemError {
         case ECONNRESET, EPIPE: .connectionLost(.reset)
         case ETIMEDOUT: .timedOut(phase)
@@ -122,13 +134,14 @@ struct TransferEvidence {
 
     /// Without a complaint of OpenSSL's the connection broke in the handshake: no question of trust.
     private var failureOfHandshake: TransportFailure.Kind {
-        guard let tlsReason, let fault = Self.fault(ofTLSReason: tlsReason) else {
+        if lacksRandomness { return .untrusted(.ownConfiguration) }
+        guard let tlsReason, let fault = fault(ofTLSReason: tlsReason) else {
             return .connectionLost(systemError == ECONNRESET ? .reset : .closed)
         }
         return isProxyAtFault ? .proxy(.untrusted(fault)) : .untrusted(fault)
     }
 
-    private static func fault(ofTLSReason reason: Int32) -> TransportFailure.TrustFault? {
+    private func fault(ofTLSReason reason: Int32) -> TransportFailure.TrustFault? {
         switch reason {
         // The server's trouble, or bytes that the network spoilt: another attempt may do.
         case SSL_R_UNEXPECTED_EOF_WHILE_READING, SSL_R_TLSV1_ALERT_INTERNAL_ERROR, SSL_R_TLSV1_ALERT_USER_CANCELLED,
@@ -136,27 +149,38 @@ struct TransferEvidence {
             SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, SSL_R_DECRYPTION_FAILED,
             SSL_R_APPLICATION_DATA_AFTER_CLOSE_NOTIFY:
             nil
-        case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_WRONG_VERSION_NUMBER, SSL_R_NO_PROTOCOLS_AVAILABLE,
-            SSL_R_UNKNOWN_PROTOCOL, SSL_R_WRONG_SSL_VERSION, SSL_R_HTTP_REQUEST, SSL_R_NO_SHARED_CIPHER,
-            SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, SSL_R_PACKET_LENGTH_TOO_LONG,
-            SSL_R_BAD_PACKET_LENGTH, SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY:
+        case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED: .clientCertificateRequired
+        // All that TLS 1.2 has to say when a certificate is missing is that the handshake failed.
+        case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE where wasAskedForCertificate: .clientCertificateRequired
+        case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, SSL_R_NO_SHARED_CIPHER, SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY:
+            .noCommonCipher
+        case SSL_R_NO_PROTOCOLS_AVAILABLE, SSL_R_NO_CIPHERS_AVAILABLE, SSL_R_LIBRARY_HAS_NO_CIPHERS:
+            .ownConfiguration
+        case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_WRONG_VERSION_NUMBER, SSL_R_UNKNOWN_PROTOCOL,
+            SSL_R_WRONG_SSL_VERSION, SSL_R_HTTP_REQUEST, SSL_R_TLSV1_ALERT_PROTOCOL_VERSION,
+            SSL_R_PACKET_LENGTH_TOO_LONG, SSL_R_BAD_PACKET_LENGTH:
             .protocolVersion
         default: .other
         }
     }
 
-    private static func fault(ofCertificate error: Int) -> TransportFailure.TrustFault {
-        switch Int32(truncatingIfNeeded: error) {
+    private func fault(ofCertificate error: Int) -> TransportFailure.TrustFault {
+        let isAuthority = (depthOfRefusal ?? 0) > 0
+        let error = Int32(truncatingIfNeeded: error)
+        switch error {
         // libcurl checks the host itself, and only when the chain is good. 1 is what it sets before it knows.
         case X509_V_OK, X509_V_ERR_UNSPECIFIED, X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
-            .wrongHost
-        case X509_V_ERR_CERT_HAS_EXPIRED: .expired
-        case X509_V_ERR_CERT_NOT_YET_VALID: .notYetValid
-        case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: .selfSigned
-        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
-            X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_CERT_UNTRUSTED, X509_V_ERR_INVALID_CA:
-            .unknownAuthority
-        default: .other
+            return .wrongHost
+        case X509_V_ERR_APPLICATION_VERIFICATION: return .noAlternativeName
+        case X509_V_ERR_CERT_HAS_EXPIRED: return isAuthority ? .expiredAuthority : .expired
+        case X509_V_ERR_CERT_NOT_YET_VALID: return isAuthority ? .notYetValidAuthority : .notYetValid
+        case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: return .selfSigned
+        case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT,
+            X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE,
+            X509_V_ERR_CERT_UNTRUSTED, X509_V_ERR_INVALID_CA:
+            return .unknownAuthority
+        // A fixed text, one for each number.
+        default: return .certificate(problem: String(cString: X509_verify_cert_error_string(Int(error))))
         }
     }
 }

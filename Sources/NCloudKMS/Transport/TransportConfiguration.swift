@@ -3,8 +3,8 @@ struct TransportConfiguration: Sendable {
     /// Connections at once, and so transfers at once (`--max-connections`).
     var maximumConnections = 32
 
-    /// PEM file of the certificate authorities to trust instead of the system's (`--ca-file`).
-    var caFile: String?
+    /// The certificate authorities to trust instead of the system's.
+    var caFile: CertificateFile?
 
     /// nil: no proxy. The variables that libcurl reads by itself are never looked at.
     var proxy: ProxyConfiguration?

@@ -50,11 +50,22 @@ extension TransportFailure {
         switch fault {
         case .expired: "its certificate has expired"
         case .notYetValid: "its certificate is not valid yet (is the clock right?)"
+        case .expiredAuthority:
+            "the certificate of an authority above its own has expired; a newer one of that authority may be trusted"
+        case .notYetValidAuthority:
+            "the certificate of an authority above its own is not valid yet (is the clock right?)"
         case .selfSigned: "its certificate is signed by itself"
         case .unknownAuthority: "its certificate is signed by an authority that is not trusted here"
         case .wrongHost: "its certificate is for another host"
+        case .noAlternativeName:
+            "its certificate names no host in a subjectAltName, and the common name does not count (RFC 9110)"
+        case .certificate(let problem): "OpenSSL refuses its certificate: \(problem)"
         case .protocolVersion: "it does not speak TLS 1.2 or newer"
-        case .unreadableAuthorities: "the file of certificate authorities can't be read (--ca-file)"
+        case .noCommonCipher:
+            "it found no TLS cipher in common; look at its settings and at OpenSSL's configuration here (OPENSSL_CONF)"
+        case .clientCertificateRequired: "it demands a client certificate, and there is none to send"
+        case .ownConfiguration: "OpenSSL can't set up TLS here: check its configuration (OPENSSL_CONF)"
+        case .noAuthorities(let problem): problem
         case .other: "the TLS connection could not be verified"
         }
     }

@@ -46,13 +46,25 @@ struct TransportFailure: Error, Sendable, Equatable {
     enum TrustFault: Sendable, Hashable {
         case expired
         case notYetValid
+        /// An authority in the chain, root or between, has expired.
+        case expiredAuthority
+        case notYetValidAuthority
         case selfSigned
         case unknownAuthority
         case wrongHost
-        /// No TLS version or cipher in common, or no TLS at all.
+        /// It has no `subjectAltName` that could be the host's.
+        case noAlternativeName
+        /// OpenSSL has another objection, in its words.
+        case certificate(problem: String)
+        /// No TLS version in common, or no TLS at all.
         case protocolVersion
-        /// The file of certificate authorities can't be read.
-        case unreadableAuthorities
+        case noCommonCipher
+        /// The server wants a certificate of ours.
+        case clientCertificateRequired
+        /// OpenSSL has nothing to speak TLS with, by its own configuration.
+        case ownConfiguration
+        /// There is nothing to check with, and why, as the rest of a sentence.
+        case noAuthorities(String)
         case other
     }
 

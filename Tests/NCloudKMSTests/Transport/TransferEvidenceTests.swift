@@ -61,8 +61,11 @@ import Testing
             (CURLE_UNSUPPORTED_PROTOCOL, 0, .none, .setup, .never),
             (CURLE_WEIRD_SERVER_REPLY, 0, .sent, .badResponse, .once), (CURLE_HTTP2, 0, .sent, .badResponse, .once),
             (CURLE_WRITE_ERROR, 0, .answered, .badResponse, .once),
-            (CURLE_SSL_CACERT_BADFILE, 0, .connected, .untrusted(.unreadableAuthorities), .never),
-            (CURLE_SSL_CIPHER, 0, .connected, .untrusted(.protocolVersion), .never),
+            (
+                CURLE_SSL_CACERT_BADFILE, 0, .connected,
+                .untrusted(.noAuthorities("its certificate authorities can't be read")), .never
+            ),
+            (CURLE_SSL_CIPHER, 0, .connected, .untrusted(.noCommonCipher), .never),
             (CURLE_SSL_CERTPROBLEM, 0, .connected, .untrusted(.other), .never),
             (CURLE_SSL_CLIENTCERT, 0, .connected, .untrusted(.other), .never),
             (CURLE_SSL_INVALIDCERTSTATUS, 0, .connected, .untrusted(.other), .never),
@@ -81,15 +84,25 @@ import Testing
 
     @Test(
         arguments: [
-            (X509_V_OK, .wrongHost), (X509_V_ERR_UNSPECIFIED, .wrongHost), (X509_V_ERR_HOSTNAME_MISMATCH, .wrongHost),
-            (X509_V_ERR_CERT_HAS_EXPIRED, .expired), (X509_V_ERR_CERT_NOT_YET_VALID, .notYetValid),
-            (X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, .selfSigned), (X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, .selfSigned),
-            (X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, .unknownAuthority),
-            (X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, .unknownAuthority), (X509_V_ERR_CERT_REVOKED, .other),
-        ] as [(Int32, TransportFailure.TrustFault)])
-    func `a certificate's fault is told by OpenSSL's number`(number: Int32, fault: TransportFailure.TrustFault) {
+            (X509_V_OK, 0, .wrongHost), (X509_V_ERR_UNSPECIFIED, 0, .wrongHost),
+            (X509_V_ERR_HOSTNAME_MISMATCH, 0, .wrongHost),
+            (X509_V_ERR_APPLICATION_VERIFICATION, 0, .noAlternativeName),
+            (X509_V_ERR_CERT_HAS_EXPIRED, 0, .expired), (X509_V_ERR_CERT_NOT_YET_VALID, 0, .notYetValid),
+            (X509_V_ERR_CERT_HAS_EXPIRED, 1, .expiredAuthority), (X509_V_ERR_CERT_HAS_EXPIRED, 2, .expiredAuthority),
+            (X509_V_ERR_CERT_NOT_YET_VALID, 1, .notYetValidAuthority),
+            (X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, 0, .selfSigned),
+            (X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, 1, .unknownAuthority),
+            (X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, 0, .unknownAuthority),
+            (X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, 0, .unknownAuthority),
+            (X509_V_ERR_CERT_REVOKED, 0, .certificate(problem: "certificate revoked")),
+            (X509_V_ERR_EE_KEY_TOO_SMALL, 0, .certificate(problem: "EE certificate key too weak")),
+        ] as [(Int32, Int, TransportFailure.TrustFault)])
+    func `a certificate's fault is told by OpenSSL's number, and by whose it is`(
+        number: Int32, depth: Int, fault: TransportFailure.TrustFault
+    ) {
         var evidence = Self.evidence(CURLE_PEER_FAILED_VERIFICATION, .connected)
         evidence.certificateError = Int(number)
+        evidence.depthOfRefusal = depth
         #expect(TransportFailure(evidence).kind == .untrusted(fault))
         #expect(TransportFailure(evidence).repetition == .never)
     }
@@ -112,8 +125,10 @@ import Testing
             (SSL_R_UNSUPPORTED_PROTOCOL, .untrusted(.protocolVersion)),
             (SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, .untrusted(.protocolVersion)),
             (SSL_R_WRONG_VERSION_NUMBER, .untrusted(.protocolVersion)),
-            (SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, .untrusted(.protocolVersion)),
-            (SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, .untrusted(.other)),
+            (SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, .untrusted(.noCommonCipher)),
+            (SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, .untrusted(.clientCertificateRequired)),
+            (SSL_R_NO_PROTOCOLS_AVAILABLE, .untrusted(.ownConfiguration)),
+            (SSL_R_NO_CIPHERS_AVAILABLE, .untrusted(.ownConfiguration)),
             (SSL_R_UNEXPECTED_EOF_WHILE_READING, .connectionLost(.closed)),
             (SSL_R_TLSV1_ALERT_INTERNAL_ERROR, .connectionLost(.closed)),
             (SSL_R_TLSV1_ALERT_USER_CANCELLED, .connectionLost(.closed)),
@@ -146,6 +161,31 @@ import Testing
         #expect(failure.kind == (isProxys ? .proxy(.untrusted(.expired)) : .untrusted(.selfSigned)))
         #expect(failure.repetition == .never)
         #expect(failure.message.contains(isProxys ? "The proxy is not trusted" : "kms.example.com"))
+    }
+
+    @Test func `a handshake that fails after a demand for a certificate failed for the want of it`() {
+        var evidence = Self.evidence(CURLE_SSL_CONNECT_ERROR, .connected)
+        evidence.tlsReason = SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE
+        evidence.wasAskedForCertificate = true
+        #expect(TransportFailure(evidence).kind == .untrusted(.clientCertificateRequired))
+    }
+
+    @Test func `an OpenSSL that is not fit for TLS is told from a connection that was lost`() {
+        var evidence = Self.evidence(CURLE_SSL_CONNECT_ERROR, .connected)
+        evidence.lacksRandomness = true
+        #expect(TransportFailure(evidence).kind == .untrusted(.ownConfiguration))
+        evidence = Self.evidence(CURLE_OUT_OF_MEMORY, .connected)
+        evidence.tlsReason = SSL_R_LIBRARY_HAS_NO_CIPHERS
+        #expect(TransportFailure(evidence).kind == .untrusted(.ownConfiguration))
+    }
+
+    @Test func `an authority that no descriptor was left to read is no question of trust`() {
+        var evidence = Self.evidence(CURLE_PEER_FAILED_VERIFICATION, .connected)
+        evidence.certificateError = Int(X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY)
+        #expect(TransportFailure(evidence).kind == .untrusted(.unknownAuthority))
+        evidence.lacksDescriptors = true
+        #expect(TransportFailure(evidence).kind == .noDescriptor)
+        #expect(TransportFailure(evidence).repetition == .allowed)
     }
 
     @Test func `what is too large is so whatever code ended it`() {

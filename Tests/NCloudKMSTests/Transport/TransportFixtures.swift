@@ -9,7 +9,8 @@ extension TransportConfiguration {
         -> TransportConfiguration
     {
         TransportConfiguration(
-            maximumConnections: connections, caFile: caFile, proxy: proxy, userAgent: "ncloud-kms-rpc/test")
+            maximumConnections: connections, caFile: caFile.map { CertificateFile(path: $0) }, proxy: proxy,
+            userAgent: "ncloud-kms-rpc/test")
     }
 }
 

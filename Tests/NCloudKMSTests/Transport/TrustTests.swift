@@ -14,7 +14,8 @@ import Testing
 
     struct Server: Sendable, CustomTestStringConvertible {
         var name: String
-        var subjects = "IP:127.0.0.1"
+        var subjects: String? = "IP:127.0.0.1"
+        var host = "127.0.0.1"
         var days = 30
         var isSelfSigned = false
         var options: [String] = []
@@ -36,8 +37,10 @@ import Testing
         }
     }
 
-    private func get(_ port: UInt16, caFile: String?) throws -> Result<HTTPResponse, TransportFailure> {
-        let request = HTTPRequest(method: .get, baseURL: "https://127.0.0.1:\(port)", target: "/")
+    private func get(
+        _ port: UInt16, host: String = "127.0.0.1", caFile: String?
+    ) throws -> Result<HTTPResponse, TransportFailure> {
+        let request = HTTPRequest(method: .get, baseURL: "https://\(host):\(port)", target: "/")
         return try Transfers(.forTests(caFile: caFile)).outcome(of: request)
     }
 
@@ -49,14 +52,26 @@ import Testing
         Server(name: "wrong-host", subjects: "DNS:kms.example.com", fault: .wrongHost),
         Server(name: "tls11", options: ["-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0"], fault: .protocolVersion),
         Server(
-            name: "no-cipher", options: ["-tls1_2", "-cipher", "NULL-SHA256:@SECLEVEL=0"], fault: .protocolVersion),
+            name: "no-cipher", options: ["-tls1_2", "-cipher", "NULL-SHA256:@SECLEVEL=0"], fault: .noCommonCipher),
+        Server(name: "localhost", subjects: "DNS:localhost", host: "localhost"),
+        // The common name is the host, and counts for nothing; nor does a name of another kind than a host's.
+        Server(name: "localhost", subjects: nil, host: "localhost", fault: .noAlternativeName),
+        Server(name: "localhost", subjects: "email:a@b.example", host: "localhost", fault: .noAlternativeName),
+        Server(name: "127.0.0.1", subjects: nil, fault: .noAlternativeName),
+        Server(name: "asks", options: ["-verify", "1"]),
+        Server(
+            name: "demands-in-tls12", options: ["-tls1_2", "-Verify", "1", "-verify_return_error"],
+            fault: .clientCertificateRequired),
+        Server(
+            name: "demands-in-tls13", options: ["-tls1_3", "-Verify", "1", "-verify_return_error"],
+            fault: .clientCertificateRequired),
     ])
     func `a server is trusted or refused by its certificate and its protocol`(server: Server) throws {
         let identity = try authority.makeIdentity(
             server.name, subjects: server.subjects, days: server.days, isSelfSigned: server.isSelfSigned)
         let (process, port) = try TestAuthority.startServer(identity, options: server.options)
         try withExtendedLifetime(process) {
-            switch try get(port, caFile: authority.file) {
+            switch try get(port, host: server.host, caFile: authority.file) {
             case .success(let response):
                 #expect(server.fault == nil)
                 #expect(response.status == 200)
@@ -91,9 +106,49 @@ import Testing
                 Issue.record("trusted without authorities")
                 return
             }
-            #expect(failure.kind == .untrusted(.unreadableAuthorities))
+            guard case .untrusted(.noAuthorities(let problem)) = failure.kind else {
+                Issue.record("\(failure)")
+                return
+            }
+            #expect(problem.contains("/nonexistent/ca.pem") && problem.contains("No such file"))
             #expect(failure.repetition == .never)
         }
+    }
+
+    @Test func `an authority that has expired is told from a server's certificate that has`() throws {
+        let expired = try TestAuthority(days: -1)
+        let (process, port) = try TestAuthority.startServer(expired.makeIdentity())
+        try withExtendedLifetime(process) {
+            guard case .failure(let failure) = try get(port, caFile: expired.file) else {
+                Issue.record("trusted by an authority that has expired")
+                return
+            }
+            #expect(failure.kind == .untrusted(.expiredAuthority))
+        }
+    }
+
+    @Test func `neither a session nor a kept connection outlives a change of the authorities`() throws {
+        let folder = try TemporaryDirectory()
+        let other = try TestAuthority()
+        let file = folder.path("ca.pem")
+        let (process, port) = try TestAuthority.startServer(authority.makeIdentity("sessions"))
+        try withExtendedLifetime(process) {
+            let transfers = try Transfers(.forTests(caFile: file))
+            let request = HTTPRequest(method: .get, baseURL: "https://127.0.0.1:\(port)", target: "/")
+            for _ in 0..<2 {
+                try folder.write(try contents(of: authority.file), to: "ca.pem")
+                // The server ends each connection, so the second resumes the first's session.
+                for _ in 0..<2 { #expect(try transfers.response(to: request).status == 200) }
+                try folder.write(try contents(of: other.file), to: "ca.pem")
+                #expect(try transfers.failure(of: request).kind == .untrusted(.unknownAuthority))
+                try folder.write(try contents(of: other.file) + contents(of: authority.file), to: "ca.pem")
+                #expect(try transfers.response(to: request).status == 200)
+            }
+        }
+    }
+
+    private func contents(of path: String) throws -> String {
+        String(decoding: try FileContents.of(path), as: UTF8.self)
     }
 
     @Test func `a server without TLS is not trusted`() throws {

@@ -66,6 +66,36 @@ import Testing
         #expect(outcome.log.contains(arguments[0]))
     }
 
+    /// Each of the ways to name a file, and whether what is no file at all stops the start: a place of credentials is passed
+    /// over, which the message of 1001 tells.
+    private static let paths = [
+        ("--ca-file", true), ("NCLOUD_KMS_CA_FILE", true), ("--token-file", true), ("--config-file", true),
+        ("NCLOUD_KMS_TOKEN_FILE", false), ("NCLOUD_CONFIG_FILE", false),
+    ]
+
+    @Test(.timeLimit(.minutes(1)), arguments: paths, ["pipe", "/dev/null", "/dev/tty", "folder"])
+    func `what is no regular file keeps nobody waiting`(
+        _ origin: (name: String, isFatal: Bool), _ kind: String
+    ) async throws {
+        let folder = try TemporaryDirectory()
+        #expect(mkfifo(folder.path("pipe"), 0o600) == 0)
+        #expect(mkdir(folder.path("folder"), 0o700) == 0)
+        let path = kind.hasPrefix("/") ? kind : folder.path(kind)
+        let isFlag = origin.name.hasPrefix("--")
+        for command in [[], ["get-public-key", "k"], ["doctor"]] {
+            let outcome = try await ServiceProcess.answers(
+                to: Lines.getPublicKey(1), arguments: (isFlag ? [origin.name, path] : []) + command,
+                environment: isFlag ? [:] : [origin.name: path])
+            guard origin.isFatal else {
+                #expect((outcome.result.joined() + outcome.log).contains(path), "\(command)")
+                continue
+            }
+            let isDoctor = command == ["doctor"]
+            #expect(isDoctor || outcome.status == 78)
+            #expect((isDoctor ? outcome.result.joined() : outcome.log).contains("\(origin.name) \(path): "))
+        }
+    }
+
     @Test func `a variable with nonsense in it is a short message and status 78`() async throws {
         let outcome = try await ServiceProcess.answers(
             to: Lines.probe(1), environment: ["NCLOUD_KMS_MAX_BATCH": "many"])
