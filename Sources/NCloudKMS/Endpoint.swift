@@ -25,7 +25,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         port = Scheme.https.defaultPort
     }
 
-    /// Reads `scheme://host[:port]`.
+    /// Reads `scheme://host[:port]`; one slash at the end, as browsers write it, means nothing.
     ///
     /// - Parameters:
     ///   - text: the URL; IPv6 addresses in brackets.
@@ -53,7 +53,8 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         guard let scheme = Scheme(rawValue: text[..<separator.lowerBound].lowercased()) else {
             throw InvalidValue(name, "must begin with https://")
         }
-        let authority = text[separator.upperBound...]
+        var authority = text[separator.upperBound...]
+        if authority.last == "/" { authority.removeLast() }
         guard !authority.contains("@") else { throw InvalidValue(name, "must not hold a user name or password") }
         if let extra = authority.first(where: { "/?#\\".contains($0) }) {
             throw InvalidValue(name, "\(shape), with nothing after it: remove everything from \"\(extra)\" on")

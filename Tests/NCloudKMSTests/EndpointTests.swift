@@ -14,6 +14,8 @@ import Testing
         ("http://[::1]:8080", "http://[::1]:8080"),
         ("http://localhost:80", "http://localhost"),
         ("http://LOCALHOST:65535", "http://localhost:65535"),
+        ("https://ocapi.ncloud.com/", "https://ocapi.ncloud.com"), ("https://a:8443/", "https://a:8443"),
+        ("https://[::1]/", "https://[::1]"),
     ])
     func `a URL of scheme, host and port is taken and written in one way`(text: String, expected: String) throws {
         #expect(try Endpoint(text).description == expected)
@@ -22,7 +24,8 @@ import Testing
     @Test(arguments: [
         ("", "must be scheme://host"), ("ocapi.ncloud.com", "must be scheme://host"),
         ("ftp://a", "must begin with https://"), ("https://", "malformed host"),
-        ("https://a/", "remove everything from \"/\" on"), ("https://a/kms/v1", "nothing after it"),
+        ("https://a//", "remove everything from \"/\" on"), ("https:///", "malformed host"),
+        ("https://a/b/", "remove everything from \"/\" on"), ("https://a/kms/v1", "nothing after it"),
         ("https://a?x=1", "nothing after it"), ("https://a#f", "nothing after it"),
         ("https://a\\b", "nothing after it"), ("https://user:pass@a", "user name or password"),
         ("https://a:", "port from 1 to 65535"), ("https://a:0", "port from 1 to 65535"),
