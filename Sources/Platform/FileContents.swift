@@ -10,6 +10,16 @@ package enum FileContents {
         return contents
     }
 
+    /// - Parameter maximumBytes: more fail with `EFBIG`.
+    package static func of(descriptor: CInt, maximumBytes: Int) throws(PlatformError) -> [UInt8] {
+        var contents: [UInt8] = []
+        try read(descriptor: descriptor) { bytes throws(PlatformError) in
+            contents += bytes
+            if contents.count > maximumBytes { throw PlatformError("read", errorNumber: EFBIG) }
+        }
+        return contents
+    }
+
     /// Reads a file to its end, piece by piece.
     package static func read(
         _ path: String, _ take: (UnsafeRawBufferPointer) throws(PlatformError) -> Void

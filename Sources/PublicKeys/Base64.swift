@@ -49,6 +49,29 @@ package enum Base64 {
         decode(Array(text.utf8))
     }
 
+    /// The bytes that a text of the standard alphabet or of the one for URLs stands for (RFC 4648, sections 4 and 5), not
+    /// of both mixed; padded or not, else as strict as `decode`.
+    package static func decodeAnyAlphabet(_ text: String) -> [UInt8]? {
+        var characters = Array(text.utf8)
+        let isForURL = characters.contains { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") }
+        if isForURL {
+            guard !characters.contains(where: { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "/") }) else {
+                return nil
+            }
+            for index in characters.indices {
+                switch characters[index] {
+                case UInt8(ascii: "-"): characters[index] = UInt8(ascii: "+")
+                case UInt8(ascii: "_"): characters[index] = UInt8(ascii: "/")
+                default: break
+                }
+            }
+        }
+        if characters.last != UInt8(ascii: "=") {
+            characters += [UInt8](repeating: UInt8(ascii: "="), count: (4 - characters.count % 4) % 4)
+        }
+        return decode(characters)
+    }
+
     private static func encodedCount(_ count: Int) -> Int { (count + 2) / 3 * 4 }
 
     private static func paddingCount(_ count: Int) -> Int { (3 - count % 3) % 3 }

@@ -12,9 +12,13 @@ struct Program: ParsableCommand {
             Without a subcommand it serves: one JSON-RPC request a line on stdin, one answer a line on stdout, logs on \
             stderr. Credentials come from NCLOUD_ACCESS_KEY_ID and NCLOUD_SECRET_ACCESS_KEY, from NCLOUD_KMS_TOKEN, \
             from the profile file, or from the server's role; never from the command line.
+
+            \(ExitStatus.helpText)
             """,
         version: "ncloud-kms-rpc \(ProgramVersion.text)",
-        subcommands: [Serve.self, GetPublicKeyCommand.self, VerifyCommand.self, DoctorCommand.self])
+        subcommands: [
+            Serve.self, GetPublicKeyCommand.self, VerifyCommand.self, DoctorCommand.self, TerraformCommand.self,
+        ])
 
     @OptionGroup var options: ServiceOptions
 
@@ -23,22 +27,34 @@ struct Program: ParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         // To serve, or to exit with 0, would look as if the command had been carried out.
         guard let arguments = ProcessArguments.strings else {
-            Exit.now("the system did not hand over the command line", status: EX_SOFTWARE)
+            Exit.now(.internalFault("the system did not hand over the command line"))
         }
         do {
             var command = try parseAsRoot(arguments)
             try command.run()
         } catch {
-            exit(after: error)
+            exit(after: error, arguments: arguments)
         }
     }
 
-    /// ArgumentParser's own way out prints the usage below a mistake, which takes more lines than a host shows.
-    private static func exit(after error: any Error) -> Never {
-        let code = exitCode(for: error)
-        // Help and the version are ArgumentParser's to print.
-        if code == .success { exit(withError: error) }
-        Exit.now("\(oneLine(message(for: error))) (--help lists the options)", status: code.rawValue)
+    /// ArgumentParser's own way out prints the usage below a mistake, which takes more lines than a host shows, and takes
+    /// a full disk for success.
+    private static func exit(after error: any Error, arguments: [String]) -> Never {
+        let line = ArgumentLine(arguments)
+        if let word = line.unknownCommand {
+            Exit.now(.usage("\(CommandWord(word).message) (--help lists the options)"), asJSON: line.wantsJSON)
+        }
+        guard exitCode(for: error) == .success else {
+            let message = "\(oneLine(message(for: error))) (--help lists the options)"
+            Exit.now(.usage(message), asJSON: line.wantsJSON)
+        }
+        do throws(CommandFailure) {
+            // Help, the version, completions.
+            try AnswerTarget.stdout.write(Array("\(fullMessage(for: error))\n".utf8))
+            Exit.now(.success)
+        } catch {
+            Exit.now(error)
+        }
     }
 
     /// A message of ArgumentParser's, which may be a sentence over a list, on one line.

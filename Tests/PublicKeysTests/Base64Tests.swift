@@ -38,4 +38,13 @@ import Testing
     func `a text that is not canonical stands for nothing`(text: String) {
         #expect(Base64.decode(text) == nil)
     }
+    @Test(arguments: ["+//+/w==", "-__-_w==", "-__-_w", "+//+/w"])
+    func `either alphabet is read, padded or not`(text: String) {
+        #expect(Base64.decodeAnyAlphabet(text) == [0xFB, 0xFF, 0xFE, 0xFF])
+    }
+
+    @Test(arguments: ["+__+_w", "-//-/w==", "-__-_w=", "Z", "Zh", "Zg=", "Zm9v====", " Zg", "Zg\n", "=", "A=B="])
+    func `two alphabets mixed, and what is not canonical, stand for nothing`(text: String) {
+        #expect(Base64.decodeAnyAlphabet(text) == nil)
+    }
 }

@@ -29,6 +29,28 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        (Curve.p256, "ES256"), (.p384, "ES384"), (.p521, "ES512"), (.secp256k1, "ES256K"),
+    ])
+    func `in a set of verifying keys an EC key has use and alg`(_ curve: Curve, _ algorithm: String) throws {
+        let key = try PublicKey(KeyPair.ec(curve))
+        var json = JSONWriter()
+        key.writeVerifyingJWK(to: &json)
+        let plain = jwk(key)
+        let usage = #""kid":"\#(key.jwkThumbprint)","use":"sig","alg":"\#(algorithm)","#
+        #expect(
+            String(decoding: json.bytes, as: UTF8.self)
+                == plain.replacing(#""kid":"\#(key.jwkThumbprint)","#, with: usage))
+    }
+
+    @Test func `in a set of verifying keys an RSA key has use, and no alg`() throws {
+        let key = try RFCKeys.key(rsa: RFCKeys.rsa2048)
+        var json = JSONWriter()
+        key.writeVerifyingJWK(to: &json)
+        let members = try JSONValue(parsing: json.bytes).members?.map(\.name)
+        #expect(members == ["kty", "kid", "use", "n", "e"])
+    }
+
     @Test func `the thumbprint of an EC key is over crv, kty, x and y`() throws {
         let (x, y) = RFCKeys.p256
         let members = #"{"crv":"P-256","kty":"EC","x":"\#(x)","y":"\#(y)"}"#

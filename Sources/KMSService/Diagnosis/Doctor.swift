@@ -5,28 +5,37 @@ import Platform
 
 /// Looks at everything that a call needs, one thing after the other, and goes on when one fails. Blocks.
 package struct Doctor {
-    private let keyTag: KeyTag?
+    /// What is wrong with a configuration: at least one thing.
+    package struct Mistakes: Error {
+        package let errors: [ConfigurationError]
+
+        package init(_ errors: [ConfigurationError]) {
+            self.errors = errors
+        }
+    }
+
+    private let key: KeyReference?
     private let report: (Finding) -> Void
     private var hasFailed = false
 
     /// - Parameters:
-    ///   - keyTag: with one, a real call is made for it.
+    ///   - key: with one, a real call is made for it.
     ///   - report: told each finding as soon as it is there.
-    package init(keyTag: KeyTag?, report: @escaping (Finding) -> Void) {
-        self.keyTag = keyTag
+    package init(key: KeyReference?, report: @escaping (Finding) -> Void) {
+        self.key = key
         self.report = report
     }
 
     /// - Parameters:
-    ///   - configuration: or why there is none.
+    ///   - configuration: or every mistake that is in it.
     /// - Returns: whether nothing has failed.
     package mutating func examine(
-        _ configuration: Result<ServiceConfiguration, ConfigurationError>, logger: (ServiceConfiguration) -> Logger
+        _ configuration: Result<ServiceConfiguration, Mistakes>, logger: (ServiceConfiguration) -> Logger
     ) -> Bool {
         let usable = examineConfiguration(configuration)
         let hasLibraries = examineLibraries()
         guard let usable, hasLibraries else {
-            let rest: [Finding.Check] = [.credentials, .dns, .connection, .clock] + (keyTag == nil ? [] : [.key])
+            let rest: [Finding.Check] = [.credentials, .dns, .connection, .clock] + (key == nil ? [] : [.key])
             skip(rest, usable == nil ? "needs a configuration" : "needs libraries that will do")
             return false
         }
@@ -40,18 +49,18 @@ package struct Doctor {
             fail(.connection, error)
             skip([.clock], "needs an answer")
         }
-        if let keyTag { examineKey(keyTag, usable, logger(usable)) }
+        if let key { examineKey(key, usable, logger(usable)) }
         return !hasFailed
     }
 
     // MARK: The checks
 
     private mutating func examineConfiguration(
-        _ configuration: Result<ServiceConfiguration, ConfigurationError>
+        _ configuration: Result<ServiceConfiguration, Mistakes>
     ) -> ServiceConfiguration? {
         switch configuration {
-        case .failure(let error):
-            add(.configuration, .failed, error.message)
+        case .failure(let mistakes):
+            for error in mistakes.errors { add(.configuration, .failed, error.message, RPCError(error)) }
             return nil
         case .success(let configuration):
             let client = configuration.client
@@ -126,14 +135,18 @@ package struct Doctor {
         add(.clock, .failed, "\(text), and 5 minutes make signatures invalid: set it\(meanwhile)")
     }
 
-    private mutating func examineKey(_ keyTag: KeyTag, _ configuration: ServiceConfiguration, _ logger: Logger) {
+    private mutating func examineKey(_ reference: KeyReference, _ configuration: ServiceConfiguration, _ logger: Logger)
+    {
         do {
             let client = try configuration.makeClient(logger: logger)
-            let key = try client.waitForKey(PublicKeyQuery(keyTag: keyTag)).key
+            let key = try client.waitForKey(
+                PublicKeyQuery(keyTag: reference.keyTag, version: reference.version)
+            ).key
             let curve = key.curve.map { " on \($0.rawValue)" } ?? ""
             add(
                 .key, .passed,
-                "\(keyTag) is an \(key.keyType.rawValue) key of \(key.keySize) bits\(curve), SHA-256 \(key.spkiSHA256)")
+                "\(reference.keyTag) is an \(key.keyType.rawValue) key of \(key.keySize) bits\(curve), SHA-256 \(key.spkiSHA256)"
+            )
         } catch let error as KMSError {
             fail(.key, error)
         } catch {
@@ -143,13 +156,16 @@ package struct Doctor {
 
     // MARK: Findings
 
-    private mutating func add(_ check: Finding.Check, _ verdict: Finding.Verdict, _ text: String) {
+    private mutating func add(
+        _ check: Finding.Check, _ verdict: Finding.Verdict, _ text: String, _ error: RPCError? = nil
+    ) {
         if verdict == .failed { hasFailed = true }
-        report(Finding(check: check, verdict: verdict, text: text))
+        report(Finding(check: check, verdict: verdict, text: text, error: error))
     }
 
     private mutating func fail(_ check: Finding.Check, _ error: KMSError) {
-        add(check, .failed, RPCError(error).line)
+        let error = RPCError(error)
+        add(check, .failed, error.line, error)
     }
 
     private mutating func skip(_ checks: [Finding.Check], _ reason: String) {

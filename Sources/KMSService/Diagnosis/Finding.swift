@@ -1,3 +1,6 @@
+import JSON
+import JSONRPC
+
 /// What `doctor` found out about one thing.
 package struct Finding: Equatable, Sendable {
     package enum Check: String, CaseIterable, Sendable {
@@ -6,7 +9,7 @@ package struct Finding: Equatable, Sendable {
 
     package enum Verdict: String, Sendable {
         case passed = "ok"
-        case failed = "FAIL"
+        case failed = "fail"
         /// It could not be looked at, as something that it needs has failed.
         case skipped = "skip"
     }
@@ -15,6 +18,8 @@ package struct Finding: Equatable, Sendable {
     package let verdict: Verdict
     /// Never a secret.
     package let text: String
+    /// Of a check that has failed with one.
+    package var error: RPCError?
 
     /// The finding on one line, in columns.
     package var line: String {
@@ -22,6 +27,20 @@ package struct Finding: Equatable, Sendable {
             text + String(repeating: " ", count: max(0, width - text.count))
         }
         let width = Check.allCases.map(\.rawValue.count).max() ?? 0
-        return "\(padded(verdict.rawValue, 4)) \(padded(check.rawValue, width)) \(LogFormat.escapingControls(text))"
+        // A failure stands out.
+        let word = verdict == .failed ? verdict.rawValue.uppercased() : verdict.rawValue
+        return "\(padded(word, 4)) \(padded(check.rawValue, width)) \(LogFormat.escapingControls(text))"
+    }
+
+    /// The finding as one JSON object: `check`, `verdict`, `text`, and `error` where a check failed with one.
+    package var json: [UInt8] {
+        var json = JSONWriter()
+        json.object { finding in
+            finding.member("check", check.rawValue)
+            finding.member("verdict", verdict.rawValue)
+            finding.member("text", text)
+            if let error { finding.member("error", error) }
+        }
+        return json.bytes
     }
 }

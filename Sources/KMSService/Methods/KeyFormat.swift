@@ -38,24 +38,21 @@ enum KeyFormat: String, CaseIterable, Sendable {
 
     // MARK: The forms that not every key has, and the one that is no text
 
-    /// - Parameter parameter: what asks for it.
-    static func pkcs1PEM(of key: PublicKey, for parameter: String = "formats") throws(RPCError) -> String {
+    private static func pkcs1PEM(of key: PublicKey) throws(RPCError) -> String {
         guard let pem = key.pkcs1PEM else {
-            throw .invalidParams(parameter, "asks for \"pkcs1\", which only RSA keys have, and this is an EC key")
+            throw .invalidParams("formats", "asks for \"pkcs1\", which only RSA keys have, and this is an EC key")
         }
         return pem
     }
 
-    static func sshLine(
-        of key: PublicKey, keyTag: String, for parameter: String = "formats"
-    ) throws(RPCError) -> String {
+    private static func sshLine(of key: PublicKey, keyTag: String) throws(RPCError) -> String {
         guard let line = key.sshLine(comment: keyTag) else {
-            throw .invalidParams(parameter, "asks for \"ssh\", which has no keys on secp256k1")
+            throw .invalidParams("formats", "asks for \"ssh\", which has no keys on secp256k1")
         }
         return line
     }
 
-    static func jwk(of key: PublicKey) -> [UInt8] {
+    private static func jwk(of key: PublicKey) -> [UInt8] {
         var json = JSONWriter()
         key.writeJWK(to: &json)
         return json.bytes

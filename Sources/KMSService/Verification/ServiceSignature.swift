@@ -13,9 +13,13 @@ package struct ServiceSignature: Equatable, Sendable {
     /// Whether a text claims to be the service's own form, rightly or not.
     package static func hasServicePrefix(_ text: String) -> Bool { text.hasPrefix(prefix) }
 
-    /// - Parameter text: the standard alphabet of Base64, padded, without white space.
+    /// - Parameters:
+    ///   - text: without white space.
+    ///   - decode: reads the Base64, which is that of the standard alphabet, padded, unless somebody takes more.
     /// - Throws: `InvalidValue` named `signature`, without any of its text.
-    package init(_ text: String) throws(InvalidValue) {
+    package init(
+        _ text: String, decoding decode: (String) -> [UInt8]? = Base64.decode
+    ) throws(InvalidValue) {
         var base64 = Substring(text)
         if Self.hasServicePrefix(text) {
             let parts = text.dropFirst(Self.prefix.count).split(
@@ -28,7 +32,7 @@ package struct ServiceSignature: Equatable, Sendable {
         } else {
             version = nil
         }
-        guard let bytes = Base64.decode(String(base64)) else {
+        guard let bytes = decode(String(base64)) else {
             throw Self.invalid("must be Base64 of the standard alphabet, padded")
         }
         self.bytes = bytes

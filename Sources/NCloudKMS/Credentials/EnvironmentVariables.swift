@@ -19,6 +19,11 @@ public struct EnvironmentVariables: Sendable {
         value(name).flatMap { $0.isEmpty ? nil : $0 }
     }
 
+    /// The same without some variables.
+    package func without(_ names: [String]) -> EnvironmentVariables {
+        EnvironmentVariables { [value] name in names.contains(name) ? nil : value(name) }
+    }
+
     /// The first variable of several that is set.
     func first(of names: [String]) -> (name: String, value: String)? {
         for name in names {

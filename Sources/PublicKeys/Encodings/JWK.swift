@@ -6,10 +6,22 @@ extension PublicKey {
     /// `kid` is `jwkThumbprint`. There is no `alg` and no `use`: what a key may be used for is the service's to say,
     /// and it does not say it with the key.
     public func writeJWK(to json: inout JSONWriter) {
+        writeJWK(to: &json, [])
+    }
+
+    /// Writes the key as `writeJWK` does, for a JWK Set of keys that verify signatures: with `use`, and for an EC key
+    /// with `alg`, as its curve has one algorithm (RFC 7518, section 3.4; RFC 8812, section 3.2). An RSA key has
+    /// several, and nobody says which one signs.
+    package func writeVerifyingJWK(to json: inout JSONWriter) {
+        let algorithm = curve.map { [(name: "alg", value: $0.joseAlgorithm)] } ?? []
+        writeJWK(to: &json, [(name: "use", value: "sig")] + algorithm)
+    }
+
+    private func writeJWK(to json: inout JSONWriter, _ usage: [(name: String, value: String)]) {
         json.object { object in
             object.member("kty", keyType.rawValue)
             object.member("kid", jwkThumbprint)
-            for member in jwkNumbers { object.member(member.name, member.value) }
+            for member in usage + jwkNumbers { object.member(member.name, member.value) }
         }
     }
 
@@ -39,6 +51,18 @@ extension PublicKey {
                 (name: "x", value: Base64.encodeForURL(Array(x))),
                 (name: "y", value: Base64.encodeForURL(Array(y))),
             ]
+        }
+    }
+}
+
+extension Curve {
+    /// The signature algorithm of JOSE that belongs to the curve.
+    fileprivate var joseAlgorithm: String {
+        switch self {
+        case .p256: "ES256"
+        case .p384: "ES384"
+        case .p521: "ES512"
+        case .secp256k1: "ES256K"
         }
     }
 }

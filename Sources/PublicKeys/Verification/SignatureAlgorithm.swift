@@ -1,3 +1,5 @@
+import COpenSSL
+
 /// The signature algorithms of RFC 7518, section 3.1, under their names there.
 public enum SignatureAlgorithm: String, CaseIterable, Sendable {
     // RSASSA-PKCS1-v1_5.
@@ -45,6 +47,23 @@ public enum SignatureAlgorithm: String, CaseIterable, Sendable {
         switch scheme {
         case .rsaPKCS1, .rsaPSS: key.keyType == .rsa
         case .ecdsa(let curve): key.curve == curve
+        }
+    }
+    /// Whether bytes have the form of a signature by this algorithm: by a key of any size that is accepted, in either
+    /// encoding. It is about what a file may hold, not about whether the signature is valid.
+    package func canBeSignature(_ bytes: [UInt8]) -> Bool {
+        switch scheme {
+        case .rsaPKCS1, .rsaPSS:
+            // RFC 8017, section 8: as long as the modulus.
+            return (RSAPublicKey.allowedBits.lowerBound / 8...RSAPublicKey.allowedBits.upperBound / 8)
+                .contains(bytes.count)
+        case .ecdsa(let curve):
+            if bytes.count == 2 * curve.coordinateCount { return true }
+            // Ecdsa-Sig-Value (RFC 3279, section 2.2.3): a sequence of two integers.
+            var outer = DERElements(bytes[...])
+            guard let sequence = outer.next(V_ASN1_SEQUENCE), outer.rest.isEmpty else { return false }
+            var inner = DERElements(sequence)
+            return inner.next(V_ASN1_INTEGER) != nil && inner.next(V_ASN1_INTEGER) != nil && inner.rest.isEmpty
         }
     }
 }

@@ -8,30 +8,48 @@ struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Check everything that a call needs.",
         discussion: """
-            Looks at the configuration, the libraries, the credentials (never showing a secret), the name of the \
-            service, the connection to it, and its clock; with a key's tag it makes a real call, too. One line for \
-            each: ok, FAIL or skip. Exit status: 0, or 1 if something has failed; 64 for a wrong command line.
+            Looks at the configuration (every wrong setting is a line), the libraries, the credentials (never showing a \
+            secret), the name of the service, the connection to it, and its clock; with a key's tag it makes a real \
+            call, too. One line for each: ok, FAIL or skip.
+
+            With --format json each line is an object with check, verdict (ok, fail or skip), text, and error where a \
+            check failed with one.
+
+            \(ExitStatus.helpText(of: .doctor))
             """)
 
-    @Argument(help: "The tag of a key to call for.", transform: { try KeyTag($0) })
-    var keyTag: KeyTag?
+    @Argument(
+        help: ArgumentHelp("The tag of a key to call for; with @N its version N.", valueName: "key-tag[@version]"),
+        transform: { try KeyReference($0) })
+    var key: KeyReference?
+
+    @Option(help: "How the findings are written: text for people, json for programs.")
+    var format = FindingFormat.text
 
     @ParentCommand var program: Program
-    @OptionGroup var options: ServiceOptions
+    @OptionGroup var client: ClientOptions
+    @OptionGroup(visibility: .hidden) var load: LoadOptions
+    @OptionGroup(visibility: .hidden) var serving: ServingOptions
 
     func run() {
-        let flags = program.options.flags(overriddenBy: options)
-        let configuration = Result { () throws(ConfigurationError) in
-            try OneShot.configuration(flags, withoutOutput: EXIT_FAILURE)
-        }
-        var doctor = Doctor(keyTag: keyTag) { finding in
-            do {
-                try FileContents.append(Array("\(finding.line)\n".utf8), to: STDOUT_FILENO)
-            } catch {
-                Exit.now("stdout: \(error)", status: EXIT_FAILURE)
+        do throws(CommandFailure) {
+            let flags = program.options.flags(overriddenBy: [client, load, serving])
+            try OneShot.prepare(flags, needsStdout: true)
+            let configuration = OneShot.configuration(flags).mapError { error in
+                let all = ServiceConfiguration.mistakes(flags: flags, environment: .process)
+                return Doctor.Mistakes(all.isEmpty ? [error] : all)
             }
+            var doctor = Doctor(key: key) { finding in
+                do throws(CommandFailure) {
+                    let line = format == .json ? finding.json : Array(finding.line.utf8)
+                    try AnswerTarget.stdout.write(line + [UInt8(ascii: "\n")])
+                } catch {
+                    Exit.now(error, asJSON: format == .json)
+                }
+            }
+            Exit.now(doctor.examine(configuration, logger: OneShot.logger) ? .success : .negative)
+        } catch {
+            Exit.now(error, asJSON: format == .json)
         }
-        Exit.now(
-            status: doctor.examine(configuration, logger: OneShot.logger) ? EXIT_SUCCESS : EXIT_FAILURE)
     }
 }

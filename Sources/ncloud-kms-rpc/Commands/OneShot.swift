@@ -1,4 +1,3 @@
-import JSONRPC
 import KMSService
 import Logging
 import NCloudKMS
@@ -9,33 +8,34 @@ import Platform
 struct OneShot {
     let client: KMSClient
 
-    /// Ends the process with a line on stderr when the configuration can't be put to work.
-    ///
-    /// - Parameter withoutOutput: the status that a closed stdout ends the process with; nil goes on without one.
-    init(flags: [Setting.Name: String], withoutOutput: Int32?) {
+    /// - Parameter needsStdout: a stdout that is closed is an error.
+    init(flags: [Setting.Name: String], needsStdout: Bool) throws(CommandFailure) {
+        try Self.prepare(flags, needsStdout: needsStdout)
         do throws(ConfigurationError) {
-            let configuration = try Self.configuration(flags, withoutOutput: withoutOutput)
+            let configuration = try Self.configuration(flags).get()
             client = try configuration.makeClient(logger: Self.logger(configuration))
         } catch {
-            Exit.now(error)
+            throw CommandFailure(error)
         }
     }
 
-    /// Gets the process ready, and reads the configuration.
-    static func configuration(
-        _ flags: [Setting.Name: String], withoutOutput: Int32?
-    ) throws(ConfigurationError) -> ServiceConfiguration {
+    /// Gets the process ready, before it reads anything.
+    static func prepare(_ flags: [Setting.Name: String], needsStdout: Bool) throws(CommandFailure) {
+        let hasStdout: Bool
         do throws(PlatformError) {
             // What is opened later must not be taken for the user's stdin or stdout.
-            let hasOutput = try StandardStreams.fillGaps()
-            if !hasOutput, let withoutOutput {
-                Exit.now("stdout is closed, so nobody could read the answer", status: withoutOutput)
-            }
+            hasStdout = try StandardStreams.fillGaps()
             if flags[.allowDebug] == nil { try ProcessHardening.forbidInspection() }
         } catch {
-            Exit.now("\(error)", status: EX_OSERR)
+            throw CommandFailure(ConfigurationError("the system refused: \(error)", isUsage: false))
         }
-        return try ServiceConfiguration(flags: quiet(flags, .process), environment: .process)
+        if needsStdout, !hasStdout { throw .output("stdout", PlatformError("write", errorNumber: EBADF)) }
+    }
+
+    static func configuration(_ flags: [Setting.Name: String]) -> Result<ServiceConfiguration, ConfigurationError> {
+        Result { () throws(ConfigurationError) in
+            try ServiceConfiguration(flags: quiet(flags, .process), environment: .process)
+        }
     }
 
     static func logger(_ configuration: ServiceConfiguration) -> Logger {

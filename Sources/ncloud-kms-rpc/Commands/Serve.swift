@@ -8,13 +8,19 @@ import Platform
 /// The main job: JSON-RPC on stdin and stdout until one of them ends.
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Serve JSON-RPC 2.0 on stdin and stdout (as without a subcommand).")
+        abstract: "Serve JSON-RPC 2.0 on stdin and stdout (as without a subcommand).",
+        usage: "ncloud-kms-rpc [serve] [<options>]",
+        discussion: """
+            One request a line on stdin, one answer a line on stdout, logs on stderr, until stdin ends.
+
+            \(ExitStatus.helpText(of: .serve))
+            """)
 
     @ParentCommand var program: Program
     @OptionGroup var options: ServiceOptions
 
     func run() {
-        Self.serve(flags: program.options.flags(overriddenBy: options))
+        Self.serve(flags: program.options.flags(overriddenBy: options.groups))
     }
 
     static func serve(flags: [Setting.Name: String]) {
@@ -55,6 +61,6 @@ struct Serve: ParsableCommand {
             Exit.now(error)
         }
         let isComplete = service.run()
-        Exit.now(status: isComplete ? EXIT_SUCCESS : EX_IOERR)
+        Exit.now(isComplete ? .success : .output)
     }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import JSONRPC
 import KMSService
 import NCloudKMS
 import Platform
@@ -10,26 +9,30 @@ struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Verify the signature of a file with a public key.",
         discussion: """
-            The signature file holds the signature as it is, or as text: Base64, or the service's form ncpkms:vN:BASE64, \
-            whose N is the version of the key. Exit status: 0 valid, 1 not valid, whether \
-            or not stdout takes the word; 2 when that could not be told; 64 for \
-            a wrong command line, 78 for a wrong configuration or a signature file that can't be read.
+            The signature file holds the signature as it is, or as text: Base64 of the standard alphabet or the one for \
+            URLs, or the service's form ncpkms:vN:BASE64, whose N is the version of the key. The service signs with \
+            PS256 (RSA keys) and ES256 (EC keys).
+
+              ncloud-kms-rpc verify KEYTAG --algorithm PS256 --signature app.sig app.tar
+
+            \(ExitStatus.helpText(of: .verify))
             """)
 
     /// Signatures by the largest keys have 2 KiB, in Base64 not 3.
     private static let maximumSignatureBytes = 64 << 10
 
-    private enum Status {
-        static let notValid: Int32 = 1
-        static let unknown: Int32 = 2
-    }
+    @Argument(
+        help: ArgumentHelp("The key's tag; with @N its version N.", valueName: "key-tag[@version]"),
+        transform: { try KeyReference($0) })
+    var key: KeyReference
 
-    @OptionGroup var key: KeyArguments
+    @OptionGroup var version: KeyVersionOption
 
     @Option(help: "How it was signed, as RFC 7518 names it.")
     var algorithm: SignatureAlgorithm
 
-    @Option(help: ArgumentHelp("The file that holds the signature.", valueName: "file"), completion: .file())
+    @Option(
+        help: ArgumentHelp("The file that holds the signature; - is stdin.", valueName: "file"), completion: .file())
     var signature: String
 
     @Option(help: "How the two numbers of an ECDSA signature are written: in ASN.1 DER, or one after the other.")
@@ -39,60 +42,78 @@ struct VerifyCommand: ParsableCommand {
     var file: String
 
     @ParentCommand var program: Program
-    @OptionGroup var options: ServiceOptions
+    @OptionGroup var client: ClientOptions
+    @OptionGroup(visibility: .hidden) var load: LoadOptions
+    @OptionGroup(visibility: .hidden) var serving: ServingOptions
 
     func run() {
-        let flags = program.options.flags(overriddenBy: options)
-        let verifier = SignatureVerifier(OneShot(flags: flags, withoutOutput: nil).client)
-        let signatureFile: [UInt8]
-        do {
-            signatureFile = try FileContents.of(signature, maximumBytes: Self.maximumSignatureBytes)
+        do throws(CommandFailure) {
+            if file == "-", signature == "-" {
+                throw .usage("only one of the signature and the signed file can be stdin")
+            }
+            let query = try key.query(version: version.keyVersion)
+            let flags = program.options.flags(overriddenBy: [client, load, serving])
+            let verifier = SignatureVerifier(try OneShot(flags: flags, needsStdout: false).client)
+            let signatureFile = try signatureContents()
+            let isValid = try verdict(on: digest(), signatureFile, query, by: verifier)
+            do throws(CommandFailure) {
+                try AnswerTarget.stdout.write(Array((isValid ? "valid\n" : "not valid\n").utf8))
+            } catch  where error.isClosedReader {
+                // Who closes stdout wants the status alone.
+            }
+            Exit.now(isValid ? .success : .negative)
+        } catch {
+            Exit.now(error)
+        }
+    }
+
+    private func signatureContents() throws(CommandFailure) -> [UInt8] {
+        do throws(PlatformError) {
+            if signature == "-" {
+                return try FileContents.of(descriptor: STDIN_FILENO, maximumBytes: Self.maximumSignatureBytes)
+            }
+            return try FileContents.of(signature, maximumBytes: Self.maximumSignatureBytes)
         } catch {
             // The same as for every other file that a flag names.
-            Exit.now(ConfigurationError("--signature \(signature): \(error)", isUsage: false))
-        }
-        let digest = self.digest()
-        do throws(RPCError) {
-            let isValid = try verdict(by: verifier, on: digest, signatureFile).isValid
-            let status = isValid ? EXIT_SUCCESS : Status.notValid
-            Exit.now(
-                writing: Array((isValid ? "valid\n" : "not valid\n").utf8), status: status, failureStatus: status)
-        } catch {
-            Exit.now(error, status: Status.unknown)
+            throw CommandFailure(ConfigurationError("--signature \(signature): \(error)", isUsage: false))
         }
     }
 
     /// Of the file, which may be larger than the memory.
-    private func digest() -> [UInt8] {
+    private func digest() throws(CommandFailure) -> [UInt8] {
         guard var digest = StreamedDigest(algorithm.hash) else {
-            Exit.now("OpenSSL could not begin a digest", status: Status.unknown)
+            throw .internalFault("OpenSSL could not begin a digest")
         }
-        do {
+        do throws(PlatformError) {
             if file == "-" {
                 try FileContents.read(descriptor: STDIN_FILENO) { digest.update($0) }
             } else {
                 try FileContents.read(file) { digest.update($0) }
             }
         } catch {
-            Exit.now("\(file): \(error)", status: Status.unknown)
+            throw .undecided("\(file): \(error)")
         }
         return digest.finish()
     }
 
     private func verdict(
-        by verifier: SignatureVerifier, on digest: [UInt8], _ signatureFile: [UInt8]
-    ) throws(RPCError) -> SignatureVerdict {
+        on digest: [UInt8], _ contents: [UInt8], _ key: PublicKeyQuery, by verifier: SignatureVerifier
+    ) throws(CommandFailure) -> Bool {
+        let signatureFile: SignatureFile
+        let verdict: SignatureVerdict
         do {
-            return try verifier.waitForVerdict(
+            signatureFile = try SignatureFile(contents)
+            verdict = try verifier.waitForVerdict(
                 SignatureQuery(
-                    keyTag: key.keyTag, version: key.keyVersion, message: .digest(digest),
-                    signature: ServiceSignature(file: signatureFile), algorithm: algorithm, encoding: encoding))
-        } catch let error as SignatureFailure {
-            throw RPCError(error)
-        } catch let error as InvalidValue {
-            throw RPCError(error)
+                    keyTag: key.keyTag, version: key.version, message: .digest(digest),
+                    signature: signatureFile.signature, algorithm: algorithm, encoding: encoding))
         } catch {
-            throw .internalError("\(error)")
+            throw CommandFailure(of: error).withoutVerdict
         }
+        guard verdict.isValid || signatureFile.canBeSignature(by: algorithm) else {
+            throw .undecided(
+                "--signature \(signature): holds no signature by \(algorithm.rawValue), neither as bytes nor as Base64")
+        }
+        return verdict.isValid
     }
 }

@@ -1,21 +1,24 @@
+import Platform
 import TestSupport
 import Testing
 
 /// What all commands have in common.
 @Suite(.timeLimit(.minutes(5))) struct CommandLineTests {
-    private static let verify = ["verify", "k", "--algorithm", "RS256", "--signature", "/dev/null", "/dev/null"]
+    private static let verify = ["verify", "k", "--algorithm", "PS256", "--signature", "/dev/null", "/dev/null"]
 
     @Test(arguments: [
-        ["get-public-key"], ["get-public-key", "k", "surplus"], ["get-public-key", "k", "--no-such-flag"],
-        ["get-public-key", "a/b"], ["get-public-key", ".."], ["get-public-key", ""],
+        ["get-public-key"], ["get-public-key", "k", "--no-such-flag"],
+        ["get-public-key", "a/b"], ["get-public-key", "k", "a/b"], ["get-public-key", "k@0"], ["get-public-key", "k@"],
+        ["get-public-key", "k@1@2"], ["get-public-key", ".."], ["get-public-key", ""],
         ["get-public-key", "k", "--key-version", "0"], ["get-public-key", "k", "--key-version", "101"],
         ["get-public-key", "k", "--key-version", "two"], ["get-public-key", "k", "--format", "xml"],
         ["get-public-key", "k", "--format"], ["get-public-key", "k", "--zone", "moon"],
         ["--no-such-flag", "get-public-key", "k"],
-        ["verify"], ["verify", "k"], ["verify", "k", "/dev/null", "--algorithm", "RS256"],
+        ["verify"], ["verify", "k"], ["verify", "k", "/dev/null", "--algorithm", "PS256"],
         ["verify", "k", "/dev/null", "--signature", "/dev/null"], verify + ["surplus"],
         verify + ["--algorithm", "HS256"], verify + ["--encoding", "raw"], verify + ["--endpoint", "ftp://x"],
         ["doctor", "a/b"], ["doctor", "k", "surplus"], ["doctor", "--no-such-flag"],
+        ["doctor", "--format", "xml"], ["terraform", "surplus"], ["terraform", "--zone", "moon"], ["terraform"],
     ])
     func `a wrong command line is at most three lines on stderr, and status 64`(_ arguments: [String]) async throws {
         let outcome = try await ServiceProcess.output(of: arguments)
@@ -38,7 +41,74 @@ import Testing
         }
     }
 
-    @Test(arguments: [[], ["get-public-key"], ["verify"], ["doctor"], ["serve"]])
+    @Test(arguments: [
+        (["getPublicKey", "demo-ec"], "get-public-key"), (["verifySignature"], "verify"),
+        (["getStatus"], "request on stdin"),
+        (["rpc.discover"], "request on stdin"), (["get-publickey", "k"], "get-public-key"),
+        (["get_public_key"], "get-public-key"),
+        (["docter"], "doctor"), (["--zone", "gov", "verfy", "k"], "verify"), (["teraform"], "terraform"),
+        (["xyzzy"], "serve, get-public-key, verify, doctor, terraform, help"),
+        (["help", "nope"], "serve, get-public-key, verify, doctor, terraform, help"),
+        (["help", "getPublicKey"], "get-public-key"), (["nope", "--help"], "serve, get-public-key"),
+    ])
+    func `a word that is no command is status 64, and the line says what is`(
+        _ arguments: [String], _ hint: String
+    ) async throws {
+        let outcome = try await ServiceProcess.output(of: arguments)
+        #expect(outcome.result == [])
+        #expect(outcome.logLines.count == 1, "\(outcome.log)")
+        #expect(outcome.log.contains(hint), "\(outcome.log)")
+        #expect(outcome.status == 64)
+    }
+
+    @Test(arguments: [
+        ["--help"], ["--version"], ["help"], ["help", "verify"], ["verify", "--help"],
+        ["--generate-completion-script", "bash"],
+    ])
+    func `what a full disk does not take is status 74`(_ arguments: [String]) async throws {
+        let outcome = try await ServiceProcess.run(
+            arguments: arguments, output: .file("/dev/full", O_WRONLY), readsLog: true
+        ) { try await $0.waitForEnd() }
+        #expect(outcome.status == 74)
+        #expect(outcome.log.hasPrefix("ncloud-kms-rpc: stdout: "), "\(outcome.log)")
+        #expect(outcome.logLines.count == 1)
+    }
+
+    @Test(arguments: [
+        ("get-public-key", [0, 2, 64, 66, 69, 70, 74, 76, 77, 78]), ("verify", [0, 1, 2, 64, 70, 74, 78]),
+        ("doctor", [0, 1, 64, 70, 74]), ("terraform", [0, 2, 64, 66, 69, 70, 74, 76, 77, 78]),
+        ("serve", [0, 64, 74, 78]), (nil, [0, 1, 2, 64, 66, 69, 70, 74, 76, 77, 78]),
+    ])
+    func `help lists the statuses that there are`(_ command: String?, _ statuses: [Int]) async throws {
+        let outcome = try await ServiceProcess.output(of: (command.map { [$0] } ?? []) + ["--help"])
+        let lines = String(decoding: outcome.result, as: UTF8.self).split(
+            separator: "\n", omittingEmptySubsequences: false)
+        let start = try #require(lines.firstIndex(of: "Exit status:"))
+        let list = lines[(start + 1)...].prefix { !$0.isEmpty }
+        #expect(list.compactMap { $0.split(separator: " ").first.flatMap { Int($0) } } == statuses)
+    }
+
+    @Test(arguments: ["get-public-key", "verify", "doctor", "terraform"])
+    func `the help of a command that asks once lists only what acts on it`(_ command: String) async throws {
+        let outcome = try await ServiceProcess.output(of: [command, "--help"])
+        let help = String(decoding: outcome.result, as: UTF8.self)
+        for flag in [
+            "--framing", "--max-batch", "--max-in-flight", "--max-message-bytes", "--parent-pid", "--cache-ttl",
+            "--stale-if-error",
+        ] { #expect(!help.contains(flag)) }
+        // Which is one of those that ask for several keys.
+        #expect(help.contains("--max-connections") == (command == "get-public-key"))
+    }
+
+    @Test func `options that do not act are taken all the same`() async throws {
+        let kms = try EmulatedKMS()
+        let outcome = try await ServiceProcess.output(
+            of: ["get-public-key", "demo-ec", "--framing", "lines", "--cache-ttl", "5", "--max-batch", "7"],
+            environment: kms.environment)
+        #expect(outcome.status == 0, "\(outcome.log)")
+    }
+
+    @Test(arguments: [[], ["get-public-key"], ["verify"], ["doctor"], ["terraform"], ["serve"]])
     func `help is on stdout and names every flag`(_ command: [String]) async throws {
         let outcome = try await ServiceProcess.output(of: command + ["--help"])
         let help = String(decoding: outcome.result, as: UTF8.self)
@@ -52,6 +122,6 @@ import Testing
         let outcome = try await ServiceProcess.output(of: ["--generate-completion-script", shell])
         let script = String(decoding: outcome.result, as: UTF8.self)
         #expect(outcome.status == 0)
-        for command in ["get-public-key", "verify", "doctor"] { #expect(script.contains(command)) }
+        for command in ["get-public-key", "verify", "doctor", "terraform"] { #expect(script.contains(command)) }
     }
 }

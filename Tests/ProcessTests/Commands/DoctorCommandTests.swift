@@ -1,4 +1,6 @@
+import JSON
 import KMSEmulator
+import Platform
 import TestSupport
 import Testing
 
@@ -108,6 +110,51 @@ import Testing
         )
         #expect(doctor.lines[0].text.hasPrefix(arguments[0]), "\(doctor.lines[0].text)")
         #expect(doctor.status == 1)
+    }
+
+    @Test func `every wrong setting is a finding, not the first`() async throws {
+        let doctor = try await run(
+            ["--zone", "moon", "--config-file", "/nonexistent", "--framing", "none", "--rate-total", "x"],
+            environment: [
+                "NCLOUD_KMS_CACHE_TTL": "x", "NCLOUD_KMS_LOG_LEVEL": "loud", "NCLOUD_KMS_ENDPOINT": "ftp://x",
+            ])
+        let wrong = doctor.lines.filter { $0.verdict == "FAIL" }
+        #expect(
+            wrong.map { $0.text.prefix { $0 != " " } } == [
+                "NCLOUD_KMS_ENDPOINT", "--zone", "--config-file", "NCLOUD_KMS_CACHE_TTL", "--rate-total", "--framing",
+                "NCLOUD_KMS_LOG_LEVEL",
+            ])
+        #expect(wrong.allSatisfy { $0.check == "configuration" })
+        #expect(doctor.status == 1)
+    }
+
+    @Test func `with json each line is an object`() async throws {
+        let kms = try EmulatedKMS()
+        let outcome = try await ServiceProcess.output(
+            of: ["doctor", "none", "--format", "json"], environment: kms.environment)
+        let lines = try String(decoding: outcome.result, as: UTF8.self).split(separator: "\n")
+            .map { try JSONValue(parsing: String($0)) }
+        #expect(
+            lines.map { $0["check"]?.string } == [
+                "configuration", "libraries", "credentials", "dns", "connection", "clock", "key",
+            ])
+        #expect(lines.map { $0["verdict"]?.string } == ["ok", "ok", "ok", "ok", "ok", "ok", "fail"])
+        #expect(lines.allSatisfy { $0["text"]?.string?.isEmpty == false })
+        #expect(lines.map { $0["error"]?["code"]?.integer } == [nil, nil, nil, nil, nil, nil, 1004])
+        #expect(outcome.log == "")
+        #expect(outcome.status == 1)
+        let wrong = try await ServiceProcess.output(of: ["doctor", "a/b", "--format", "json"])
+        #expect(try JSONValue(parsing: wrong.log)["error"]?["code"]?.integer == -32602)
+        #expect(wrong.status == 64)
+    }
+
+    @Test func `findings that can't be written are status 74`() async throws {
+        let kms = try EmulatedKMS()
+        let full = try await ServiceProcess.run(
+            arguments: ["doctor"], environment: kms.environment, output: .file("/dev/full", O_WRONLY), readsLog: true
+        ) { try await $0.waitForEnd() }
+        #expect(full.status == 74)
+        #expect(full.logLines.count == 1, "\(full.log)")
     }
 
     @Test func `credentials of a server's role are found where the client finds them`() async throws {

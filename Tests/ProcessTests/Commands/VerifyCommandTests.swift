@@ -65,17 +65,60 @@ import Testing
         expect(try await run([keyTag, "--algorithm", algorithm] + pinned + [file]), 0)
     }
 
+    @Test(arguments: ["RS256", "PS256", "ES256"])
+    func `a signature can come on stdin, and in the alphabet of URLs`(_ algorithm: String) async throws {
+        let keys = try await TestKeys.shared.value
+        let tag = algorithm == "ES256" ? "ec" : "rsa"
+        let signature = try await (tag == "ec" ? keys.p256 : keys.rsa).sign(Self.message, algorithm: algorithm)
+        let forURL = Base64.encodeForURL(signature)
+        let padded = forURL + String(repeating: "=", count: (4 - forURL.count % 4) % 4)
+        for text in [
+            forURL, padded, "ncpkms:v\(tag == "ec" ? 1 : 2):\(forURL)",
+            "\(forURL.prefix(60))\n\(forURL.dropFirst(60))\n",
+        ] {
+            let arguments = [tag, "--algorithm", algorithm, "--signature"]
+            expect(try await run(arguments + ["-", file], input: Array(text.utf8)), 0)
+            expect(try await run(arguments + [try folder.write("signature", text.utf8), file]), 0)
+        }
+        expect(try await run([tag, "--algorithm", algorithm, "--signature", "-", file], input: signature), 0)
+    }
+
+    @Test func `both on stdin is a wrong command line`() async throws {
+        let outcome = try await run(["rsa", "--algorithm", "PS256", "--signature", "-", "-"])
+        #expect(outcome.status == 64)
+        #expect(outcome.logLines.count == 1)
+    }
+
+    /// With a 2,048 bit key and SHA-256 the service's salt has 222 bytes, as many as fit.
+    @Test func `a signature as the service makes them is PS256, and not RS256`() async throws {
+        let signature = try await TestKeys.shared.value.rsa.sign(
+            Self.message, algorithm: "PS256", saltLength: "222")
+        let path = try folder.write("signature", "ncpkms:v2:\(Base64.encode(signature))".utf8)
+        expect(try await run(["rsa", "--algorithm", "PS256", "--signature", path, file]), 0)
+        expect(try await run(["rsa", "--algorithm", "RS256", "--signature", path, file]), 1)
+    }
+
     @Test(arguments: [0, 1])
-    func `the status is the verdict's, even when stdout takes no word`(_ status: Int) async throws {
+    func `a verdict that can't be written is status 74, and a reader that is gone wants the status`(
+        _ status: Int
+    ) async throws {
         let signature = try await TestKeys.shared.value.rsa.sign(Self.message, algorithm: "RS256")
         let signed = status == 0 ? file : try folder.write("other", Self.message + [0])
         let path = try folder.write("signature", signature)
-        let outcome = try await ServiceProcess.run(
-            arguments: ["verify", "rsa", "--algorithm", "RS256", "--signature", path, signed],
-            environment: Self.kms.value.environment, output: .file("/dev/full", O_WRONLY), readsLog: true
+        let arguments = ["verify", "rsa", "--algorithm", "RS256", "--signature", path, signed]
+        let environment = try await Self.kms.value.environment
+        let full = try await ServiceProcess.run(
+            arguments: arguments, environment: environment, output: .file("/dev/full", O_WRONLY), readsLog: true
         ) { try await $0.waitForEnd() }
-        #expect(outcome.status == status)
-        #expect(outcome.log.hasPrefix("ncloud-kms-rpc: stdout: "), "\(outcome.log)")
+        #expect(full.status == 74)
+        #expect(full.log.hasPrefix("ncloud-kms-rpc: stdout: "), "\(full.log)")
+        let closed = try Channel.pipeFromProgram()
+        close(closed.ours)
+        let gone = try await ServiceProcess.run(
+            arguments: arguments, environment: environment, output: Channel(program: closed.program), readsLog: true
+        ) { try await $0.waitForEnd() }
+        #expect(gone.status == status)
+        #expect(gone.log == "")
     }
 
     @Test func `a file that is larger than any buffer is verified`() async throws {
@@ -97,10 +140,30 @@ import Testing
     }
 
     @Test(
-        arguments: [[], [0], Array("no signature at all".utf8), [UInt8](repeating: 0x41, count: 65_536)] as [[UInt8]])
-    func `a file that holds no signature is not valid`(_ contents: [UInt8]) async throws {
+        arguments: [
+            [], [0], Array("no signature at all".utf8), Array("nosignatureatall".utf8),
+            [UInt8](repeating: 0x41, count: 65_536), Array("<html>".utf8),
+            // Hexadecimal, which Base64 could be taken for.
+            Array(String(repeating: "0badc0de", count: 64).utf8),
+        ] as [[UInt8]])
+    func `a file that holds no signature is status 2, not 1`(_ contents: [UInt8]) async throws {
         let path = try folder.write("signature", contents)
-        expect(try await run(["rsa", "--algorithm", "RS256", "--signature", path, file]), 1)
+        for (tag, algorithm) in [("rsa", "PS256"), ("ec", "ES256")] {
+            let outcome = try await run([tag, "--algorithm", algorithm, "--signature", path, file])
+            #expect(outcome.result == [])
+            #expect(outcome.log.contains("holds no signature"), "\(outcome.log)")
+            #expect(outcome.logLines.count == 1)
+            #expect(outcome.status == 2)
+        }
+    }
+
+    @Test func `another signature, or by a key of another size, is not valid`() async throws {
+        let keys = try await TestKeys.shared.value
+        let other = try await keys.otherRSA.sign(Self.message, algorithm: "PS256")
+        for contents in [other, [UInt8](repeating: 1, count: 256)] {
+            let path = try folder.write("signature", contents)
+            expect(try await run(["rsa", "--algorithm", "PS256", "--signature", path, file]), 1)
+        }
     }
 
     @Test func `another version of the key is not valid`() async throws {

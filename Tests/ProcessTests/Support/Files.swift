@@ -34,8 +34,8 @@ func contents(of path: String) throws -> String {
     }
 }
 
-/// The names in a folder, save those that begin with a dot.
-func entries(ofFolder path: String) throws -> [String] {
+/// The names in a folder; those that begin with a dot only where they are asked for.
+func entries(ofFolder path: String, includingHidden: Bool = false) throws -> [String] {
     guard let folder = opendir(path) else { throw PlatformError("opendir \(path)") }
     defer { closedir(folder) }
     var names: [String] = []
@@ -43,7 +43,7 @@ func entries(ofFolder path: String) throws -> [String] {
         let name = withUnsafePointer(to: entry.pointee.d_name) {
             $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
         }
-        if !name.hasPrefix(".") { names.append(name) }
+        if !name.hasPrefix(".") || (includingHidden && name != "." && name != "..") { names.append(name) }
     }
     return names
 }

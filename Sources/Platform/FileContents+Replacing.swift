@@ -1,0 +1,99 @@
+extension FileContents {
+    /// Puts a file in the place of another one, or of none: whoever opens the path sees the old contents or the new
+    /// ones, never a part, and a failure leaves the old ones. The new file has the mode that the umask leaves.
+    ///
+    /// A symbolic link stays, and what it points to is replaced. What is no regular file, such as a pipe or a device, is
+    /// written to, and so is one of our own descriptors (`/dev/stdout`), as other programs hold it open too.
+    package static func replace(_ path: String, with bytes: [UInt8]) throws(PlatformError) {
+        if let descriptor = ownDescriptor(path) { return try append(bytes, to: descriptor) }
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+            let descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY)
+            guard descriptor >= 0 else { throw PlatformError("open") }
+            defer { close(descriptor) }
+            return try append(bytes, to: descriptor)
+        }
+        let target = try followingLinks(path)
+        let (temporary, descriptor) = try createBeside(target)
+        do throws(PlatformError) {
+            try fill(descriptor, with: bytes)
+            guard rename(temporary, target) == 0 else { throw PlatformError("rename") }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+    }
+
+    /// Whether a path is a terminal.
+    package static func isTerminal(_ path: String) -> Bool {
+        if let descriptor = ownDescriptor(path) { return isatty(descriptor) == 1 }
+        var status = stat()
+        // To open anything else might wait, or do something.
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFCHR else { return false }
+        let descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return isatty(descriptor) == 1
+    }
+
+    /// The descriptor that a path stands for. To open such a path would begin anew at the start of the file, and fails
+    /// for a socket.
+    private static func ownDescriptor(_ path: String) -> CInt? {
+        switch path {
+        case "/dev/stdin": return 0
+        case "/dev/stdout": return 1
+        case "/dev/stderr": return 2
+        default:
+            for folder in ["/dev/fd/", "/proc/self/fd/"] where path.hasPrefix(folder) {
+                return CInt(path.dropFirst(folder.count))
+            }
+            return nil
+        }
+    }
+
+    /// The path that a symbolic link leads to, whether or not there is something.
+    private static func followingLinks(_ path: String) throws(PlatformError) -> String {
+        /// As many as Linux follows.
+        let maximumLinks = 40
+        var path = path
+        for _ in 0..<maximumLinks {
+            var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+            let count = readlink(path, &buffer, buffer.count)
+            // It is none, or nothing is there; what else may be wrong the next call will tell.
+            if count < 0 { return path }
+            let target = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            path = target.hasPrefix("/") ? target : folder(of: path) + target
+        }
+        throw PlatformError("readlink", errorNumber: ELOOP)
+    }
+
+    /// With the slash at its end; "" for a name alone.
+    private static func folder(of path: String) -> Substring {
+        path.lastIndex(of: "/").map { path[...$0] } ?? ""
+    }
+
+    /// Creates an empty file in the folder of another one, as only there it can take its place at one go.
+    private static func createBeside(_ path: String) throws(PlatformError) -> (path: String, descriptor: CInt) {
+        while true {
+            let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
+            let temporary = "\(folder(of: path)).ncloud-kms-\(suffix)"
+            let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+            if descriptor >= 0 { return (temporary, descriptor) }
+            guard errno == EEXIST || errno == EINTR else { throw PlatformError("open") }
+        }
+    }
+
+    /// Writes all, sees to it that it is on the disk, and closes.
+    private static func fill(_ descriptor: CInt, with bytes: [UInt8]) throws(PlatformError) {
+        do throws(PlatformError) {
+            try append(bytes, to: descriptor)
+            // Else a crash could leave an empty file under the new name.
+            guard fsync(descriptor) == 0 else { throw PlatformError("fsync") }
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        // A network's file system may tell only now that it had no room.
+        guard close(descriptor) == 0 else { throw PlatformError("close") }
+    }
+}
