@@ -103,3 +103,13 @@ let package = Package(
             exclude: ["Fixtures"], swiftSettings: settings),
     ]
 )
+
+// `make test` runs the tests of the modules that hand memory to C a second time, optimised, and builds nothing else for it.
+if Context.environment["NCLOUD_KMS_TESTS_OF_C"] != nil {
+    let others: Set = [
+        "ncloud-kms-rpc", "KMSService", "JSONRPC", "ArchitectureTests", "JSONTests", "JSONRPCTests", "KMSServiceTests",
+        "ProcessTests",
+    ]
+    package.products.removeAll { others.contains($0.name) }
+    package.targets.removeAll { others.contains($0.name) }
+}
