@@ -18,6 +18,7 @@ MANUALS = $(SHARE)/man/man1
 BASH_COMPLETIONS = $(SHARE)/bash-completion/completions
 ZSH_COMPLETIONS = $(SHARE)/zsh/site-functions
 FISH_COMPLETIONS = $(SHARE)/fish/vendor_completions.d
+DESCRIPTION = .build/release/$(program) --experimental-dump-help
 COMPLETIONS = .build/release/$(program) --generate-completion-script
 
 .PHONY: help build man demo test soak sanitize bench lint install clean
@@ -30,10 +31,10 @@ build: ## Release binaries, at .build/release
 	$(foreach program,$(PROGRAMS),$(RELEASE) --product $(program) &&) true
 
 man: build ## Man pages and shell completions, at .build/share
-	$(RELEASE) --product generate-manual
+	$(RELEASE) --product generate-man-page
 	rm -rf $(SHARE)
 	mkdir -p $(MANUALS) $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS) $(FISH_COMPLETIONS)
-	$(foreach program,$(PROGRAMS),.build/release/generate-manual .build/release/$(program) -o $(MANUALS) &&) true
+	$(foreach program,$(PROGRAMS),$(DESCRIPTION) | .build/release/generate-man-page > $(MANUALS)/$(program).1 &&) true
 	$(foreach program,$(PROGRAMS),$(COMPLETIONS) bash > $(BASH_COMPLETIONS)/$(program) &&) true
 	$(foreach program,$(PROGRAMS),$(COMPLETIONS) zsh > $(ZSH_COMPLETIONS)/_$(program) &&) true
 	$(foreach program,$(PROGRAMS),$(COMPLETIONS) fish > $(FISH_COMPLETIONS)/$(program).fish &&) true

@@ -69,6 +69,10 @@ let package = Package(
             name: "ncloud-kms-emulator", dependencies: ["KMSEmulator", "JSON", "Platform", argumentParser],
             swiftSettings: settings),
 
+        // For the build: a filter that writes the manual pages.
+        .executableTarget(
+            name: "generate-man-page", dependencies: ["JSON", "KMSService", "Platform"], swiftSettings: settings),
+
         // Tests.
         .target(
             name: "TestSupport", dependencies: ["JSON", "Platform", subprocess], path: "Tests/TestSupport",
@@ -97,7 +101,8 @@ let package = Package(
         .testTarget(
             name: "ProcessTests",
             dependencies: [
-                "ncloud-kms-rpc", "ncloud-kms-emulator", "JSON", "JSONRPC", "KMSEmulator", "KMSService", "NCloudKMS",
+                "ncloud-kms-rpc", "ncloud-kms-emulator", "generate-man-page", "JSON", "JSONRPC", "KMSEmulator",
+                "KMSService", "NCloudKMS",
                 "Platform", "PublicKeys", "TestSupport", logging,
             ],
             exclude: ["Fixtures"], swiftSettings: settings),
