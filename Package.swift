@@ -111,10 +111,15 @@ let package = Package(
 
 // `make test` runs the tests of the modules that hand memory to C a second time, optimised, and builds nothing else for it.
 if Context.environment["NCLOUD_KMS_TESTS_OF_C"] != nil {
-    let others: Set = [
-        "ncloud-kms-rpc", "KMSService", "JSONRPC", "ArchitectureTests", "JSONTests", "JSONRPCTests", "KMSServiceTests",
-        "ProcessTests",
-    ]
-    package.products.removeAll { others.contains($0.name) }
-    package.targets.removeAll { others.contains($0.name) }
+    var kept: Set = ["PlatformTests", "PublicKeysTests", "NCloudKMSTests", "KMSEmulatorTests"]
+    // With what they need, and what that needs.
+    var count = 0
+    while count < kept.count {
+        count = kept.count
+        for target in package.targets where kept.contains(target.name) {
+            for case .byNameItem(let name, _) in target.dependencies { kept.insert(name) }
+        }
+    }
+    package.products = []
+    package.targets.removeAll { !kept.contains($0.name) }
 }
