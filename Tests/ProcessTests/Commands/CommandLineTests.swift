@@ -74,6 +74,16 @@ import Testing
         #expect(outcome.logLines.count == 1)
     }
 
+    @Test(arguments: [["--help"], ["--version"], ["--generate-completion-script", "fish"]])
+    func `help that a full disk does not take is no success of the emulator, either`(_ arguments: [String]) async throws
+    {
+        let outcome = try await ServiceProcess.run(
+            "ncloud-kms-emulator", arguments: arguments, output: .file("/dev/full", O_WRONLY), readsLog: true
+        ) { try await $0.waitForEnd() }
+        #expect(outcome.status == 74)
+        #expect(outcome.log.hasPrefix("ncloud-kms-emulator: stdout: "), "\(outcome.log)")
+    }
+
     @Test(arguments: [
         ("get-public-key", [0, 2, 64, 66, 69, 70, 74, 76, 77, 78]), ("verify", [0, 1, 2, 64, 70, 74, 78]),
         ("doctor", [0, 1, 64, 70, 74]), ("terraform", [0, 2, 64, 66, 69, 70, 74, 76, 77, 78]),
