@@ -46,6 +46,25 @@ static inline CURLcode clibcurl_easy_set_prereq_callback(CURL *handle, curl_prer
     return (curl_easy_setopt)(handle, CURLOPT_PREREQFUNCTION, value);
 }
 
+static inline CURLcode clibcurl_easy_set_progress_callback(CURL *handle, curl_xferinfo_callback value) {
+    return (curl_easy_setopt)(handle, CURLOPT_XFERINFOFUNCTION, value);
+}
+
+static inline CURLcode clibcurl_easy_set_sockopt_callback(CURL *handle, curl_sockopt_callback value) {
+    return (curl_easy_setopt)(handle, CURLOPT_SOCKOPTFUNCTION, value);
+}
+
+static inline CURLcode clibcurl_easy_set_closesocket_callback(CURL *handle, curl_closesocket_callback value) {
+    return (curl_easy_setopt)(handle, CURLOPT_CLOSESOCKETFUNCTION, value);
+}
+
+/// The `SSL *` of the connection that the transfer has now, or NULL: only libcurl may read from it or write to it.
+static inline void *clibcurl_easy_get_ssl(CURL *handle) {
+    struct curl_tlssessioninfo *info = NULL;
+    CURLcode code = (curl_easy_getinfo)(handle, CURLINFO_TLS_SSL_PTR, &info);
+    return code == CURLE_OK && info && info->backend == CURLSSLBACKEND_OPENSSL ? info->internals : NULL;
+}
+
 static inline CURLcode clibcurl_easy_get_long(CURL *handle, CURLINFO info, long *value) {
     return (curl_easy_getinfo)(handle, info, value);
 }

@@ -37,6 +37,8 @@ final class Fetch {
     var signature: String?
     /// What the wall clock was corrected by for the signature of its attempt.
     var signedOffset = Duration.zero
+    /// Its last attempt was on a kept connection that turned out to be dead.
+    var needsNewConnection = false
     /// How its last attempt failed.
     var lastError: KMSError?
 

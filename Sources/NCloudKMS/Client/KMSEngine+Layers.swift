@@ -109,6 +109,7 @@ extension KMSEngine {
             method: .post, baseURL: service.baseURL, target: target,
             headers: [("Content-Type", "application/json")] + headers,
             body: fetch.request.body,
+            needsNewConnection: fetch.needsNewConnection, hasAnotherAttempt: fetch.progress.mayHaveAnotherAttempt,
             isDirect: service.isLoopback, allowsPlainHTTP: service.isLoopback)
     }
 }

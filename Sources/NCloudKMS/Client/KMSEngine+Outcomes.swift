@@ -17,8 +17,10 @@ extension KMSEngine {
         logEnd(fetch, outcome)
         switch outcome {
         case .failure(let failure):
+            fetch.needsNewConnection = failure.needsNewConnection
             attemptFailed(fetch, KMSError(failure), failure.repetition.repetition)
         case .success(let response):
+            fetch.needsNewConnection = false
             finish(fetch, response)
         }
     }

@@ -104,8 +104,9 @@ actor KMSEngine {
         }
         // What is started just now has not been performed yet.
         if startTransfers() { return .again }
-        let admission = limiter.waiting > 0 ? limiter.nextAdmission(now: clock.now) : nil
-        return .sleep(until: [timers.next, admission].compactMap { $0 }.min())
+        let end = clock.now
+        let admission = limiter.waiting > 0 ? limiter.nextAdmission(now: end) : nil
+        return .sleep(until: [timers.next, admission, multi.nextLook(now: end)].compactMap { $0 }.min())
     }
 
     func fireTimers(now: Instant) {

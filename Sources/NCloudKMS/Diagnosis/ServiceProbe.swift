@@ -108,7 +108,9 @@ package struct ServiceProbe {
         while true {
             if let completion = try multi.perform().first { return try completion.outcome.get() }
             // Until libcurl's own time-outs at the latest.
-            try multi.poll(timeoutMilliseconds: nil)
+            let now = clock.now
+            try multi.poll(
+                timeoutMilliseconds: multi.nextLook(now: now).map { CurlThread.milliseconds(from: now, to: $0) })
         }
     }
 

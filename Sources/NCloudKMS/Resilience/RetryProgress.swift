@@ -46,6 +46,9 @@ package struct RetryProgress: Sendable {
         self.policy = policy
     }
 
+    /// Whether a failure of the attempt that is about to start may be followed by another.
+    var mayHaveAnotherAttempt: Bool { countedAttempts + 1 < policy.maximumAttempts }
+
     package mutating func attemptStarted() {
         attempts += 1
         isRetryUnsent = false

@@ -1,7 +1,9 @@
 import CLibcurl
+import Platform
 
-// What libcurl calls during `curl_multi_perform`, each with the transfer's `ResponseCollector`, which `CurlEasy` keeps
-// alive for as long as its handle. They neither throw nor trap: an error is told by a short count.
+// What libcurl calls during `curl_multi_perform`: with the transfer's `ResponseCollector` or its `TransferWatch`,
+// which `CurlEasy` keeps alive for as long as its handle. They neither throw nor trap: an error is told by a short count,
+// or by the number that means "no".
 
 nonisolated func curlReceivedHeaderLine(
     _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ collector: UnsafeMutableRawPointer?
@@ -17,12 +19,39 @@ nonisolated func curlReceivedBody(
 
 /// The connection stands, and the request is about to be written.
 nonisolated func curlIsAboutToSend(
-    _ collector: UnsafeMutableRawPointer?, _ remoteAddress: UnsafeMutablePointer<CChar>?,
+    _ watch: UnsafeMutableRawPointer?, _ remoteAddress: UnsafeMutablePointer<CChar>?,
     _ localAddress: UnsafeMutablePointer<CChar>?, _ remotePort: CInt, _ localPort: CInt
 ) -> CInt {
-    guard let collector else { return CURL_PREREQFUNC_ABORT }
-    Unmanaged<ResponseCollector>.fromOpaque(collector).takeUnretainedValue().requestIsAboutToBeSent()
-    return CURL_PREREQFUNC_OK
+    guard let watch else { return CURL_PREREQFUNC_ABORT }
+    let mayWrite = Unmanaged<TransferWatch>.fromOpaque(watch).takeUnretainedValue().isAboutToWrite(localPort: localPort)
+    return mayWrite ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
+}
+
+/// libcurl has read or written something, or looked whether it can.
+nonisolated func curlProgressed(
+    _ watch: UnsafeMutableRawPointer?, _ toDownload: curl_off_t, _ downloaded: curl_off_t, _ toUpload: curl_off_t,
+    _ uploaded: curl_off_t
+) -> CInt {
+    guard let watch else { return 1 }
+    return Unmanaged<TransferWatch>.fromOpaque(watch).takeUnretainedValue().progressed() ? 0 : 1
+}
+
+/// A socket was made and is about to be connected.
+nonisolated func curlOpenedSocket(
+    _ watch: UnsafeMutableRawPointer?, _ socket: curl_socket_t, _ purpose: curlsocktype
+) -> CInt {
+    guard let watch else { return CURL_SOCKOPT_ERROR }
+    Unmanaged<TransferWatch>.fromOpaque(watch).takeUnretainedValue().opened(socket)
+    return CURL_SOCKOPT_OK
+}
+
+/// A socket is to be closed, perhaps long after the handle that opened it is gone: hence the table, which `MultiWaker`
+/// keeps alive until libcurl has closed all of them.
+nonisolated func curlClosesSocket(_ connections: UnsafeMutableRawPointer?, _ socket: curl_socket_t) -> CInt {
+    if let connections {
+        Unmanaged<ConnectionTable>.fromOpaque(connections).takeUnretainedValue().closed(socket)
+    }
+    return close(socket)
 }
 
 /// - Returns: the number of bytes taken. Any other number than `count` makes libcurl end the transfer.

@@ -10,6 +10,9 @@ final class CurlEasy {
     /// Connections idle for longer are not used again: gateways and balancers commonly drop them after 60 s.
     static let longestIdle = Duration.seconds(55)
 
+    /// The addresses of a name are remembered for as long, unless connecting to them fails.
+    private static let longestNameMemory = Duration.seconds(60)
+
     /// The usual answer is below 2 KiB, with its header.
     private static let receiveBufferBytes = 4 << 10
     /// The least that libcurl accepts; a request is below 1 KiB.
@@ -17,23 +20,27 @@ final class CurlEasy {
 
     let handle: UnsafeMutableRawPointer
     private let collector: ResponseCollector
+    let watch: TransferWatch
     private let configuration: TransportConfiguration
     private let tls: TLSSetup
     private var memory = RequestMemory()
     /// libcurl writes its text of the last error here.
     private let errorText: UnsafeMutablePointer<CChar>
-    private var service = ""
+    /// Scheme, host and port of the request's service.
+    private(set) var service = ""
 
     /// What rarely differs between requests, as it is set now; nil: not known.
     private struct Route: Equatable {
         var isDirect: Bool
         var allowsPlainHTTP: Bool
-        var connectTimeout: Duration
+        var needsNewConnection: Bool
+        var looksNameUpAnew: Bool
     }
     private var route: Route?
 
     init(
-        _ configuration: TransportConfiguration, authorities: CertificateAuthorities, clock: any TimeSource
+        _ configuration: TransportConfiguration, authorities: CertificateAuthorities, connections: ConnectionTable,
+        clock: any TimeSource
     ) throws(TransportFailure) {
         guard let handle = curl_easy_init() else {
             throw TransportFailure(.setup, message: "libcurl has no memory for another transfer.")
@@ -42,9 +49,10 @@ final class CurlEasy {
         self.configuration = configuration
         tls = TLSSetup(authorities)
         collector = ResponseCollector(clock: clock)
+        watch = TransferWatch(handle, collector: collector, connections: connections, clock: clock)
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
-        try configure()
+        try configure(connections)
     }
 
     deinit {
@@ -55,7 +63,7 @@ final class CurlEasy {
 
     // MARK: Once
 
-    private func configure() throws(TransportFailure) {
+    private func configure(_ connections: ConnectionTable) throws(TransportFailure) {
         try configureProtocol()
         try configureTrust()
         try configureProxy()
@@ -68,9 +76,21 @@ final class CurlEasy {
         try set(CURLOPT_WRITEDATA, collector)
         try check(
             clibcurl_easy_set_write_callback(handle, CURLOPT_WRITEFUNCTION, curlReceivedBody), CURLOPT_WRITEFUNCTION)
-        try set(CURLOPT_PREREQDATA, collector)
-        try check(clibcurl_easy_set_prereq_callback(handle, curlIsAboutToSend), CURLOPT_PREREQFUNCTION)
+        try configureWatch(connections)
         try set(CURLOPT_ERRORBUFFER, UnsafeMutableRawPointer(errorText))
+    }
+
+    private func configureWatch(_ connections: ConnectionTable) throws(TransportFailure) {
+        let watch = Unmanaged.passUnretained(watch).toOpaque()
+        try set(CURLOPT_PREREQDATA, watch)
+        try check(clibcurl_easy_set_prereq_callback(handle, curlIsAboutToSend), CURLOPT_PREREQFUNCTION)
+        try set(CURLOPT_XFERINFODATA, watch)
+        try check(clibcurl_easy_set_progress_callback(handle, curlProgressed), CURLOPT_XFERINFOFUNCTION)
+        try set(CURLOPT_NOPROGRESS, 0)
+        try set(CURLOPT_SOCKOPTDATA, watch)
+        try check(clibcurl_easy_set_sockopt_callback(handle, curlOpenedSocket), CURLOPT_SOCKOPTFUNCTION)
+        try set(CURLOPT_CLOSESOCKETDATA, Unmanaged.passUnretained(connections).toOpaque())
+        try check(clibcurl_easy_set_closesocket_callback(handle, curlClosesSocket), CURLOPT_CLOSESOCKETFUNCTION)
     }
 
     private func configureProtocol() throws(TransportFailure) {
@@ -87,6 +107,8 @@ final class CurlEasy {
         try set(CURLOPT_ACCEPT_ENCODING, nil as String?)
         try set(CURLOPT_HTTP_CONTENT_DECODING, 0)
         try set(CURLOPT_TRANSFER_ENCODING, 0)
+        // `ChunkedBody` decodes, and counts what libcurl leaves uncounted.
+        try set(CURLOPT_HTTP_TRANSFER_DECODING, 0)
         try check(
             clibcurl_easy_set_offset(
                 handle, CURLOPT_MAXFILESIZE_LARGE, curl_off_t(HTTPResponse.largestBodyBytes)),
@@ -100,6 +122,8 @@ final class CurlEasy {
         // Else ending a transfer waits for its name lookup, and with it the thread that serves all others.
         try set(CURLOPT_QUICK_EXIT, 1)
         try set(CURLOPT_TCP_NODELAY, 1)
+        // It covers names, proxies and TLS, too, which have the attempt's time. TCP alone is limited by `TransferWatch`.
+        try set(CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(HTTPRequest.longestAttempt))
         try set(CURLOPT_MAXLIFETIME_CONN, Int(Self.longestConnectionLife.components.seconds))
         try set(CURLOPT_MAXAGE_CONN, Int(Self.longestIdle.components.seconds))
     }
@@ -140,16 +164,19 @@ final class CurlEasy {
     // MARK: For each transfer
 
     /// Makes the handle ready to be added to a multi handle.
-    func prepare(_ request: HTTPRequest) throws(TransportFailure) {
+    ///
+    /// - Parameter looksNameUpAnew: whatever libcurl remembers of the name's addresses.
+    func prepare(_ request: HTTPRequest, looksNameUpAnew: Bool = false) throws(TransportFailure) {
         try request.validate()
         collector.reset()
         try setAuthorities()
+        watch.begin(request)
         errorText[0] = 0
         service = request.baseURL
         try setRoute(
             Route(
                 isDirect: request.isDirect, allowsPlainHTTP: request.allowsPlainHTTP,
-                connectTimeout: request.connectTimeout))
+                needsNewConnection: request.needsNewConnection, looksNameUpAnew: looksNameUpAnew))
         try set(CURLOPT_URL, request.baseURL + request.target)
         try set(CURLOPT_TIMEOUT_MS, Self.milliseconds(request.attemptTimeout))
         // Without a value it switches off `Expect: 100-continue`, which libcurl may add by itself.
@@ -167,14 +194,30 @@ final class CurlEasy {
         }
     }
 
+    /// Makes the handle ready to be added for the same request once more, if it ended because its connection would not do.
+    func prepareForAnotherConnection() throws(TransportFailure) -> Bool {
+        guard watch.wantsAnotherConnection || collector.isForeign, var route else { return false }
+        watch.ended(isSound: false)
+        watch.beginAgain()
+        collector.reset()
+        errorText[0] = 0
+        route.needsNewConnection = true
+        try setRoute(route)
+        return true
+    }
+
     /// What came of the transfer. After it the handle is off the multi handle.
     func finish(_ code: CURLcode) -> Result<HTTPResponse, TransportFailure> {
         defer { collector.reset() }
+        watch.ended(isSound: code == CURLE_OK && !collector.hasSurplus)
         // libcurl takes a header that is cut between two lines for a whole one.
-        let code = code == CURLE_OK && !collector.headerIsComplete ? CURLE_PARTIAL_FILE : code
+        let isWhole = collector.headerIsComplete && collector.bodyIsComplete
+        let code = code == CURLE_OK && !isWhole ? CURLE_PARTIAL_FILE : code
         let succeeded = code == CURLE_OK || collector.switchedProtocols
         guard succeeded, let sent = collector.sent, let received = collector.received else {
-            return .failure(TransportFailure(evidence(for: code)))
+            var failure = TransportFailure(evidence(for: watch.heldUpOthers ? CURLE_OPERATION_TIMEDOUT : code))
+            failure.needsNewConnection = watch.noteLoss(failure)
+            return .failure(failure)
         }
         return .success(
             HTTPResponse(
@@ -195,7 +238,9 @@ final class CurlEasy {
         route = nil
         try set(CURLOPT_NOPROXY, new.isDirect ? "*" : configuration.proxy?.exceptions ?? "")
         try set(CURLOPT_PROTOCOLS_STR, new.allowsPlainHTTP ? "https,http" : "https")
-        try set(CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(new.connectTimeout))
+        try set(CURLOPT_FRESH_CONNECT, new.needsNewConnection ? 1 : 0)
+        try set(
+            CURLOPT_DNS_CACHE_TIMEOUT, new.looksNameUpAnew ? 0 : Int(Self.longestNameMemory.components.seconds))
         route = new
     }
 
@@ -229,6 +274,8 @@ final class CurlEasy {
         evidence.depthOfRefusal = tls.handshake?.depthOfRefusal
         evidence.wasAskedForCertificate = tls.handshake?.wasAskedForCertificate ?? false
         evidence.lacksRandomness = code == CURLE_SSL_CONNECT_ERROR && RAND_status() != 1
+        evidence.isMalformed = collector.isMalformed
+        evidence.wasAnsweredUnasked = watch.wasAnsweredUnasked
         // The authorities' were given back by now.
         evidence.lacksDescriptors =
             code != CURLE_OK && Descriptors.areExhausted || tls.problem?.isLackOfDescriptors ?? false

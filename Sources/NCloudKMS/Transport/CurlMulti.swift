@@ -20,10 +20,15 @@ final class CurlMulti {
     let waker: MultiWaker
     private let configuration: TransportConfiguration
     private let authorities: CertificateAuthorities
+    private let connections: ConnectionTable
     private let clock: any TimeSource
     private var transfers: [TransferID: CurlEasy] = [:]
     private var identities: [UnsafeMutableRawPointer: TransferID] = [:]
     private var idle: [CurlEasy] = []
+    /// Transfers that somebody must look after, beside libcurl: see `nextLook`.
+    private var watched: [TransferID] = []
+    /// Services to which connecting has failed, and has not succeeded since: their addresses may have changed.
+    private var unreachedServices: Set<String> = []
     private var lastNumber: UInt64 = 0
 
     private var handle: UnsafeMutableRawPointer { waker.handle }
@@ -35,7 +40,8 @@ final class CurlMulti {
         guard let handle = curl_multi_init() else {
             throw TransportFailure(.setup, message: "libcurl has no memory for its transfers.")
         }
-        waker = MultiWaker(owning: handle)
+        connections = ConnectionTable(clock: clock)
+        waker = MultiWaker(owning: handle, connections: connections)
         self.configuration = configuration
         authorities = CertificateAuthorities(file: configuration.caFile, system: environment.systemAuthorities)
         self.clock = clock
@@ -67,7 +73,7 @@ final class CurlMulti {
         }
         let easy = if let ready = idle.popLast() { ready } else { try makeEasy() }
         do {
-            try easy.prepare(request)
+            try easy.prepare(request, looksNameUpAnew: unreachedServices.contains(request.baseURL))
             try check(curl_multi_add_handle(handle, easy.handle), "begin a transfer")
         } catch {
             easy.wipe()
@@ -78,6 +84,7 @@ final class CurlMulti {
         let id = TransferID(number: lastNumber)
         transfers[id] = easy
         identities[easy.handle] = id
+        watched.append(id)
         return id
     }
 
@@ -89,7 +96,21 @@ final class CurlMulti {
     /// Does nothing if it has ended.
     func cancel(_ id: TransferID) {
         guard let easy = transfers[id] else { return }
+        easy.watch.dropped()
         release(easy, id)
+    }
+
+    /// When `perform` must be called, whatever `poll` says; nil: no sooner than `poll` says.
+    ///
+    /// Nil, too, while all transfers wait for answers on sound connections, so that no timer wakes an idle process.
+    func nextLook(now: Instant) -> Instant? {
+        var next: Instant?
+        watched.removeAll { id in
+            guard let look = transfers[id]?.watch.nextLook(now: now) else { return true }
+            next = min(next ?? look, look)
+            return false
+        }
+        return next
     }
 
     /// Reads and writes whatever can be without waiting.
@@ -98,21 +119,59 @@ final class CurlMulti {
     /// - Throws: `setup`, if libcurl itself fails. Transfers that ended before are returned by the next call.
     func perform() throws(TransportFailure) -> [Completion] {
         guard !transfers.isEmpty else { return [] }
+        connections.beginTurn()
         var stillRunning: CInt = 0
         try check(curl_multi_perform(handle, &stillRunning), "transfer")
-        guard Int(stillRunning) < transfers.count else { return [] }
         var completions: [Completion] = []
+        if Int(stillRunning) < transfers.count { takeEnded(&completions) }
+        if !watched.isEmpty { endOverdue(&completions) }
+        return completions
+    }
+
+    private func takeEnded(_ completions: inout [Completion]) {
         var remaining: CInt = 0
         while let message = curl_multi_info_read(handle, &remaining) {
             guard message.pointee.msg == CURLMSG_DONE, let easyHandle = message.pointee.easy_handle,
                 let id = identities[easyHandle], let easy = transfers[id]
             else { continue }
-            // The message dies with `release`, and what `finish` asks the handle for does not.
+            // The message dies with the removal, and what `finish` asks the handle for does not.
             let code = message.pointee.data.result
-            release(easy, id)
-            completions.append(Completion(id: id, outcome: easy.finish(code)))
+            guard !isReplaced(easy) else { continue }
+            completions.append(finish(easy, id, code))
         }
-        return completions
+    }
+
+    /// Begins a transfer again whose request has no connection yet; `poll` will not wait before its next turn.
+    private func isReplaced(_ easy: CurlEasy) -> Bool {
+        do {
+            guard try easy.prepareForAnotherConnection() else { return false }
+            try check(curl_multi_remove_handle(handle, easy.handle), "end a transfer")
+            try check(curl_multi_add_handle(handle, easy.handle), "begin a transfer")
+            return true
+        } catch {
+            // It ends as what libcurl made of it.
+            return false
+        }
+    }
+
+    /// Ends what has used up a time that libcurl does not know of.
+    private func endOverdue(_ completions: inout [Completion]) {
+        let now = clock.now
+        for id in watched {
+            guard let easy = transfers[id], easy.watch.isOverdue(now: now) else { continue }
+            completions.append(finish(easy, id, CURLE_OPERATION_TIMEDOUT))
+        }
+    }
+
+    private func finish(_ easy: CurlEasy, _ id: TransferID, _ code: CURLcode) -> Completion {
+        release(easy, id)
+        let outcome = easy.finish(code)
+        switch easy.watch.hasReachedPeer {
+        case true: unreachedServices.remove(easy.service)
+        case false: unreachedServices.insert(easy.service)
+        case nil: break
+        }
+        return Completion(id: id, outcome: outcome)
     }
 
     /// Waits until a connection can be read or written, libcurl has something to do, somebody calls the waker, or the
@@ -134,7 +193,7 @@ final class CurlMulti {
     }
 
     private func makeEasy() throws(TransportFailure) -> CurlEasy {
-        try CurlEasy(configuration, authorities: authorities, clock: clock)
+        try CurlEasy(configuration, authorities: authorities, connections: connections, clock: clock)
     }
 
     private func set(_ option: CURLMoption, _ value: Int) throws(TransportFailure) {

@@ -10,7 +10,8 @@ struct HTTPRequest: Sendable {
     /// Longest time that one attempt may take, from its connection to the last byte (spec page 03, Transport).
     static let longestAttempt = Duration.seconds(10)
 
-    /// Longest time for name, connection, proxy and TLS handshake together (spec page 03, Transport).
+    /// Longest time in which an address must answer a TCP connect. All addresses of a name together have twice as long;
+    /// looking the name up, a proxy's CONNECT and the TLS handshake have the attempt's time.
     static let longestConnect = Duration.seconds(3)
 
     var method: Method
@@ -31,7 +32,14 @@ struct HTTPRequest: Sendable {
     /// At most `longestAttempt`.
     var attemptTimeout: Duration = HTTPRequest.longestAttempt
 
+    /// For each address; at most `longestConnect`.
     var connectTimeout: Duration = HTTPRequest.longestConnect
+
+    /// Not on a connection that was kept: such a one has just turned out to be dead.
+    var needsNewConnection = false
+
+    /// Should this attempt fail, there may be another. Then a connection that was idle for long gets less time.
+    var hasAnotherAttempt = false
 
     /// Never through the proxy: for loopback and the metadata service.
     var isDirect = false

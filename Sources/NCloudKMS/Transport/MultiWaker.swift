@@ -10,9 +10,13 @@ final class MultiWaker: @unchecked Sendable {
     // any time before `curl_multi_cleanup`: it writes to a descriptor that is fixed when the handle is made. The other
     // calls are made by `CurlMulti` and `CurlThread` alone, which see to it that they are on one thread.
     let handle: UnsafeMutableRawPointer
+    /// Told of each connection that libcurl closes, the last ones by `curl_multi_cleanup`. Only the thread of the transfers
+    /// uses it, and after them whoever lets go last.
+    private let connections: ConnectionTable
 
-    init(owning handle: UnsafeMutableRawPointer) {
+    init(owning handle: UnsafeMutableRawPointer, connections: ConnectionTable) {
         self.handle = handle
+        self.connections = connections
     }
 
     deinit {

@@ -3,13 +3,17 @@ import Platform
 /// Puts one answer together from what libcurl's callbacks hand over.
 ///
 /// Informational answers (1xx) may come before the final one: every status line begins anew, so that the last counts.
-/// Lines after the final header are a chunked body's trailers, and ignored.
+/// A chunked body's trailers are ignored.
 final class ResponseCollector {
-    /// Largest header that is accepted, all informational answers included: a real one has 1 KiB.
+    /// Most bytes that are accepted beside the body: the header, all informational answers included, and the sizes,
+    /// extensions and trailers of a body in chunks. A real answer has 1 KiB of them.
     static let largestHeaderBytes = 64 << 10
 
     /// Longest value of a header field that is kept; the texts of the service are capped at as much (spec page 02).
     static let longestValueBytes = 1_024
+
+    /// Whatever the header says of one (RFC 9112, section 6.3).
+    private static let statusesWithoutBody = [204, 304]
 
     private enum Position {
         case statusLine
@@ -21,7 +25,11 @@ final class ResponseCollector {
     private var position = Position.statusLine
     private var headerBytes = 0
     private var requestIDRank = ResponseCollector.requestIDFields.count
+    /// Nil if the body is not in chunks.
+    private var chunks: ChunkedBody?
 
+    /// The socket of the kept connection that the request was written to; nil if the connection is new.
+    var keptSocket: CInt?
     /// 0 before a status line came.
     private(set) var status = 0
     private(set) var headers = HTTPResponse.Headers()
@@ -33,8 +41,16 @@ final class ResponseCollector {
     private(set) var received: HTTPResponse.Moment?
     /// The answer was refused because it is too large.
     private(set) var isTooLarge = false
-    /// The empty line behind the final header came.
+    /// The answer was refused because its body is not in the chunks that it announces.
+    private(set) var isMalformed = false
+    /// The answer was sent before the peer had the request, so it is another request's.
+    private(set) var isForeign = false
+    /// The empty line after the final header came.
     var headerIsComplete: Bool { position == .afterHeader }
+    /// False if the last chunk of a body in chunks has not come.
+    var bodyIsComplete: Bool { chunks?.isComplete ?? true || Self.statusesWithoutBody.contains(status) }
+    /// The peer sent more than one answer.
+    var hasSurplus: Bool { chunks?.hasSurplus ?? false }
     /// The answer was ended at its header, because what follows a 101 is not HTTP.
     private(set) var switchedProtocols = false
 
@@ -51,24 +67,41 @@ final class ResponseCollector {
         sent = nil
         received = nil
         isTooLarge = false
+        isMalformed = false
+        isForeign = false
         switchedProtocols = false
+        keptSocket = nil
     }
 
-    func requestIsAboutToBeSent() {
-        sent = clock.now
+    /// - Returns: when that is, so now.
+    func requestIsAboutToBeSent() -> Instant {
+        let now = clock.now
+        sent = now
+        return now
+    }
+
+    /// The transfer brings too much before there is an answer of the service's.
+    func refuseAsTooLarge() {
+        isTooLarge = true
     }
 
     /// Takes a line of a header with its line end.
     ///
     /// - Returns: whether the transfer should go on.
     func takeHeaderLine(_ line: UnsafeRawBufferPointer) -> Bool {
-        guard position != .afterHeader else { return true }
         headerBytes += line.count
         guard headerBytes <= Self.largestHeaderBytes else {
             isTooLarge = true
             return false
         }
+        guard position != .afterHeader else { return true }
         if position == .statusLine, line.starts(with: "HTTP/".utf8) {
+            // Whoever answers a request has received it, and says so in the segment that begins the answer (RFC 9293, section
+            // 3.4). So what comes before was sent before.
+            if received == nil, let keptSocket, ConnectionTable.hasUnacknowledgedOutput(keptSocket) {
+                isForeign = true
+                return false
+            }
             startHeader()
             status = Self.status(in: line)
             received = HTTPResponse.Moment(of: clock)
@@ -83,8 +116,30 @@ final class ResponseCollector {
         return true
     }
 
+    /// Takes a piece of the body as it came, so in its chunks if it is in chunks.
+    ///
     /// - Returns: whether the transfer should go on.
     func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard var chunks else { return takeData(bytes) }
+        // Not to be copied by the first change.
+        self.chunks = nil
+        defer { self.chunks = chunks }
+        let framingBefore = chunks.framingBytes
+        do {
+            guard try chunks.take(bytes, takeData) else { return false }
+        } catch {
+            switch error {
+            case .malformed: isMalformed = true
+            case .trailerTooLong: isTooLarge = true
+            }
+            return false
+        }
+        headerBytes += chunks.framingBytes - framingBefore
+        isTooLarge = headerBytes > Self.largestHeaderBytes
+        return !isTooLarge
+    }
+
+    private func takeData(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard body.count + bytes.count <= HTTPResponse.largestBodyBytes else {
             isTooLarge = true
             return false
@@ -96,6 +151,7 @@ final class ResponseCollector {
     private func startHeader() {
         headers = HTTPResponse.Headers()
         requestIDRank = Self.requestIDFields.count
+        chunks = nil
     }
 
     /// The three digits after the first space; 0 if they are not there.
@@ -119,6 +175,9 @@ final class ResponseCollector {
             headers.date = headers.date ?? Self.value(line[(colon + 1)...])
         case 11 where Self.matches(name, "retry-after"):
             headers.retryAfter = headers.retryAfter ?? Self.value(line[(colon + 1)...])
+        case 17 where Self.matches(name, "transfer-encoding"):
+            // libcurl, too, looks for it among other encodings, none of which it was asked to undo.
+            if Self.lists("chunked", in: line[(colon + 1)...]) { chunks = ChunkedBody() }
         case 14...22:
             guard let rank = Self.requestIDFields.firstIndex(where: { Self.matches(name, $0) }),
                 rank < requestIDRank, let value = Self.value(line[(colon + 1)...]), !value.isEmpty
@@ -136,11 +195,28 @@ final class ResponseCollector {
         name.elementsEqual(lowercased.utf8) { $0 | 0x20 == $1 }
     }
 
+    /// Whether a list of words, separated by commas, has one.
+    ///
+    /// - Parameter lowercased: as for `matches`.
+    private static func lists(_ lowercased: String, in value: Slice<UnsafeRawBufferPointer>) -> Bool {
+        value.split(separator: UInt8(ascii: ",")).contains { part in
+            matches(part.trimmingWhiteSpace(), lowercased)
+        }
+    }
+
     /// The value without the white space around it; nil if it is too long to be true.
     private static func value(_ bytes: Slice<UnsafeRawBufferPointer>) -> String? {
-        var bytes = bytes
+        let bytes = bytes.trimmingWhiteSpace()
+        return bytes.count <= longestValueBytes ? String(decoding: bytes, as: UTF8.self) : nil
+    }
+}
+
+extension Slice<UnsafeRawBufferPointer> {
+    /// Without the white space and control characters around it.
+    fileprivate func trimmingWhiteSpace() -> Self {
+        var bytes = self
         while let first = bytes.first, first <= UInt8(ascii: " ") { bytes.removeFirst() }
         while let last = bytes.last, last <= UInt8(ascii: " ") { bytes.removeLast() }
-        return bytes.count <= longestValueBytes ? String(decoding: bytes, as: UTF8.self) : nil
+        return bytes
     }
 }

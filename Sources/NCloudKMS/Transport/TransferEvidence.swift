@@ -34,6 +34,10 @@ struct TransferEvidence {
     var requestWasSent = false
     var answerHasBegun = false
     var isTooLarge = false
+    /// The body is not in the chunks that it announces.
+    var isMalformed = false
+    /// A new connection had an answer on it before the request was sent.
+    var wasAnsweredUnasked = false
     /// The process may open no more files and sockets, or could not when the transfer needed one: libcurl tells that from
     /// no other failure.
     var lacksDescriptors = false
@@ -64,6 +68,8 @@ struct TransferEvidence {
     /// The map from libcurl's codes to ours.
     var kind: TransportFailure.Kind {
         if isTooLarge { return .tooLarge }
+        if isMalformed { return .badResponse }
+        if wasAnsweredUnasked { return .connectionLost(.unasked) }
         if lacksDescriptors, mayComeOfLackingDescriptors { return .noDescriptor }
         switch code {
         case CURLE_COULDNT_RESOLVE_HOST: return .nameResolution(temporary: !nameCanNotExist)

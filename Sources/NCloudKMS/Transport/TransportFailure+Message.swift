@@ -33,6 +33,7 @@ extension TransportFailure {
         case .closed: "closed the connection"
         case .empty: "closed the connection without an answer"
         case .cut: "closed the connection in the middle of its answer"
+        case .unasked: "sent an answer before it had a request"
         }
     }
 

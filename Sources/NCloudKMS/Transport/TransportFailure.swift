@@ -30,6 +30,8 @@ struct TransportFailure: Error, Sendable, Equatable {
         case empty
         /// Closed in the body.
         case cut
+        /// A new connection had an answer on it before the request was written.
+        case unasked
     }
 
     /// What an attempt was doing.
@@ -91,6 +93,8 @@ struct TransportFailure: Error, Sendable, Equatable {
     var kind: Kind
     /// One sentence for people. Never a header, a body, a user or a password.
     var message: String
+    /// A kept connection turned out to be dead: another attempt belongs on a new one.
+    var needsNewConnection = false
 
     init(_ kind: Kind, message: String) {
         self.kind = kind

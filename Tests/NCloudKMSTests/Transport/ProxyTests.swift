@@ -34,6 +34,33 @@ import Testing
         #expect(!failure.message.contains("cret"))
     }
 
+    /// What a proxy sends before, and then without an end.
+    @Test(arguments: [
+        ("HTTP/1.1 200 OK\r\n", "X-Filler: 0123456789\r\n"), ("HTTP/1.1 407 No\r\n", "X-Filler: 0123456789\r\n"),
+        ("HTTP/1.1 407 No\r\nContent-Length: 999999999\r\n\r\n", "x"),
+        ("HTTP/1.1 407 No\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"),
+    ])
+    func `an answer to CONNECT without an end is too large`(start: String, piece: String) throws {
+        let responder = try RawResponder { connection in
+            try connection.readRequest()
+            try connection.send(start)
+            while true { try connection.send(String(repeating: piece, count: 1_000)) }
+        }
+        let failure = try Transfers(.forTests(proxy: try Self.proxy(responder))).failure(of: Self.https)
+        #expect(failure.kind == .tooLarge, "\(failure)")
+    }
+
+    @Test func `a CONNECT that nobody answers has the attempt's time, not that of a TCP connect`() throws {
+        let responder = try RawResponder([.readRequest, .waitUntilPeerCloses])
+        var request = Self.https
+        request.connectTimeout = .milliseconds(20)
+        request.attemptTimeout = .milliseconds(400)
+        let start = SystemClock().now
+        let failure = try Transfers(.forTests(proxy: try Self.proxy(responder))).failure(of: request)
+        #expect(failure.kind == .timedOut(.handshake))
+        #expect(SystemClock().now - start > .milliseconds(300))
+    }
+
     @Test func `a proxy that is not there is told from a service that is not there`() throws {
         let responder = try RawResponder([])
         let proxy = try Self.proxy(responder)

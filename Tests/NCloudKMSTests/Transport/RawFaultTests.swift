@@ -6,6 +6,7 @@ import Testing
 /// What a server can do to a plain connection, byte by byte (spec page 03, the list of faults).
 @Suite struct RawFaultTests {
     private static let head = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n"
+    private static let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
     struct Fault: Sendable, CustomTestStringConvertible {
         var name: String
@@ -61,6 +62,30 @@ import Testing
             [.readRequest, .send("HTTP/1.1 200 OK\r\n" + String(repeating: "X-Filler: 0123456789\r\n", count: 4_000))],
             .tooLarge),
         Fault(
+            "trailers of 100 KB",
+            [
+                .readRequest,
+                .send(chunked + "0\r\n" + String(repeating: "X-Filler: 0123456789\r\n", count: 4_500) + "\r\n"),
+            ],
+            .tooLarge),
+        Fault(
+            "trailer line of 100 KB",
+            [.readRequest, .send(chunked + "0\r\nX-Long: " + String(repeating: "x", count: 100_000) + "\r\n\r\n")],
+            .tooLarge),
+        Fault(
+            "chunk extension of 100 KB",
+            [.readRequest, .send(chunked + "2;x=" + String(repeating: "x", count: 100_000) + "\r\n{}\r\n0\r\n\r\n")],
+            .tooLarge),
+        Fault(
+            "chunks of one byte with 100 KB of sizes",
+            [.readRequest, .send(chunked + String(repeating: "0000000001\r\nx\r\n", count: 7_000) + "0\r\n\r\n")],
+            .tooLarge),
+        Fault(
+            "chunks of 64 KiB + 1",
+            [.readRequest, .send(chunked + "10001\r\n" + String(repeating: "x", count: (64 << 10) + 1))],
+            .tooLarge),
+        Fault("no chunks where they are announced", [.readRequest, .send(chunked + "{}\r\n0\r\n\r\n")], .badResponse),
+        Fault(
             "header line of 200 KB",
             [.readRequest, .send("HTTP/1.1 200 OK\r\nX-Long: " + String(repeating: "x", count: 200_000) + "\r\n\r\n")],
             .tooLarge),
@@ -70,6 +95,21 @@ import Testing
         let failure = try Transfers().failure(of: .forTests(responder.baseURL))
         #expect(failure.kind == fault.kind)
         #expect(failure.message.contains(responder.baseURL))
+    }
+
+    /// What a server sends again and again after the head of its answer.
+    @Test(arguments: [
+        ("", "X-Filler: 0123456789\r\n"), ("", "x"), ("\r\n0\r\n", "X-Filler: 0123456789\r\n"), ("\r\n0\r\n", "x"),
+        ("\r\n1;", "x"), ("\r\n", "1\r\nx\r\n"), ("\r\n", "00000000"),
+    ])
+    func `nothing of an answer may go on without an end`(start: String, piece: String) throws {
+        let responder = try RawResponder { connection in
+            try connection.readRequest()
+            try connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + start)
+            while true { try connection.send(String(repeating: piece, count: 1_000)) }
+        }
+        let failure = try Transfers().failure(of: .forTests(responder.baseURL))
+        #expect(failure.kind == (piece == "00000000" ? .badResponse : .tooLarge))
     }
 
     @Test func `a reset in the body is told even though bytes came`() throws {

@@ -187,7 +187,7 @@ import Testing
         #expect(receiving.kind == .timedOut(.receiving))
     }
 
-    @Test func `a connection that nobody accepts ends by the connect time-out`() throws {
+    @Test func `a TCP connect that nobody answers ends by its own time-out`() throws {
         let port = try UnansweringPort()
         var request = HTTPRequest.forTests("http://127.0.0.1:\(port.number)")
         request.connectTimeout = .milliseconds(40)
@@ -202,12 +202,14 @@ import Testing
         #expect(failure.repetition == .allowed)
     }
 
-    @Test func `a TLS handshake that nobody answers ends by the connect time-out`() throws {
+    @Test func `a TLS handshake that nobody answers has the attempt's time, not that of a TCP connect`() throws {
         let silent = try RawResponder([.waitUntilPeerCloses])
-        var request = HTTPRequest.forTests("https://127.0.0.1:\(silent.port)")
-        request.connectTimeout = .milliseconds(40)
+        var request = HTTPRequest.forTests("https://127.0.0.1:\(silent.port)", timeout: .milliseconds(400))
+        request.connectTimeout = .milliseconds(20)
+        let start = SystemClock().now
         let failure = try Transfers().failure(of: request)
         #expect(failure.kind == .timedOut(.handshake))
+        #expect(SystemClock().now - start > .milliseconds(300))
     }
 
     @Test func `a name that does not exist is told, and one below .invalid for good`() throws {

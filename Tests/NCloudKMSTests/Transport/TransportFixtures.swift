@@ -29,10 +29,10 @@ extension HTTPRequest {
 struct Transfers {
     let multi: CurlMulti
 
-    init(_ configuration: TransportConfiguration = .forTests()) throws {
+    init(_ configuration: TransportConfiguration = .forTests(), clock: any TimeSource = SystemClock()) throws {
         // As the program does, and `CurlThread` for its own thread: OpenSSL writes to connections that are closed.
         signal(SIGPIPE, SIG_IGN)
-        multi = try CurlMulti(configuration, environment: CurlEnvironment.ready())
+        multi = try CurlMulti(configuration, environment: CurlEnvironment.ready(), clock: clock)
     }
 
     /// Starts a transfer and drives it to its end.

@@ -1,0 +1,184 @@
+import CLibcurl
+import COpenSSL
+import Platform
+
+/// Watches one transfer of a `CurlEasy` after another, for what libcurl would let pass: an answer that was there before its
+/// request, a CONNECT without an end, an address that does not answer, a kept connection that is dead.
+///
+/// It has libcurl's callbacks, and is asked by `CurlMulti` between its turns.
+final class TransferWatch {
+    /// libcurl 7.88 gives up the first of two addresses without setting a timer for it, so somebody must look.
+    private static let longestPauseWhileConnecting = Duration.milliseconds(100)
+
+    /// Many times what an answer takes.
+    private static let suspiciousSilence = Duration.seconds(1)
+
+    private let handle: UnsafeMutableRawPointer
+    private let collector: ResponseCollector
+    private let connections: ConnectionTable
+    private let clock: any TimeSource
+
+    /// For each address.
+    private var connectTimeout = HTTPRequest.longestConnect
+    private var hasAnotherAttempt = false
+    private var tunnelBudget = TunnelBudget()
+    /// When the first TCP connect began; nil: none was needed yet.
+    private var connectStart: Instant?
+    /// The connection that libcurl has now is open, and the request was, or is about to be, written to it.
+    private var isWriting = false
+    /// Of the connection that the request was written to.
+    private var localPort: CInt?
+    private var isOnKeptConnection = false
+    /// When the answer must have begun; nil: within the attempt's time.
+    private var firstByteDeadline: Instant?
+
+    /// libcurl was stopped, since the request belongs on another connection.
+    private(set) var wantsAnotherConnection = false
+    /// A new connection had an answer on it before the request was written.
+    private(set) var wasAnsweredUnasked = false
+    /// libcurl was stopped, since the transfer held up all others.
+    private(set) var heldUpOthers = false
+
+    /// - Parameter handle: the `CURL *`, which must live for as long.
+    init(
+        _ handle: UnsafeMutableRawPointer, collector: ResponseCollector, connections: ConnectionTable,
+        clock: any TimeSource
+    ) {
+        self.handle = handle
+        self.collector = collector
+        self.connections = connections
+        self.clock = clock
+    }
+
+    /// A transfer is about to be begun.
+    func begin(_ request: HTTPRequest) {
+        connectTimeout = request.connectTimeout
+        hasAnotherAttempt = request.hasAnotherAttempt
+        beginAgain()
+    }
+
+    /// The same transfer is about to be begun on another connection.
+    func beginAgain() {
+        tunnelBudget = TunnelBudget()
+        connectStart = nil
+        isWriting = false
+        localPort = nil
+        isOnKeptConnection = false
+        firstByteDeadline = nil
+        wantsAnotherConnection = false
+        wasAnsweredUnasked = false
+        heldUpOthers = false
+    }
+
+    // MARK: What libcurl tells
+
+    /// A socket was made, and is about to be connected.
+    func opened(_ socket: CInt) {
+        connections.opened(socket)
+        ConnectionTable.limitConnecting(socket, to: connectTimeout)
+        connectStart = connectStart ?? clock.now
+        isWriting = false
+    }
+
+    /// libcurl has read or written something, or looked whether it can.
+    ///
+    /// - Returns: whether it should go on.
+    func progressed() -> Bool {
+        guard !isWriting else { return true }
+        switch tunnelBudget.step(turn: connections.turn, elapsed: { clock.now - connections.turnStart }) {
+        case .goOn: return true
+        case .tooLarge: collector.refuseAsTooLarge()
+        case .tooLate: heldUpOthers = true
+        }
+        return false
+    }
+
+    /// libcurl has chosen a connection, and is about to write the request to it.
+    ///
+    /// - Returns: whether it should.
+    func isAboutToWrite(localPort: CInt) -> Bool {
+        let ssl = clibcurl_easy_get_ssl(handle).map { OpaquePointer($0) }
+        var check = ConnectionCheck()
+        check.hasAnotherAttempt = hasAnotherAttempt
+        check.wasWrittenBefore = isOnKeptConnection
+        if check.wasWrittenBefore { connections.condemnIdle() }
+        let descriptor: CInt?
+        (check, descriptor) = connections.take(localPort: localPort, isEncrypted: ssl != nil, check)
+        // What is decrypted already is no longer in the socket.
+        if let ssl, SSL_has_pending(ssl) != 0 { check.hasInput = true }
+        self.localPort = localPort
+        isOnKeptConnection = check.isKept
+        switch check.decision {
+        case .use(let limit):
+            let now = collector.requestIsAboutToBeSent()
+            collector.keptSocket = check.isKept ? descriptor : nil
+            firstByteDeadline = limit.map { now + $0 }
+            if !check.isKept, let descriptor { ConnectionTable.endLimitOfConnecting(descriptor) }
+            isWriting = true
+            return true
+        case .replace:
+            wantsAnotherConnection = true
+            return false
+        case .refuse:
+            wasAnsweredUnasked = true
+            return false
+        }
+    }
+
+    // MARK: Between the turns
+
+    /// When `isOverdue` must be asked, and libcurl given a turn; nil: no sooner than libcurl wants.
+    func nextLook(now: Instant) -> Instant? {
+        guard isWriting else { return now + Self.longestPauseWhileConnecting }
+        return collector.received == nil ? firstByteDeadline : nil
+    }
+
+    /// Whether the transfer has used up a time that libcurl does not know of.
+    func isOverdue(now: Instant) -> Bool {
+        if isWriting {
+            guard collector.received == nil, let firstByteDeadline else { return false }
+            return now >= firstByteDeadline
+        }
+        guard let connectStart, now >= connectStart + connectTimeout * 2 else { return false }
+        // Set as soon as TCP stands.
+        var port = 0
+        return clibcurl_easy_get_long(handle, CURLINFO_LOCAL_PORT, &port) == CURLE_OK && port == 0
+    }
+
+    // MARK: The end
+
+    /// The transfer has ended, or is about to be begun again.
+    ///
+    /// - Parameters:
+    ///   - isSound: whether its connection may be used again, if libcurl leaves it open.
+    func ended(isSound: Bool) {
+        guard let localPort else { return }
+        connections.release(localPort: localPort, isSound: isSound)
+        self.localPort = nil
+    }
+
+    /// The transfer was ended from outside.
+    func dropped() {
+        // A dead connection is silent, and a short deadline must not hide it: else each call would try the next one.
+        if isWriting, isOnKeptConnection, collector.received == nil, let sent = collector.sent,
+            clock.now - sent >= Self.suspiciousSilence
+        {
+            connections.condemnIdle()
+        }
+        ended(isSound: false)
+    }
+
+    /// The transfer has failed: whether because its connection, a kept one, was dead. Then the idle ones are given up, too.
+    func noteLoss(_ failure: TransportFailure) -> Bool {
+        guard isWriting, isOnKeptConnection else { return false }
+        switch failure.kind {
+        case .connectionLost, .timedOut:
+            connections.condemnIdle()
+            return true
+        default: return false
+        }
+    }
+
+    /// Whether a connection was opened for the transfer as far as the request; nil: none had to be opened.
+    var hasReachedPeer: Bool? { connectStart == nil ? nil : isWriting }
+}

@@ -1,0 +1,41 @@
+import Platform
+import Testing
+
+@testable import NCloudKMS
+
+/// What may be done with a connection, decided before each request.
+@Suite struct ConnectionCheckTests {
+    struct Row: Sendable, CustomTestStringConvertible {
+        var name: String
+        var check: ConnectionCheck
+        var decision: ConnectionCheck.Decision
+
+        var testDescription: String { name }
+
+        init(_ name: String, _ check: ConnectionCheck, _ decision: ConnectionCheck.Decision) {
+            (self.name, self.check, self.decision) = (name, check, decision)
+        }
+    }
+
+    @Test(arguments: [
+        Row("new and silent", ConnectionCheck(), .use(firstByteWithin: nil)),
+        Row("new, with an answer", ConnectionCheck(hasInput: true), .refuse),
+        Row("new, after a kept one was dead", ConnectionCheck(wasWrittenBefore: true), .use(firstByteWithin: nil)),
+        Row("kept and silent", ConnectionCheck(isKept: true), .use(firstByteWithin: nil)),
+        Row("kept, with an answer", ConnectionCheck(isKept: true, hasInput: true), .replace),
+        Row("kept, and given up", ConnectionCheck(isKept: true, isCondemned: true), .replace),
+        Row("kept, after another kept one was dead", ConnectionCheck(isKept: true, wasWrittenBefore: true), .replace),
+        Row(
+            "idle for 5 s", ConnectionCheck(isKept: true, idle: .seconds(5), hasAnotherAttempt: true),
+            .use(firstByteWithin: nil)),
+        Row(
+            "idle for longer", ConnectionCheck(isKept: true, idle: .milliseconds(5_001), hasAnotherAttempt: true),
+            .use(firstByteWithin: .seconds(3))),
+        Row(
+            "idle for longer, at the last attempt", ConnectionCheck(isKept: true, idle: .seconds(50)),
+            .use(firstByteWithin: nil)),
+    ])
+    func `a connection is used, replaced or refused`(row: Row) {
+        #expect(row.check.decision == row.decision)
+    }
+}
