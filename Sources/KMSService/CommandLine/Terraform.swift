@@ -64,7 +64,7 @@ package enum Terraform {
     private static func members(of text: [UInt8]) throws(RPCError) -> [Name: JSONValue] {
         let object: JSONValue
         do {
-            object = try JSONValue(parsing: text)
+            object = try JSONValue(parsing: Array(text.droppingByteOrderMark()))
         } catch {
             throw .invalidParams("stdin", "must be one JSON object of strings, {\"key_tag\": \"…\"}: \(error)")
         }

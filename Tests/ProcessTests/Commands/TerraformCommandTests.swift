@@ -36,7 +36,7 @@ import Testing
             ]
         ),
         (
-            #" {"key_version":"","key_tag":"k1"}"# + "\n",
+            "\u{FEFF}" + #" {"key_version":"","key_tag":"k1"}"# + "\n",
             ["key_tag", "public_key", "spki", "spki_sha256", "key_type", "key_size", "curve", "jwk"]
         ),
         (

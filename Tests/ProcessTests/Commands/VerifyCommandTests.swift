@@ -52,6 +52,7 @@ import Testing
         let wrapped = stride(from: 0, to: base64.count, by: 64).map { String(base64.dropFirst($0).prefix(64)) }
         let forms: [[UInt8]] = [
             signature, Array(base64.utf8), Array((wrapped.joined(separator: "\n") + "\n").utf8),
+            Array("\u{FEFF}\(base64)\r\n".utf8), Array("\u{FEFF}ncpkms:v\(version):\(base64)".utf8),
             Array("ncpkms:v\(version):\(base64)".utf8), Array(" ncpkms:v\(version):\(base64)\r\n".utf8),
         ]
         for form in forms {
