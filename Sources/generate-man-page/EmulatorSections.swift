@@ -28,6 +28,7 @@ extension ManualSections {
     private static let exitStatus: [(status: String, meaning: String)] = [
         ("0", "Without a command: it was stopped"),
         ("64", "The command line is wrong"),
+        ("74", "Help or the version can't be written"),
         ("125", "The emulator could not start"),
         ("126", "The command can't be run"),
         ("127", "The command was not found"),

@@ -3,7 +3,7 @@ import Platform
 /// Where a command's answer goes: stdout, or the file of `-o`.
 package enum AnswerTarget: Equatable, Sendable {
     case stdout
-    case file(String)
+    case file(OutputFile)
 
     /// - Parameter path: as `-o` has it; `-` is stdout, and so is nil.
     /// - Throws: `CommandFailure` for an empty path.
@@ -13,14 +13,14 @@ package enum AnswerTarget: Equatable, Sendable {
             return
         }
         guard !path.isEmpty else { throw .usage("-o needs the name of a file") }
-        self = .file(path)
+        self = .file(OutputFile(path))
     }
 
     /// Whether people would see what is written there.
     package var isTerminal: Bool {
         switch self {
         case .stdout: isatty(STDOUT_FILENO) == 1
-        case .file(let path): FileContents.isTerminal(path)
+        case .file(let file): file.isTerminal
         }
     }
 
@@ -29,12 +29,12 @@ package enum AnswerTarget: Equatable, Sendable {
         do throws(PlatformError) {
             switch self {
             case .stdout: try FileContents.append(bytes, to: STDOUT_FILENO)
-            case .file(let path): try FileContents.replace(path, with: bytes)
+            case .file(let file): try file.write(bytes)
             }
         } catch {
             switch self {
             case .stdout: throw .output("stdout", error)
-            case .file(let path): throw .output("-o \(path)", error)
+            case .file(let file): throw .output("-o \(file.path)", error)
             }
         }
     }

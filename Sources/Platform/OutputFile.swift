@@ -1,22 +1,29 @@
-extension FileContents {
-    /// Puts a file in the place of another one, or of none: whoever opens the path sees the old contents or the new
-    /// ones, never a part, and a failure leaves the old ones. The new file has the mode that the umask leaves.
+/// A file that a command writes its answer to, under the name that the user gave.
+package struct OutputFile: Equatable, Sendable {
+    package let path: String
+
+    package init(_ path: String) {
+        self.path = path
+    }
+
+    /// Puts a file in the place of the one that is there, if any: whoever opens the path sees the old contents or the
+    /// new ones, never a part, and a failure leaves the old ones. The new file has the mode that the umask leaves.
     ///
-    /// A symbolic link stays, and what it points to is replaced. What is no regular file, such as a pipe or a device, is
-    /// written to, and so is one of our own descriptors (`/dev/stdout`), as other programs hold it open too.
-    package static func replace(_ path: String, with bytes: [UInt8]) throws(PlatformError) {
-        if let descriptor = ownDescriptor(path) { return try append(bytes, to: descriptor) }
+    /// A symbolic link stays, and what it points to is replaced. What is not a regular file, such as a pipe or a device,
+    /// is written to, and so is one of our own descriptors (`/dev/stdout`), since other programs hold it open, too.
+    package func write(_ bytes: [UInt8]) throws(PlatformError) {
+        if let ownDescriptor { return try FileContents.append(bytes, to: ownDescriptor) }
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
             let descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY)
             guard descriptor >= 0 else { throw PlatformError("open") }
             defer { close(descriptor) }
-            return try append(bytes, to: descriptor)
+            return try FileContents.append(bytes, to: descriptor)
         }
-        let target = try followingLinks(path)
-        let (temporary, descriptor) = try createBeside(target)
+        let target = try Self.followingLinks(path)
+        let (temporary, descriptor) = try Self.createBeside(target)
         do throws(PlatformError) {
-            try fill(descriptor, with: bytes)
+            try Self.fill(descriptor, with: bytes)
             guard rename(temporary, target) == 0 else { throw PlatformError("rename") }
         } catch {
             unlink(temporary)
@@ -24,9 +31,8 @@ extension FileContents {
         }
     }
 
-    /// Whether a path is a terminal.
-    package static func isTerminal(_ path: String) -> Bool {
-        if let descriptor = ownDescriptor(path) { return isatty(descriptor) == 1 }
+    package var isTerminal: Bool {
+        if let ownDescriptor { return isatty(ownDescriptor) == 1 }
         var status = stat()
         // To open anything else might wait, or do something.
         guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFCHR else { return false }
@@ -36,9 +42,9 @@ extension FileContents {
         return isatty(descriptor) == 1
     }
 
-    /// The descriptor that a path stands for. To open such a path would begin anew at the start of the file, and fails
-    /// for a socket.
-    private static func ownDescriptor(_ path: String) -> CInt? {
+    /// The descriptor of ours that the path stands for. To open such a path begins anew at the start of a file, and
+    /// fails for a socket.
+    private var ownDescriptor: CInt? {
         switch path {
         case "/dev/stdin": return 0
         case "/dev/stdout": return 1
@@ -59,7 +65,7 @@ extension FileContents {
         for _ in 0..<maximumLinks {
             var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
             let count = readlink(path, &buffer, buffer.count)
-            // It is none, or nothing is there; what else may be wrong the next call will tell.
+            // It is not a link, or nothing is there. Whatever else is wrong, the next call will tell.
             if count < 0 { return path }
             let target = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
             path = target.hasPrefix("/") ? target : folder(of: path) + target
@@ -86,7 +92,7 @@ extension FileContents {
     /// Writes all, sees to it that it is on the disk, and closes.
     private static func fill(_ descriptor: CInt, with bytes: [UInt8]) throws(PlatformError) {
         do throws(PlatformError) {
-            try append(bytes, to: descriptor)
+            try FileContents.append(bytes, to: descriptor)
             // Else a crash could leave an empty file under the new name.
             guard fsync(descriptor) == 0 else { throw PlatformError("fsync") }
         } catch {

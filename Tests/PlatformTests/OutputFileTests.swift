@@ -3,7 +3,7 @@ import Testing
 
 @testable import Platform
 
-@Suite struct FileReplacementTests {
+@Suite struct OutputFileTests {
     private let folder: TemporaryDirectory
 
     init() throws {
@@ -21,9 +21,9 @@ import Testing
     }
 
     @Test func `a file is made, and replaced by another one`() throws {
-        try FileContents.replace(folder.path("a"), with: Array("one".utf8))
+        try OutputFile(folder.path("a")).write(Array("one".utf8))
         let first = try status("a")
-        try FileContents.replace(folder.path("a"), with: Array("two".utf8))
+        try OutputFile(folder.path("a")).write(Array("two".utf8))
         let second = try status("a")
         #expect(try text("a") == "two")
         // Who has the old one open keeps it whole.
@@ -34,17 +34,17 @@ import Testing
         // It can't be asked for without being set.
         let mask = umask(0)
         umask(mask)
-        try FileContents.replace(folder.path("a"), with: [])
+        try OutputFile(folder.path("a")).write([])
         #expect(try status("a").st_mode & 0o7777 == 0o666 & ~mask)
     }
 
     @Test func `a symbolic link stays, and what it points to is replaced`() throws {
-        try FileContents.replace(folder.path("target"), with: Array("one".utf8))
+        try OutputFile(folder.path("target")).write(Array("one".utf8))
         #expect(symlink("target", folder.path("inner")) == 0)
         #expect(symlink(folder.path("inner"), folder.path("outer")) == 0)
         #expect(symlink("absent", folder.path("dangling")) == 0)
-        try FileContents.replace(folder.path("outer"), with: Array("two".utf8))
-        try FileContents.replace(folder.path("dangling"), with: Array("new".utf8))
+        try OutputFile(folder.path("outer")).write(Array("two".utf8))
+        try OutputFile(folder.path("dangling")).write(Array("new".utf8))
         #expect(try text("target") == "two")
         #expect(try text("absent") == "new")
         for name in ["inner", "outer", "dangling"] { #expect(try status(name).st_mode & S_IFMT == S_IFLNK) }
@@ -53,17 +53,17 @@ import Testing
     @Test func `links in a ring are an error`() throws {
         #expect(symlink("b", folder.path("a")) == 0)
         #expect(symlink("a", folder.path("b")) == 0)
-        let error = #expect(throws: PlatformError.self) { try FileContents.replace(folder.path("a"), with: []) }
+        let error = #expect(throws: PlatformError.self) { try OutputFile(folder.path("a")).write([]) }
         #expect(error?.errorNumber == ELOOP)
     }
 
     @Test func `a device and a pipe are written to`() throws {
-        try FileContents.replace("/dev/null", with: Array("x".utf8))
-        #expect(throws: PlatformError.self) { try FileContents.replace("/dev/full", with: Array("x".utf8)) }
+        try OutputFile("/dev/null").write(Array("x".utf8))
+        #expect(throws: PlatformError.self) { try OutputFile("/dev/full").write(Array("x".utf8)) }
         #expect(mkfifo(folder.path("pipe"), 0o600) == 0)
         let reader = open(folder.path("pipe"), O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         defer { close(reader) }
-        try FileContents.replace(folder.path("pipe"), with: Array("x".utf8))
+        try OutputFile(folder.path("pipe")).write(Array("x".utf8))
         #expect(try FileContents.of(descriptor: reader, maximumBytes: 10) == Array("x".utf8))
         #expect(try status("pipe").st_mode & S_IFMT == S_IFIFO)
     }
@@ -72,13 +72,13 @@ import Testing
         let descriptor = open(folder.path("log"), O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         defer { close(descriptor) }
         try FileContents.append(Array("before ".utf8), to: descriptor)
-        try FileContents.replace("/dev/fd/\(descriptor)", with: Array("after".utf8))
+        try OutputFile("/dev/fd/\(descriptor)").write(Array("after".utf8))
         #expect(try text("log") == "before after")
     }
 
     @Test func `what fails leaves nothing`() throws {
-        #expect(throws: PlatformError.self) { try FileContents.replace(folder.path, with: []) }
-        #expect(throws: PlatformError.self) { try FileContents.replace(folder.path("absent/a"), with: []) }
-        #expect(throws: PlatformError.self) { try FileContents.replace("", with: []) }
+        #expect(throws: PlatformError.self) { try OutputFile(folder.path).write([]) }
+        #expect(throws: PlatformError.self) { try OutputFile(folder.path("absent/a")).write([]) }
+        #expect(throws: PlatformError.self) { try OutputFile("").write([]) }
     }
 }
