@@ -16,7 +16,8 @@ package struct CommandFailure: Error, Sendable, Equatable {
 
     private init(_ status: ExitStatus, _ line: String, _ error: RPCError) {
         self.status = status
-        self.line = line
+        // It may repeat an argument or the name of a file, and these may hold anything.
+        self.line = LogFormat.escapingControls(line)
         self.error = error
     }
 

@@ -62,6 +62,20 @@ import Testing
     }
 
     @Test(arguments: [
+        ["a\nb\u{1B}[31m"], ["--ca-file", "/none\n\u{1B}[31m"], ["--config-file", "/none\nb", "get-public-key", "k"],
+        ["get-public-key", "k", "-o", "/none\u{1B}[31m\n/x"],
+    ])
+    func `what an error repeats of the command line moves no cursor, and stays on one line`(
+        _ arguments: [String]
+    ) async throws {
+        let kms = try EmulatedKMS()
+        let outcome = try await ServiceProcess.output(of: arguments, environment: kms.environment)
+        #expect(outcome.logLines.count == 1, "\(outcome.log)")
+        #expect(!outcome.log.contains("\u{1B}"))
+        #expect([64, 74, 78, 66].contains(outcome.status))
+    }
+
+    @Test(arguments: [
         ["--help"], ["--version"], ["help"], ["help", "verify"], ["verify", "--help"],
         ["--generate-completion-script", "bash"],
     ])
