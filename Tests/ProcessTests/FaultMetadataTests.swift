@@ -106,6 +106,22 @@ import Testing
         #expect(metadata.requests.count == 2)
     }
 
+    @Test func `trailers without an end are 1001 at once`() async throws {
+        let metadata = try RawResponder { connection in
+            try connection.readRequest()
+            try connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nrole-1\r\n0\r\n")
+            while true { try connection.send(String(repeating: "X-Filler: 0123456789\r\n", count: 1_000)) }
+        }
+        defer { metadata.stop() }
+        try await EmulatedKMS.with { kms in
+            _ = try await run(metadata.baseURL, kms) { process in
+                let answer = try await process.getPublicKey()
+                #expect(answer.code == 1001)
+                #expect(answer.message.contains("larger than 64 KiB"), "\(answer.message)")
+            }
+        }
+    }
+
     @Test func `an absent service is 1001, without another look`() async throws {
         let responder = try RawResponder([])
         responder.stop()

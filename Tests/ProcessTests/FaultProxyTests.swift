@@ -85,6 +85,26 @@ struct FaultProxyTests {
         #expect(proxy.connectionCount == attempts)
     }
 
+    @Test func `a CONNECT without an end holds up nobody`() async throws {
+        let proxy = try RawResponder { connection in
+            try connection.readRequest()
+            try connection.send("HTTP/1.1 200 OK\r\n")
+            while true { try connection.send(String(repeating: "X-Filler: 0123456789\r\n", count: 1_000)) }
+        }
+        defer { proxy.stop() }
+        _ = try await ServiceProcess.run(endpoint: Self.endpoint, more: ["HTTPS_PROXY": proxy.baseURL]) { process in
+            let start = SystemClock().now
+            for number in 1...8 {
+                try process.beginGetPublicKey(number, #"{"keyTag":"k\#(number)","timeoutMs":1000}"#)
+            }
+            for answer in try await process.nextFaultAnswers(8) {
+                #expect([1008, 1009].contains(answer.code), "\(answer.message)")
+            }
+            // No call is answered later than 1 s after its deadline.
+            #expect(SystemClock().now - start < .seconds(2))
+        }
+    }
+
     @Test(arguments: [("http://127.0.0.1:9", 3, "can't be reached"), ("http://proxy.invalid:1", 3, "no address")])
     func `a proxy that is not there is named as such`(url: String, attempts: Int, words: String) async throws {
         _ = try await ServiceProcess.run(endpoint: Self.endpoint, more: ["HTTPS_PROXY": url]) { process in

@@ -10,11 +10,12 @@ package final class Nginx: Sendable {
 
     /// - Parameters:
     ///   - identity: for TLS; nil: plain HTTP.
+    ///   - host: its IPv4 address, of this machine.
     ///   - server: the directives of its `server` block, but for `listen`.
-    package init(identity: TestAuthority.Identity? = nil, server: String) throws {
+    package init(identity: TestAuthority.Identity? = nil, host: String = "127.0.0.1", server: String) throws {
         let directory = try TemporaryDirectory()
         self.directory = directory
-        let configuration = { Self.configuration(port: $0, identity, server, directory.path) }
+        let configuration = { Self.configuration(host, port: $0, identity, server, directory.path) }
         // Somebody else may take the free port before nginx does.
         var attempt = 1
         while true {
@@ -34,7 +35,7 @@ package final class Nginx: Sendable {
     }
 
     private static func configuration(
-        port: UInt16, _ identity: TestAuthority.Identity?, _ server: String, _ directory: String
+        _ host: String, port: UInt16, _ identity: TestAuthority.Identity?, _ server: String, _ directory: String
     ) -> String {
         let folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map { "\($0)_temp_path \(directory)/\($0);" }.joined(separator: " ")
@@ -49,7 +50,7 @@ package final class Nginx: Sendable {
                 \(folders)
                 access_log off;
                 server {
-                    listen 127.0.0.1:\(port)\(identity == nil ? "" : " ssl");
+                    listen \(host):\(port)\(identity == nil ? "" : " ssl");
                     \(tls)
                     \(server)
                 }

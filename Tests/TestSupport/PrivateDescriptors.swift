@@ -23,10 +23,14 @@ enum PrivateDescriptors {
         creation.withLock { _ in body() }
     }
 
-    /// Listens on a free port of 127.0.0.1.
-    static func listen(backlog: Int32) throws -> (descriptor: Int32, port: UInt16) {
+    /// Listens on a port of a loopback address.
+    ///
+    /// - Parameters:
+    ///   - host: the last byte of 127.0.0.x.
+    ///   - port: 0 is a free one.
+    static func listen(host: UInt8 = 1, port: UInt16 = 0, backlog: Int32) throws -> (descriptor: Int32, port: UInt16) {
         let listener = try socket()
-        var address = loopback(port: 0)
+        var address = loopback(host: host, port: port)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let status = withSocketAddress(&address) {
             bind(listener, $0, length) | Platform.listen(listener, backlog) | getsockname(listener, $0, &length)
@@ -39,11 +43,11 @@ enum PrivateDescriptors {
         return (listener, UInt16(bigEndian: address.sin_port))
     }
 
-    /// Begins to connect to a port of 127.0.0.1, without waiting for what comes of it.
-    static func beginConnecting(to port: UInt16) throws -> Int32 {
+    /// Begins to connect to a port of 127.0.0.x, without waiting for what comes of it.
+    static func beginConnecting(host: UInt8 = 1, to port: UInt16) throws -> Int32 {
         let descriptor = try socket()
         _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
-        var address = loopback(port: port)
+        var address = loopback(host: host, port: port)
         let status = withSocketAddress(&address) {
             Platform.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
         }
@@ -79,11 +83,11 @@ enum PrivateDescriptors {
         }
     }
 
-    private static func loopback(port: UInt16) -> sockaddr_in {
+    private static func loopback(host: UInt8, port: UInt16) -> sockaddr_in {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
+        address.sin_addr.s_addr = (0x7F00_0000 | UInt32(host)).bigEndian
         return address
     }
 

@@ -70,6 +70,9 @@ package final class RawConnection: Sendable {
         while (try? readSome()) != nil {}
     }
 
+    /// Lends the socket to whoever speaks more than bytes.
+    package func withDescriptor<Result>(_ body: (Int32) throws -> Result) rethrows -> Result { try body(descriptor) }
+
     /// Passes bytes in both directions between the peer and another socket, until one of them ends.
     package func relay(to other: Int32) throws {
         while true {

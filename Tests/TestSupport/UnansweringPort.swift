@@ -9,13 +9,16 @@ package final class UnansweringPort: Sendable {
     package let number: UInt16
     private let descriptors: [Int32]
 
-    package init() throws {
-        let (listener, port) = try PrivateDescriptors.listen(backlog: 0)
+    /// - Parameters:
+    ///   - host: the last byte of 127.0.0.x.
+    ///   - port: 0 is a free one.
+    package init(host: UInt8 = 1, port: UInt16 = 0) throws {
+        let (listener, port) = try PrivateDescriptors.listen(host: host, port: port, backlog: 0)
         number = port
         descriptors =
             try [listener]
             + (0..<Self.connectionsThatFillIt).map { _ in
-                try PrivateDescriptors.beginConnecting(to: port)
+                try PrivateDescriptors.beginConnecting(host: host, to: port)
             }
     }
 

@@ -274,6 +274,7 @@ final class CurlEasy {
         evidence.depthOfRefusal = tls.handshake?.depthOfRefusal
         evidence.wasAskedForCertificate = tls.handshake?.wasAskedForCertificate ?? false
         evidence.lacksRandomness = code == CURLE_SSL_CONNECT_ERROR && RAND_status() != 1
+        evidence.proxyAnswerIsTooLarge = watch.proxyAnswerIsTooLarge
         evidence.isMalformed = collector.isMalformed
         evidence.wasAnsweredUnasked = watch.wasAnsweredUnasked
         // The authorities' were given back by now.

@@ -80,11 +80,6 @@ final class ResponseCollector {
         return now
     }
 
-    /// The transfer brings too much before there is an answer of the service's.
-    func refuseAsTooLarge() {
-        isTooLarge = true
-    }
-
     /// Takes a line of a header with its line end.
     ///
     /// - Returns: whether the transfer should go on.

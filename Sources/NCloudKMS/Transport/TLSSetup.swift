@@ -56,6 +56,9 @@ final class TLSSetup {
         if let store { SSL_CTX_set1_cert_store(context, store.handle) }
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER, certificateWasChecked)
         SSL_CTX_set_client_cert_cb(context, certificateWasDemanded)
+        // Else OpenSSL reads on after each record without data, for as long as they come: session tickets without an end
+        // would hold up all other transfers.
+        SSL_CTX_ctrl(context, SSL_CTRL_CLEAR_MODE, Int(SSL_MODE_AUTO_RETRY), nil)
         return CURLE_OK
     }
 }

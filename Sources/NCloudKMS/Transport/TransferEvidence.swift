@@ -34,6 +34,8 @@ struct TransferEvidence {
     var requestWasSent = false
     var answerHasBegun = false
     var isTooLarge = false
+    /// A proxy's answer to CONNECT was refused for its size, by us or by libcurl.
+    var proxyAnswerIsTooLarge = false
     /// The body is not in the chunks that it announces.
     var isMalformed = false
     /// A new connection had an answer on it before the request was sent.
@@ -79,6 +81,7 @@ struct TransferEvidence {
         case CURLE_OPERATION_TIMEDOUT: return .timedOut(phase)
         case CURLE_GOT_NOTHING: return .connectionLost(.empty)
         case CURLE_PARTIAL_FILE: return .connectionLost(.cut)
+        case CURLE_ABORTED_BY_CALLBACK where proxyAnswerIsTooLarge: return .proxy(.tooLarge)
         case CURLE_SEND_ERROR, CURLE_RECV_ERROR: return loss
         case CURLE_FILESIZE_EXCEEDED: return .tooLarge
         // So libcurl 7.88 calls a header line of more than 100 KiB.
@@ -130,6 +133,7 @@ struct TransferEvidence {
     private var loss: TransportFailure.Kind {
         // libcurl has no code of its own for a proxy's refusal.
         if proxyStatus != 0, !(200...299).contains(proxyStatus) { return .proxy(.refused(status: proxyStatus)) }
+        if proxyAnswerIsTooLarge { return .proxy(.tooLarge) }
         if let tlsReason, let fault = fault(ofTLSReason: tlsReason) { return .untrusted(fault) }
         return switch systemError {
         case ECONNRESET, EPIPE: .connectionLost(.reset)

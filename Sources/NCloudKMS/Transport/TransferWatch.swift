@@ -87,7 +87,7 @@ final class TransferWatch {
         guard !isWriting else { return true }
         switch tunnelBudget.step(turn: connections.turn, elapsed: { clock.now - connections.turnStart }) {
         case .goOn: return true
-        case .tooLarge: collector.refuseAsTooLarge()
+        case .tooLarge: break
         case .tooLate: heldUpOthers = true
         }
         return false
@@ -178,6 +178,9 @@ final class TransferWatch {
         default: return false
         }
     }
+
+    /// A proxy's answer to CONNECT was too large for us, or a line of it for libcurl.
+    var proxyAnswerIsTooLarge: Bool { !isWriting && tunnelBudget.isTooLargeForLibcurl }
 
     /// Whether a connection was opened for the transfer as far as the request; nil: none had to be opened.
     var hasReachedPeer: Bool? { connectStart == nil ? nil : isWriting }

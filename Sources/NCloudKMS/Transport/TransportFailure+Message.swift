@@ -78,6 +78,7 @@ extension TransportFailure {
         case .refused(407): "The proxy asks for a user and a password (status 407)."
         case .refused(let status): "The proxy refused the connection to the service (status \(status))."
         case .untrusted(let fault): "The proxy is not trusted: \(text(of: fault))."
+        case .tooLarge: "The proxy's answer is larger than \(TunnelBudget.largestBytes >> 10) KiB."
         case .unusable: "The proxy's answer makes no sense."
         }
     }

@@ -78,6 +78,8 @@ struct TransportFailure: Error, Sendable, Equatable {
         case refused(status: Int)
         /// An HTTPS proxy whose certificate is refused.
         case untrusted(TrustFault)
+        /// Its answer to CONNECT is larger than we accept.
+        case tooLarge
         /// Its answer makes no sense, or its protocol is not supported.
         case unusable
     }
@@ -110,7 +112,7 @@ struct TransportFailure: Error, Sendable, Equatable {
         case .untrusted, .tooLarge, .setup: .never
         case .proxy(.unresolved), .proxy(.unreachable): .allowed
         case .proxy(.refused(let status)): (500...599).contains(status) && status != 501 ? .allowed : .never
-        case .proxy(.unusable), .proxy(.untrusted): .never
+        case .proxy(.unusable), .proxy(.untrusted), .proxy(.tooLarge): .never
         }
     }
 }

