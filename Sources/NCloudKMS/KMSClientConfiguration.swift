@@ -38,7 +38,7 @@ public struct KMSClientConfiguration: Sendable {
     public let maximumAttempts: Int
     /// The certificate authorities to trust in place of the system's. The file is read again whenever it has changed.
     public let caFile: CertificateFile?
-    public let proxy: ProxyConfiguration?
+    public let proxy: ProxySettings
     public let correctsClock: Bool
     /// What the client calls itself in `User-Agent`: `name/version`.
     public let userAgent: String
@@ -61,7 +61,7 @@ public struct KMSClientConfiguration: Sendable {
         maximumConnections: Int = defaultMaximumConnections,
         maximumAttempts: Int = defaultMaximumAttempts,
         caFile: CertificateFile? = nil,
-        proxy: ProxyConfiguration? = nil,
+        proxy: ProxySettings = .none,
         correctsClock: Bool = true,
         userAgent: String = defaultUserAgent
     ) throws(InvalidValue) {
@@ -101,9 +101,18 @@ public struct KMSClientConfiguration: Sendable {
         }
     }
 
+    /// The proxy to the endpoint, nil without one; or why it can't be told.
+    private var proxyToEndpoint: Result<ProxyConfiguration?, InvalidValue> {
+        Result { () throws(InvalidValue) in try proxy.proxy(for: endpoint) }
+    }
+
+    /// Whether requests to the endpoint go through a proxy.
+    package var usesProxy: Bool { (try? proxyToEndpoint.get()) ?? nil != nil }
+
     var transport: TransportConfiguration {
         // One more for the metadata service, whose answer those who hold the others may be waiting for.
-        TransportConfiguration(
-            maximumConnections: maximumConnections + 1, caFile: caFile, proxy: proxy, userAgent: userAgent)
+        return TransportConfiguration(
+            maximumConnections: maximumConnections + 1, caFile: caFile, proxy: proxyToEndpoint,
+            userAgent: userAgent)
     }
 }

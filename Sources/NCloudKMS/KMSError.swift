@@ -89,12 +89,13 @@ public struct KMSError: Error, Hashable, Sendable {
     /// A short word for programs: why no further attempt was made (`RetryStop`), or which check failed.
     public package(set) var reason: String?
 
-    /// Whether the same call may succeed later: a property of the code, as the contract has it. The message says where
-    /// somebody has to change something first.
-    public var retryable: Bool { code.isRetryable }
+    /// Whether the same call may succeed later without anybody changing anything: as a rule a property of the code. An
+    /// unavailable service is not worth another call where it is a proxy that wants a password, or a name that can't exist.
+    public package(set) var retryable: Bool
 
     package init(_ code: Code, _ message: String, reason: String? = nil, retryAfter: Duration? = nil) {
         self.code = code
+        retryable = code.isRetryable
         self.message = message
         self.reason = reason
         self.retryAfter = retryAfter

@@ -13,7 +13,7 @@ import Testing
         #expect(configuration.maximumConnections == 32)
         #expect(configuration.maximumAttempts == 3)
         #expect(configuration.caFile == nil)
-        #expect(configuration.proxy == nil)
+        #expect(configuration.proxy.proxy == nil)
         #expect(configuration.correctsClock)
     }
 
@@ -44,7 +44,7 @@ import Testing
     @Test func `a proxy prints as redacted`() throws {
         let proxy = try ProxyConfiguration(url: "http://user:password@proxy")
         var dumped = ""
-        dump(try KMSClientConfiguration(proxy: proxy), to: &dumped)
+        dump(try KMSClientConfiguration(proxy: ProxySettings(.success(proxy))), to: &dumped)
         #expect(!dumped.contains("password@"))
         #expect("\(proxy)" == "<redacted>")
     }

@@ -81,6 +81,8 @@ struct FaultProxyTests {
             #expect(answer.attempts == attempts)
             #expect(answer.message.contains("proxy") && answer.message.contains("\(status)"), "\(answer.message)")
             #expect(answer.httpStatus == nil)
+            // What is not repeated, as somebody has to change something, is not worth repeating for the caller either.
+            #expect(answer.isRetryable == (attempts > 1))
         }
         #expect(proxy.connectionCount == attempts)
     }
@@ -105,7 +107,7 @@ struct FaultProxyTests {
         }
     }
 
-    @Test(arguments: [("http://127.0.0.1:9", 3, "can't be reached"), ("http://proxy.invalid:1", 3, "no address")])
+    @Test(arguments: [("http://127.0.0.1:9", 3, "can't be reached"), ("http://proxy.invalid:1", 1, "no address")])
     func `a proxy that is not there is named as such`(url: String, attempts: Int, words: String) async throws {
         _ = try await ServiceProcess.run(endpoint: Self.endpoint, more: ["HTTPS_PROXY": url]) { process in
             let answer = try await process.getPublicKey()
@@ -115,11 +117,38 @@ struct FaultProxyTests {
         }
     }
 
-    @Test(arguments: ["NO_PROXY", "no_proxy"])
-    func `a host that is excepted is reached directly`(variable: String) async throws {
+    @Test(arguments: [
+        ["HTTPS_PROXY": "nonsense://proxy"], ["https_proxy": "http://user:plantedproxyword@x@proxy:1"],
+        ["HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "kms.example.com:x"],
+    ])
+    func `a malformed variable of other programs stops the calls that would use it, and those alone`(
+        variables: [String: String]
+    ) async throws {
+        let outcome = try await ServiceProcess.run(endpoint: Self.endpoint, more: variables) { process in
+            let answer = try await process.getPublicKey()
+            #expect(answer.code == 1008)
+            #expect(answer.attempts == nil)
+            #expect(answer.isRetryable == false)
+            let name = variables["NO_PROXY"] == nil ? variables.keys.first ?? "" : "NO_PROXY"
+            #expect(answer.message.hasPrefix("\(name) "), "\(answer.message)")
+            return answer.message
+        }
+        #expect(!(outcome.result + outcome.log).contains("plantedproxyword"))
+        try await EmulatedKMS.with { kms in
+            _ = try await kms.run(more: variables) { (process) async throws in
+                #expect(try await process.getPublicKey().code == nil)
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ["NO_PROXY": "other.example,.invalid"], ["no_proxy": "other.example,.invalid"], ["NO_PROXY": "*.invalid"],
+        ["NO_PROXY": "kms.invalid:443"], ["NO_PROXY": "other.example\r\n kms.invalid\r"], ["NO_PROXY": "*"],
+    ])
+    func `a host that is excepted is reached directly`(exceptions: [String: String]) async throws {
         let proxy = try RawResponder([.readRequest])
         defer { proxy.stop() }
-        let environment = ["HTTPS_PROXY": proxy.baseURL, variable: "other.example,.invalid"]
+        let environment = exceptions.merging(["HTTPS_PROXY": proxy.baseURL]) { $1 }
         _ = try await ServiceProcess.run(endpoint: "https://kms.invalid", more: environment) { process in
             let answer = try await process.getPublicKey()
             #expect(answer.code == 1008)

@@ -64,16 +64,27 @@ extension SettingReader {
         return CertificateFile(path: source.text, name: source.origin)
     }
 
-    private func proxy() throws(ConfigurationError) -> ProxyConfiguration? {
-        // An empty flag means none, whatever the environment says.
-        guard let source = source(.proxy), !source.text.isEmpty else { return nil }
-        let exceptions = environment["NO_PROXY"] ?? environment["no_proxy"] ?? ""
-        let proxy = try value(.proxy) { text throws(InvalidValue) in
-            try ProxyConfiguration(url: text, exceptions: exceptions)
+    private func proxy() throws(ConfigurationError) -> ProxySettings {
+        let exceptions = environment.first(of: ["NO_PROXY", "no_proxy"])
+        func settings(_ proxy: Result<ProxyConfiguration, InvalidValue>) -> ProxySettings {
+            ProxySettings(
+                proxy, exceptions: ProxyExceptions(exceptions?.value ?? ""),
+                exceptionsName: exceptions?.name ?? "NO_PROXY")
         }
-        if source.isFlag, proxy?.hasUserInfo ?? false {
+        // An empty flag means none, whatever the environment says.
+        guard let source = source(.proxy), !source.text.isEmpty else { return .none }
+        let proxy: ProxyConfiguration
+        do {
+            proxy = try ProxyConfiguration(url: source.text, name: source.origin)
+        } catch {
+            // What other programs share is not for us to stop at, but for the calls that would use it.
+            let isShared = !source.isFlag && source.origin != Setting[.proxy].variables[0]
+            guard isShared else { throw source.error(error.problem) }
+            return settings(.failure(error))
+        }
+        if source.isFlag, proxy.hasUserInfo {
             throw source.error("must not hold a password, which other users could read: use NCLOUD_KMS_PROXY")
         }
-        return proxy
+        return settings(.success(proxy))
     }
 }

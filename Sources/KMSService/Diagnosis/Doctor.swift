@@ -64,7 +64,7 @@ package struct Doctor {
             return nil
         case .success(let configuration):
             let client = configuration.client
-            let proxy = client.proxy == nil ? "" : ", through a proxy"
+            let proxy = client.usesProxy ? ", through a proxy" : ""
             let authorities = client.caFile.map { ", trusting \($0.path)" } ?? ""
             add(
                 .configuration, .passed,
@@ -100,7 +100,7 @@ package struct Doctor {
         } catch {
             let problem = "\(host) was not found: \(error)"
             // A proxy looks names up itself, so here nobody need know them.
-            if client.proxy != nil { return add(.dns, .skipped, "\(problem); the proxy may know it") }
+            if client.usesProxy { return add(.dns, .skipped, "\(problem); the proxy may know it") }
             add(.dns, .failed, "\(problem); check the network and its name servers")
         }
     }

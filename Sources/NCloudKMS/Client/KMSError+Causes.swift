@@ -22,6 +22,8 @@ extension KMSError {
                 ? "Check the configuration of the endpoint and the proxy."
                 : "Try again later, or check the network and the endpoint."
             self.init(.serviceUnavailable, "\(failure.message) \(advice)")
+            // Somebody has to change something first: give a password to a proxy, correct a name.
+            if failure.repetition == .never { retryable = false }
         }
     }
 

@@ -25,7 +25,7 @@ public struct EnvironmentVariables: Sendable {
     }
 
     /// The first variable of several that is set.
-    func first(of names: [String]) -> (name: String, value: String)? {
+    package func first(of names: [String]) -> (name: String, value: String)? {
         for name in names {
             if let value = self[name] { return (name, value) }
         }

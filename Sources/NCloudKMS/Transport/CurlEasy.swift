@@ -23,6 +23,8 @@ final class CurlEasy {
     let watch: TransferWatch
     private let configuration: TransportConfiguration
     private let tls: TLSSetup
+    /// Nil: none, or none that could be used.
+    private let proxy: ProxyConfiguration?
     private var memory = RequestMemory()
     /// libcurl writes its text of the last error here.
     private let errorText: UnsafeMutablePointer<CChar>
@@ -47,6 +49,7 @@ final class CurlEasy {
         }
         self.handle = handle
         self.configuration = configuration
+        proxy = (try? configuration.proxy.get()) ?? nil
         tls = TLSSetup(authorities)
         collector = ResponseCollector(clock: clock)
         watch = TransferWatch(handle, collector: collector, connections: connections, clock: clock)
@@ -155,8 +158,8 @@ final class CurlEasy {
 
     /// The empty text means none, where nil would let libcurl read the environment.
     private func configureProxy() throws(TransportFailure) {
-        try set(CURLOPT_PROXY, configuration.proxy?.url ?? "")
-        try set(CURLOPT_NOPROXY, configuration.proxy?.exceptions ?? "")
+        try set(CURLOPT_PROXY, proxy?.url ?? "")
+        try set(CURLOPT_NOPROXY, "")
         // Else the proxy's answer to CONNECT would look like the service's.
         try set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
     }
@@ -168,6 +171,9 @@ final class CurlEasy {
     /// - Parameter looksNameUpAnew: whatever libcurl remembers of the name's addresses.
     func prepare(_ request: HTTPRequest, looksNameUpAnew: Bool = false) throws(TransportFailure) {
         try request.validate()
+        if !request.isDirect, case .failure(let problem) = configuration.proxy {
+            throw TransportFailure(.proxy(.misconfigured), message: "\(problem).")
+        }
         collector.reset()
         try setAuthorities()
         watch.begin(request)
@@ -236,7 +242,7 @@ final class CurlEasy {
     private func setRoute(_ new: Route) throws(TransportFailure) {
         guard route != new else { return }
         route = nil
-        try set(CURLOPT_NOPROXY, new.isDirect ? "*" : configuration.proxy?.exceptions ?? "")
+        try set(CURLOPT_NOPROXY, new.isDirect ? "*" : "")
         try set(CURLOPT_PROTOCOLS_STR, new.allowsPlainHTTP ? "https,http" : "https")
         try set(CURLOPT_FRESH_CONNECT, new.needsNewConnection ? 1 : 0)
         try set(
@@ -260,10 +266,11 @@ final class CurlEasy {
         evidence.systemError = Int32(truncatingIfNeeded: long(CURLINFO_OS_ERRNO))
         evidence.certificateError = long(CURLINFO_SSL_VERIFYRESULT)
         evidence.proxyCertificateError = long(CURLINFO_PROXY_SSL_VERIFYRESULT)
-        evidence.hasTLSProxy = route?.isDirect == false && configuration.proxy?.speaksTLS == true
+        evidence.hasTLSProxy = route?.isDirect == false && proxy?.speaksTLS == true
         evidence.tlsReason = TransferEvidence.tlsReason(in: text)
         evidence.proxyStatus = long(CURLINFO_HTTP_CONNECTCODE)
-        evidence.namesProxy = configuration.proxy?.isNamed(in: text) ?? false
+        evidence.namesProxy = proxy?.isNamed(in: text) ?? false
+        evidence.proxyHost = proxy?.host ?? ""
         evidence.nameWasResolved = offset(CURLINFO_NAMELOOKUP_TIME_T) > 0
         // The time of the connection is set only when TLS stands, too.
         evidence.wasConnected = long(CURLINFO_LOCAL_PORT) > 0

@@ -7,26 +7,28 @@ public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebug
 
     package let url: String
 
-    /// Hosts and domains to reach directly, separated by commas, as `NO_PROXY` lists them; `*` is every host.
-    package let exceptions: String
-
     /// Whether the URL holds a user name or a password.
     public let hasUserInfo: Bool
 
     /// Whether the proxy itself is spoken to by TLS, and so has a certificate of its own.
     let speaksTLS: Bool
 
-    private let host: String
+    /// A name or an address.
+    let host: String
     private let port: String?
 
     /// - Parameters:
     ///   - url: `[scheme://][user:password@]host[:port]`; without a scheme it is `http`, and without a port 1080, or
     ///     443 for `https`.
-    ///   - exceptions: as `NO_PROXY` has them.
-    /// - Throws: `InvalidValue` named `proxy`, which repeats nothing of the URL.
-    public init(url: String, exceptions: String = "") throws(InvalidValue) {
+    ///   - name: what the error calls it.
+    /// - Throws: `InvalidValue`, which repeats nothing of the URL.
+    public init(url: String, name: String = "proxy") throws(InvalidValue) {
+        // The usual cause where there is a password.
+        let advice =
+            url.contains("@")
+            ? "; in a user name or password write @ as %40, : as %3A, / as %2F, # as %23, and a space as %20" : ""
         let invalid = InvalidValue(
-            "proxy", "must be scheme://host:port, with a scheme of \(Self.schemes.joined(separator: ", "))")
+            name, "must be scheme://host:port, with a scheme of \(Self.schemes.joined(separator: ", "))\(advice)")
         guard let parts = curl_url() else { throw invalid }
         defer { curl_url_cleanup(parts) }
         let absolute = url.contains("://") ? url : "http://" + url
@@ -37,7 +39,6 @@ public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebug
             Self.part(CURLUPART_QUERY, of: parts) == nil, Self.part(CURLUPART_FRAGMENT, of: parts) == nil
         else { throw invalid }
         self.url = absolute
-        self.exceptions = exceptions
         self.host = host
         speaksTLS = scheme.lowercased() == "https"
         port = Self.part(CURLUPART_PORT, of: parts)
@@ -58,5 +59,43 @@ public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebug
         guard curl_url_get(parts, part, &text, 0) == CURLUE_OK, let text else { return nil }
         defer { curl_free(text) }
         return String(cString: text)
+    }
+}
+
+/// Which proxy is in front of the service, and which hosts are reached without it.
+public struct ProxySettings: Sendable {
+    /// Nil: none. A value that names no proxy, as it may come from a variable that other programs share, fails the calls
+    /// that would use it and no others.
+    public let proxy: Result<ProxyConfiguration, InvalidValue>?
+    public let exceptions: ProxyExceptions
+    /// What the list of exceptions is called in an error: `NO_PROXY`.
+    private let exceptionsName: String
+
+    public init(
+        _ proxy: Result<ProxyConfiguration, InvalidValue>?, exceptions: ProxyExceptions = ProxyExceptions(),
+        exceptionsName: String = "NO_PROXY"
+    ) {
+        self.proxy = proxy
+        self.exceptions = exceptions
+        self.exceptionsName = exceptionsName
+    }
+
+    /// No proxy.
+    public static let none = ProxySettings(nil)
+
+    /// How a service is reached: nil for directly, which a service on this machine always is.
+    ///
+    /// - Throws: `InvalidValue` when that can't be told.
+    package func proxy(for endpoint: Endpoint) throws(InvalidValue) -> ProxyConfiguration? {
+        guard let proxy, !endpoint.isLoopback else { return nil }
+        switch exceptions.verdict(host: endpoint.host, port: endpoint.port) {
+        case .listed: return nil
+        case .notListed: return try proxy.get()
+        case .undecidable(let entry):
+            throw InvalidValue(
+                exceptionsName,
+                "has the entry \(entry), which is not a valid address, network or port, so it can't be told whether "
+                    + "\(endpoint.host) is to be reached through the proxy")
+        }
     }
 }

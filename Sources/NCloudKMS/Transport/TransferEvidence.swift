@@ -27,6 +27,8 @@ struct TransferEvidence {
     var tlsReason: Int32?
     /// The proxy's answer to CONNECT; 0 without one.
     var proxyStatus = 0
+    /// The host of the proxy; empty without one.
+    var proxyHost = ""
     /// libcurl's text names the proxy as the host it talked to.
     var namesProxy = false
     var nameWasResolved = false
@@ -74,8 +76,8 @@ struct TransferEvidence {
         if wasAnsweredUnasked { return .connectionLost(.unasked) }
         if lacksDescriptors, mayComeOfLackingDescriptors { return .noDescriptor }
         switch code {
-        case CURLE_COULDNT_RESOLVE_HOST: return .nameResolution(temporary: !nameCanNotExist)
-        case CURLE_COULDNT_RESOLVE_PROXY: return .proxy(.unresolved)
+        case CURLE_COULDNT_RESOLVE_HOST: return .nameResolution(temporary: Self.mayExist(serviceHost))
+        case CURLE_COULDNT_RESOLVE_PROXY: return .proxy(.unresolved(temporary: Self.mayExist(proxyHost)))
         case CURLE_COULDNT_CONNECT: return failureToConnect
         case CURLE_PROXY: return .proxy(.unusable)
         case CURLE_OPERATION_TIMEDOUT: return .timedOut(phase)
@@ -105,16 +107,21 @@ struct TransferEvidence {
         switch code {
         case CURLE_SSL_CACERT_BADFILE: true
         case CURLE_PEER_FAILED_VERIFICATION: fault(ofCertificate: certificateError) == .unknownAuthority
-        case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: !nameCanNotExist
+        case CURLE_COULDNT_RESOLVE_HOST: Self.mayExist(serviceHost)
+        case CURLE_COULDNT_RESOLVE_PROXY: Self.mayExist(proxyHost)
         case CURLE_COULDNT_CONNECT: [0, EMFILE, ENFILE].contains(systemError)
         default: false
         }
     }
 
+    private var serviceHost: Substring {
+        service.split(separator: "/").last?.prefix { $0 != ":" } ?? ""
+    }
+
     /// `.invalid` never has an address (RFC 6761 section 6.4). libcurl does not tell "no such name" from "try again".
-    private var nameCanNotExist: Bool {
-        let host = service.split(separator: "/").last.map { $0.prefix { $0 != ":" } } ?? ""
-        return host.lowercased().hasSuffix(".invalid")
+    private static func mayExist(_ host: some StringProtocol) -> Bool {
+        let name = host.lowercased()
+        return !(name.hasSuffix(".invalid") || name.hasSuffix(".invalid."))
     }
 
     /// The service is met behind the tunnel only, which begins when the proxy has answered CONNECT. The proxy's result

@@ -6,8 +6,9 @@ struct TransportConfiguration: Sendable {
     /// The certificate authorities to trust instead of the system's.
     var caFile: CertificateFile?
 
-    /// nil: no proxy. The variables that libcurl reads by itself are never looked at.
-    var proxy: ProxyConfiguration?
+    /// nil: no proxy. The variables that libcurl reads by itself are never looked at. A failure is that of every request
+    /// which is not direct.
+    var proxy: Result<ProxyConfiguration?, InvalidValue>
 
     /// `ncloud-kms-rpc/VERSION`.
     var userAgent: String

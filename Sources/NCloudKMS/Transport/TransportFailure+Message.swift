@@ -80,6 +80,7 @@ extension TransportFailure {
         case .untrusted(let fault): "The proxy is not trusted: \(text(of: fault))."
         case .tooLarge: "The proxy's answer is larger than \(TunnelBudget.largestBytes >> 10) KiB."
         case .unusable: "The proxy's answer makes no sense."
+        case .misconfigured: "The proxy's configuration can't be used."
         }
     }
 }

@@ -71,7 +71,8 @@ struct TransportFailure: Error, Sendable, Equatable {
     }
 
     enum ProxyFault: Sendable, Hashable {
-        case unresolved
+        /// Its name has no address. Not temporary: the name can't exist.
+        case unresolved(temporary: Bool)
         /// Nobody listens there, or no way leads there.
         case unreachable
         /// It answered CONNECT with this status.
@@ -82,6 +83,8 @@ struct TransportFailure: Error, Sendable, Equatable {
         case tooLarge
         /// Its answer makes no sense, or its protocol is not supported.
         case unusable
+        /// What names it, or the hosts that are reached without it, is malformed.
+        case misconfigured
     }
 
     /// Whether another attempt may help (spec page 03, Retry).
@@ -110,9 +113,10 @@ struct TransportFailure: Error, Sendable, Equatable {
             .allowed
         case .badResponse: .once
         case .untrusted, .tooLarge, .setup: .never
-        case .proxy(.unresolved), .proxy(.unreachable): .allowed
+        case .proxy(.unresolved(let temporary)): temporary ? .allowed : .never
+        case .proxy(.unreachable): .allowed
         case .proxy(.refused(let status)): (500...599).contains(status) && status != 501 ? .allowed : .never
-        case .proxy(.unusable), .proxy(.untrusted), .proxy(.tooLarge): .never
+        case .proxy(.unusable), .proxy(.untrusted), .proxy(.tooLarge), .proxy(.misconfigured): .never
         }
     }
 }

@@ -5,8 +5,8 @@ import Testing
 @testable import NCloudKMS
 
 @Suite struct ProxyTests {
-    private static func proxy(_ responder: RawResponder, exceptions: String = "") throws -> ProxyConfiguration {
-        try ProxyConfiguration(url: "http://user:s%40cret@127.0.0.1:\(responder.port)", exceptions: exceptions)
+    private static func proxy(_ responder: RawResponder) throws -> ProxyConfiguration {
+        try ProxyConfiguration(url: "http://user:s%40cret@127.0.0.1:\(responder.port)")
     }
 
     private static let https = HTTPRequest(method: .get, baseURL: "https://kms.example.com", target: "/")
@@ -76,7 +76,7 @@ import Testing
         #expect(kind == .proxy(.unreachable))
     }
 
-    @Test func `a request that is direct, or whose host is excepted, does not see the proxy`() throws {
+    @Test func `a request that is direct does not see the proxy`() throws {
         let proxyServer = try RawResponder([.readRequest, .send(RawResponder.answer("502 Proxy"))])
         let server = try RawResponder([.readRequest, .send(RawResponder.answer("200 OK")), .again])
         var direct = HTTPRequest.forTests(server.baseURL)
@@ -85,9 +85,6 @@ import Testing
         #expect(try transfers.response(to: direct).status == 200)
         #expect(try transfers.response(to: .forTests(server.baseURL)).status == 502)
         #expect(try transfers.response(to: direct).status == 200)
-        let excepting = try Transfers(
-            .forTests(proxy: try Self.proxy(proxyServer, exceptions: "example.com,127.0.0.1")))
-        #expect(try excepting.response(to: .forTests(server.baseURL)).status == 200)
     }
 
     @Test func `the variables that libcurl reads by itself are not looked at`() async {
@@ -113,6 +110,32 @@ import Testing
         let failure = try #require(throws: InvalidValue.self) { try ProxyConfiguration(url: url) }
         #expect(failure.name == "proxy")
         #expect(!"\(failure)".contains("hunter2"))
+    }
+
+    @Test(arguments: [
+        "http://user:hunter@2@host:1", "http://user:hunter/2@host:1", "http://user:hunter#2@host:1",
+    ])
+    func `a password that is not escaped is refused with a hint, and not repeated`(url: String) throws {
+        let failure = try #require(throws: InvalidValue.self) { try ProxyConfiguration(url: url, name: "A_VARIABLE") }
+        #expect(failure.name == "A_VARIABLE")
+        #expect(failure.problem.contains("%40") && failure.problem.contains("%2F"))
+        #expect(!failure.problem.contains("hunter"))
+    }
+
+    @Test func `what names no proxy fails the requests that would use it, and no others`() throws {
+        let server = try RawResponder([.readRequest, .send(RawResponder.answer("200 OK"))])
+        var configuration = TransportConfiguration.forTests()
+        configuration.proxy = .failure(InvalidValue("HTTPS_PROXY", "must be a proxy"))
+        let transfers = try Transfers(configuration)
+        var direct = HTTPRequest.forTests(server.baseURL)
+        direct.isDirect = true
+        #expect(try transfers.response(to: direct).status == 200)
+        let failure = try #require(throws: TransportFailure.self) { try transfers.multi.start(Self.https) }
+        #expect(failure.kind == .proxy(.misconfigured))
+        #expect(failure.message == "HTTPS_PROXY must be a proxy.")
+        #expect(failure.repetition == .never)
+        #expect(!KMSError(failure).retryable)
+        #expect(KMSError(failure).code == .serviceUnavailable)
     }
 
     @Test(arguments: [

@@ -40,7 +40,7 @@ import Testing
     @Test(
         arguments: [
             (CURLE_COULDNT_RESOLVE_HOST, 0, .none, .nameResolution(temporary: true), .allowed),
-            (CURLE_COULDNT_RESOLVE_PROXY, 0, .none, .proxy(.unresolved), .allowed),
+            (CURLE_COULDNT_RESOLVE_PROXY, 0, .none, .proxy(.unresolved(temporary: true)), .allowed),
             (CURLE_COULDNT_CONNECT, ECONNREFUSED, .resolved, .connectionRefused, .allowed),
             (CURLE_COULDNT_CONNECT, ENETUNREACH, .resolved, .unreachable, .allowed),
             (CURLE_COULDNT_CONNECT, EHOSTUNREACH, .resolved, .unreachable, .allowed),
@@ -192,6 +192,23 @@ import Testing
         var evidence = Self.evidence(CURLE_WRITE_ERROR, .answered)
         evidence.isTooLarge = true
         #expect(TransportFailure(evidence).kind == .tooLarge)
+    }
+
+    @Test(arguments: [true, false], [true, false])
+    func `a name that can't exist is that of the host whose address was sought`(
+        isServiceReal: Bool, isProxyReal: Bool
+    ) {
+        var evidence = Self.evidence(CURLE_COULDNT_RESOLVE_PROXY)
+        evidence.service = isServiceReal ? "https://kms.example.com" : "https://kms.invalid"
+        evidence.proxyHost = isProxyReal ? "proxy.example.com" : "proxy.invalid"
+        #expect(evidence.kind == .proxy(.unresolved(temporary: isProxyReal)))
+        // Nor is it the want of descriptors that kept it from being found.
+        evidence.lacksDescriptors = true
+        #expect((evidence.kind == .noDescriptor) == isProxyReal)
+        evidence.code = CURLE_COULDNT_RESOLVE_HOST
+        #expect((evidence.kind == .noDescriptor) == isServiceReal)
+        evidence.lacksDescriptors = false
+        #expect(evidence.kind == .nameResolution(temporary: isServiceReal))
     }
 
     @Test func `a proxy's refusal is its own`() {

@@ -9,7 +9,7 @@ extension TransportConfiguration {
         -> TransportConfiguration
     {
         TransportConfiguration(
-            maximumConnections: connections, caFile: caFile.map { CertificateFile(path: $0) }, proxy: proxy,
+            maximumConnections: connections, caFile: caFile.map { CertificateFile(path: $0) }, proxy: .success(proxy),
             userAgent: "ncloud-kms-rpc/test")
     }
 }
