@@ -24,3 +24,10 @@ extension Collection where Element == UInt8 {
         starts(with: [0xEF, 0xBB, 0xBF]) ? dropFirst(3) : self[...]
     }
 }
+
+extension String {
+    /// Without the ASCII white space at both ends.
+    package func trimmingASCIIWhitespace() -> String {
+        String(Substring(utf8.trimmingWhitespace()))
+    }
+}

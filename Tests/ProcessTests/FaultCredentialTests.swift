@@ -114,6 +114,47 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        (["NCLOUD_ACCESS_KEY_ID": "\"\(old.id)\"", "NCLOUD_SECRET_ACCESS_KEY": old.secret], "The access key id"),
+        (["NCLOUD_ACCESS_KEY_ID": old.id, "NCLOUD_SECRET_ACCESS_KEY": "'\(old.secret)'"], "The secret access key"),
+        (["NCLOUD_KMS_TOKEN": "\"a-token\""], "The token"),
+    ])
+    func `quotation marks that were kept around a key are named where the service refuses it`(
+        variables: [String: String], part: String
+    ) async throws {
+        var seed = Self.seed(Self.old)
+        seed.tokens = [Seed.Token(token: "a-token", keyTag: "demo-rsa")]
+        try await EmulatedKMS.with(seed: seed) { kms in
+            _ = try await run(kms, variables) { process in
+                let answer = try await process.getPublicKey()
+                #expect(answer.code == 1002)
+                let advice = "\(part) from the environment is in quotation marks"
+                #expect(answer.message.contains(advice), "\(answer.message)")
+            }
+            let outcome = try await ServiceProcess.output(of: ["doctor"], environment: Self.variables(kms, variables))
+            let text = String(decoding: outcome.result, as: UTF8.self)
+            let warnings = text.split(separator: "\n").filter { $0.hasPrefix("warn credentials") }
+            #expect(warnings.count == 1)
+            #expect(warnings.first?.contains("quotation marks") == true)
+            #expect(outcome.status == 0)
+        }
+    }
+
+    @Test(arguments: [(0o644, 1), (0o600, 0)] as [(mode_t, Int)])
+    func `doctor has a line on a file of credentials that others can read`(mode: mode_t, count: Int) async throws {
+        let folder = try TemporaryDirectory()
+        let path = try folder.write("configure", Self.profile(Self.old).utf8)
+        #expect(chmod(path, mode) == 0)
+        try await EmulatedKMS.with(seed: Self.seed(Self.old)) { kms in
+            let outcome = try await ServiceProcess.output(
+                of: ["doctor"], environment: Self.variables(kms, ["NCLOUD_CONFIG_FILE": path]))
+            let lines = String(decoding: outcome.result, as: UTF8.self).split(separator: "\n")
+            let warnings = lines.filter { $0.hasPrefix("warn credentials") && $0.contains("chmod go= \(path)") }
+            #expect(warnings.count == count)
+            #expect(outcome.status == 0)
+        }
+    }
+
     @Test(arguments: ["NCLOUD_CONFIG_FILE", "NCLOUD_KMS_TOKEN_FILE"])
     func `a file of credentials that others can read is a warning, once`(variable: String) async throws {
         let folder = try TemporaryDirectory()

@@ -1,4 +1,5 @@
 import JSON
+import Platform
 
 extension Seed {
     /// Reads a seed in the form that `Seed` describes, and makes the keys that it asks for.
@@ -6,7 +7,11 @@ extension Seed {
     /// - Throws: `SeedError`, which names the member.
     package init(parsing text: [UInt8]) throws(SeedError) {
         let value: JSONValue
-        do { value = try JSONValue(parsing: text) } catch { throw SeedError("", "no JSON: \(error)") }
+        do {
+            value = try JSONValue(parsing: Array(text.droppingByteOrderMark()))
+        } catch {
+            throw SeedError("", "no JSON: \(error)")
+        }
 
         let root = try SeedNode(path: "", value: value).object(names: ["accessKeys", "keys", "tokens"])
         accessKeys = [.demo]

@@ -1,3 +1,4 @@
+import NCloudKMS
 import Platform
 
 /// Where a command's answer goes: stdout, or the file of `-o`.
@@ -13,7 +14,7 @@ package enum AnswerTarget: Equatable, Sendable {
             return
         }
         guard !path.isEmpty else { throw .usage("-o needs the name of a file") }
-        self = .file(OutputFile(path))
+        self = .file(OutputFile(EnvironmentVariables.process.expandingHome(path)))
     }
 
     /// Whether people would see what is written there.

@@ -14,6 +14,7 @@ package struct SignatureFile: Sendable {
 
     /// - Throws: `InvalidValue` for a file that begins like the service's form and does not go on so.
     package init(_ contents: [UInt8]) throws(InvalidValue) {
+        // A byte order mark is no part of a text; bytes that begin like one stay as they are.
         let lines = contents.droppingByteOrderMark().split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
         let characters = Array(lines.map { $0.trimmingWhitespace() }.joined())
         looksHexadecimal = characters.allSatisfy(\.isHexadecimalDigit)

@@ -27,14 +27,14 @@ public struct ServiceConfiguration: Sendable {
         flags: [Setting.Name: String], environment: EnvironmentVariables
     ) throws(ConfigurationError) {
         let reader = SettingReader(flags: flags, environment: environment)
-        zone = try reader.value(.zone) { text throws(InvalidValue) in try Zone(named: text) } ?? .global
+        zone = try reader.value(.zone) { text throws(InvalidValue) in try Zone(named: text.lowercased()) } ?? .global
         client = try reader.clientConfiguration(zone: zone)
         framing = try reader.choice(.framing) ?? .auto
         maximumMessageBytes = try reader.integer(.maxMessageBytes, in: 1_024...(1 << 30)) ?? 1 << 20
         maximumBatchCount = try reader.integer(.maxBatch, in: 1...1_000_000) ?? 1_000
         maximumInFlight = try reader.integer(.maxInFlight, in: 1...65_536) ?? 1_024
         parentPID = try reader.integer(.parentPID, in: 1...Int(Int32.max))
-        logLevel = try reader.choice(.logLevel) ?? .info
+        logLevel = try reader.choice(.logLevel, synonyms: ["warn": .warning]) ?? .info
         logFormat = try reader.choice(.logFormat)
     }
 

@@ -55,13 +55,14 @@ extension SettingReader {
     /// be meant.
     private func certificateFile() throws(ConfigurationError) -> CertificateFile? {
         guard let source = try text(.caFile) else { return nil }
+        let file = CertificateFile(path: environment.expandingHome(source.text), name: source.origin)
         do {
-            _ = try RegularFile(opening: source.text)
+            _ = try RegularFile(opening: file.path)
         } catch {
-            if case .system = error, !source.isFlag { return CertificateFile(path: source.text, name: source.origin) }
-            throw ConfigurationError("\(source.origin) \(source.text): \(error)", isUsage: false)
+            if case .system = error, !source.isFlag { return file }
+            throw ConfigurationError("\(source.origin) \(file.path): \(error)", isUsage: false)
         }
-        return CertificateFile(path: source.text, name: source.origin)
+        return file
     }
 
     private func proxy() throws(ConfigurationError) -> ProxySettings {

@@ -8,6 +8,12 @@ struct SettingReader {
     let flags: [Setting.Name: String]
     let environment: EnvironmentVariables
 
+    /// White space around a flag's value counts for nothing, as it does around a variable's.
+    init(flags: [Setting.Name: String], environment: EnvironmentVariables) {
+        self.flags = flags.mapValues { $0.trimmingASCIIWhitespace() }
+        self.environment = environment
+    }
+
     /// A text and where it stood.
     struct Source {
         let text: String
@@ -17,7 +23,14 @@ struct SettingReader {
 
         /// - Parameter problem: the rest of a sentence that begins with the flag or the variable.
         func error(_ problem: String) -> ConfigurationError {
-            ConfigurationError("\(origin) \(problem)", isUsage: isFlag)
+            ConfigurationError("\(origin) \(problem)\(adviceOnQuotationMarks)", isUsage: isFlag)
+        }
+
+        private var adviceOnQuotationMarks: String {
+            guard text.count >= 2, let first = text.first, first == text.last, first == "\"" || first == "'" else {
+                return ""
+            }
+            return " (the quotation marks around it count as a part of it: take them away)"
         }
     }
 
@@ -47,12 +60,15 @@ struct SettingReader {
         return integer
     }
 
-    /// One of the raw values of an enumeration.
+    /// One of the raw values of an enumeration, in letters of any case.
+    ///
+    /// - Parameter synonyms: other words for some of them.
     func choice<Choice: RawRepresentable & CaseIterable>(
-        _ name: Setting.Name, of _: Choice.Type = Choice.self
+        _ name: Setting.Name, of _: Choice.Type = Choice.self, synonyms: [String: Choice] = [:]
     ) throws(ConfigurationError) -> Choice? where Choice.RawValue == String {
         guard let source = try text(name) else { return nil }
-        guard let choice = Choice(rawValue: source.text) else {
+        let word = source.text.lowercased()
+        guard let choice = Choice(rawValue: word) ?? synonyms[word] else {
             let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
             throw source.error("must be one of \(names)")
         }

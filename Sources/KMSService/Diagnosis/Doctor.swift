@@ -85,7 +85,12 @@ package struct Doctor {
 
     private mutating func examineCredentials(_ probe: ServiceProbe) {
         do {
-            add(.credentials, .passed, try probe.credentials().description)
+            let found = try probe.credentials()
+            add(.credentials, .passed, found.credentials.description)
+            if let file = found.fileReadableByOthers {
+                add(.credentials, .warned, "other users can read \(file); take that right away: chmod go= \(file)")
+            }
+            if let advice = found.credentials.adviceOnQuotationMarks { add(.credentials, .warned, advice) }
         } catch {
             fail(.credentials, error)
         }

@@ -9,6 +9,8 @@ package struct Finding: Equatable, Sendable {
 
     package enum Verdict: String, Sendable {
         case passed = "ok"
+        /// It works, and should be changed all the same.
+        case warned = "warn"
         case failed = "fail"
         /// It could not be looked at, as something that it needs has failed.
         case skipped = "skip"

@@ -46,17 +46,28 @@ public enum LogFormat: String, CaseIterable, Sendable {
     /// A value that has spaces or quotes is written as a JSON string, so that fields can be told apart.
     static func field(_ value: String) -> String {
         let isPlain = !value.isEmpty && value.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && $0 != 0x22 && $0 != 0x3D }
-        if isPlain { return value }
+        if isPlain { return escapingControls(value) }
         var json = JSONWriter()
         json.value(value)
         return escapingControls(String(decoding: json.bytes, as: UTF8.self))
     }
 
-    /// Text of the service may hold control characters, which would move a terminal's cursor or forge a line.
-    static func escapingControls(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
+    /// Text of the service, or of whoever sends requests, may hold characters that move a terminal's cursor, forge a line,
+    /// or have the rest of the line shown in another order (U+202E and its like).
+    package static func escapingControls(_ text: String) -> String {
+        // Most texts are ASCII, and need no look at Unicode's tables.
+        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return text }
+        guard text.unicodeScalars.contains(where: controlsDisplay) else { return text }
         return text.unicodeScalars.map { scalar in
-            scalar.properties.generalCategory == .control ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
+            controlsDisplay(scalar) ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
         }.joined()
+    }
+
+    /// Control characters, those of formatting, which are not seen, and the line ends of Unicode.
+    private static func controlsDisplay(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: true
+        default: false
+        }
     }
 }

@@ -71,6 +71,9 @@ extension KMSEngine {
         var error = error
         error.httpStatus = error.httpStatus ?? response?.status
         error.requestID = response?.headers.requestID
+        if error.code == .authenticationFailed, let advice = fetch.credentials?.adviceOnQuotationMarks {
+            error.message += " \(advice)"
+        }
         fetch.lastError = error
 
         if repetition == .afterThrottling {

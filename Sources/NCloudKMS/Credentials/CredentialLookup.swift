@@ -18,8 +18,8 @@ public struct CredentialLookup: Sendable {
     ) {
         self.environment = environment
         namedProfile = profile
-        namedConfigurationFile = configurationFile
-        namedTokenFile = tokenFile
+        namedConfigurationFile = configurationFile.map(environment.expandingHome)
+        namedTokenFile = tokenFile.map(environment.expandingHome)
     }
 
     package var profile: String {
@@ -28,11 +28,13 @@ public struct CredentialLookup: Sendable {
 
     /// Nil when nothing names it and there is no home directory.
     package var configurationFile: String? {
-        namedConfigurationFile ?? environment[Self.configurationFileVariable]
+        namedConfigurationFile ?? environment[Self.configurationFileVariable].map(environment.expandingHome)
             ?? environment.homeDirectory.map { "\($0)/.ncloud/configure" }
     }
 
-    package var variableTokenFile: String? { environment[Self.tokenFileVariable] }
+    package var variableTokenFile: String? {
+        environment[Self.tokenFileVariable].map(environment.expandingHome)
+    }
 
     /// Checks that the files and the profile that were named to `init` can be read.
     ///

@@ -42,6 +42,27 @@ public struct Credentials: Sendable {
         return "\(accessKeyID.prefix(4))…"
     }
 
+    /// What to do about quotation marks around a part, where there are some. They are sent, as a key may have them, though
+    /// none is known that has.
+    package var adviceOnQuotationMarks: String? {
+        let quoted =
+            switch kind {
+            case .token(let token): token.withBytes(Self.isQuoted) ? "The token" : nil as String?
+            case .keyPair(let accessKeyID, let secret):
+                Self.isQuoted(Array(accessKeyID.utf8))
+                    ? "The access key id" : secret.withBytes(Self.isQuoted) ? "The secret access key" : nil
+            }
+        return quoted.map {
+            "\($0) from \(source) is in quotation marks, which count as a part of it (docker --env-file keeps those of its "
+                + "file): take them away."
+        }
+    }
+
+    private static func isQuoted(_ bytes: some BidirectionalCollection<UInt8>) -> Bool {
+        guard bytes.count >= 2, let first = bytes.first, first == bytes.last else { return false }
+        return first == UInt8(ascii: "\"") || first == UInt8(ascii: "'")
+    }
+
     /// Without this a line break in a key would end its header and begin another.
     private static func isVisible(_ bytes: some Collection<UInt8>) -> Bool {
         !bytes.isEmpty && bytes.allSatisfy { $0 > 0x20 && $0 < 0x7F }

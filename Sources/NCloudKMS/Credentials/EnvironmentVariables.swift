@@ -1,6 +1,7 @@
 import Platform
 
-/// The environment of a process, where an empty variable is an unset one (02-wire-protocol.md, Configuration).
+/// The environment of a process, where an empty variable is an unset one and the white space around a value counts for
+/// nothing: env files of Windows leave a CR at its end, mounted secrets an LF.
 public struct EnvironmentVariables: Sendable {
     private let value: @Sendable (String) -> String?
 
@@ -16,7 +17,14 @@ public struct EnvironmentVariables: Sendable {
     }
 
     public subscript(name: String) -> String? {
-        value(name).flatMap { $0.isEmpty ? nil : $0 }
+        value(name).map { $0.trimmingASCIIWhitespace() }.flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// A path in which a leading `~/` is the home directory, as no shell has seen it that would say so; without a home
+    /// directory it stays as it is.
+    public func expandingHome(_ path: String) -> String {
+        guard path.hasPrefix("~/"), let home = homeDirectory else { return path }
+        return home + path.dropFirst()
     }
 
     /// The same without some variables.
@@ -34,7 +42,7 @@ public struct EnvironmentVariables: Sendable {
 
     /// The home directory: `HOME`, else what the password database says; nil if neither knows.
     var homeDirectory: String? {
-        if let home = self["HOME"] { return home }
+        if let home = value("HOME"), !home.isEmpty { return home }
         var entry = passwd()
         var found: UnsafeMutablePointer<passwd>?
         // What sysconf(_SC_GETPW_R_SIZE_MAX) suggests is 1,024; entries from a directory service may be longer.

@@ -39,11 +39,13 @@ package struct ServiceProbe {
     }
 
     /// Looks for credentials where the client does, the metadata service included.
-    package func credentials() throws(KMSError) -> Credentials {
+    ///
+    /// - Returns: what the client would use, and the file that it is from if users other than its owner can read it.
+    package func credentials() throws(KMSError) -> (credentials: Credentials, fileReadableByOthers: String?) {
         var chain = SignerStore(configuration.authentication).chain
         while true {
             switch chain.next(now: clock.now) {
-            case .ready(let credentials, _): return credentials
+            case .ready(let credentials, _): return (credentials, chain.fileReadableByOthers)
             case .ask(let request): ask(request, for: &chain)
             // Only for those who come while somebody else asks.
             case .wait: throw .credentialsUnusable("the metadata service is being asked")

@@ -10,10 +10,10 @@ struct DoctorCommand: ParsableCommand {
         discussion: """
             Looks at the configuration (every wrong setting is a line), the libraries, the credentials (never showing a \
             secret), the name of the service, the connection to it, and its clock; with a key's tag it makes a real \
-            call, too. One line for each: ok, FAIL or skip.
+            call, too. One line for each: ok, warn, FAIL or skip.
 
-            With --format json each line is an object with check, verdict (ok, fail or skip), text, and error where a \
-            check failed with one.
+            With --format json each line is an object with check, verdict (ok, warn, fail or skip), text, and error \
+            where a check failed with one.
 
             \(ExitStatus.helpText(of: .doctor))
             """)

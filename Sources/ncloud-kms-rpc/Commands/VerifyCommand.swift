@@ -72,7 +72,8 @@ struct VerifyCommand: ParsableCommand {
             if signature == "-" {
                 return try FileContents.of(descriptor: STDIN_FILENO, maximumBytes: Self.maximumSignatureBytes)
             }
-            return try FileContents.of(signature, maximumBytes: Self.maximumSignatureBytes)
+            let path = EnvironmentVariables.process.expandingHome(signature)
+            return try FileContents.of(path, maximumBytes: Self.maximumSignatureBytes)
         } catch {
             // The same as for every other file that a flag names.
             throw CommandFailure(ConfigurationError("--signature \(signature): \(error)", isUsage: false))
@@ -88,7 +89,7 @@ struct VerifyCommand: ParsableCommand {
             if file == "-" {
                 try FileContents.read(descriptor: STDIN_FILENO) { digest.update($0) }
             } else {
-                try FileContents.read(file) { digest.update($0) }
+                try FileContents.read(EnvironmentVariables.process.expandingHome(file)) { digest.update($0) }
             }
         } catch {
             throw .undecided("\(file): \(error)")

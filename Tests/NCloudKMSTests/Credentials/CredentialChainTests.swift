@@ -229,6 +229,17 @@ import Testing
         }
     }
 
+    @Test func `a leading tilde and slash in a path are the home directory`() throws {
+        _ = try folder.file("\(profile("FILEKEY"))", "other")
+        _ = try folder.file("TOKEN", "token")
+        var chains = [
+            chain(configurationFile: "~/other"), chain(["NCLOUD_CONFIG_FILE": "~/other"]), chain(tokenFile: "~/token"),
+            chain(["NCLOUD_KMS_TOKEN_FILE": " ~/token\n"]),
+        ]
+        let expected = ["FILEKEY:FILESECRET", "FILEKEY:FILESECRET", "TOKEN", "TOKEN"]
+        for index in chains.indices { #expect(try found(&chains[index]) == expected[index]) }
+    }
+
     @Test func `a byte order mark before a token is no part of it`() throws {
         var chain = chain(tokenFile: try folder.file("\u{FEFF}token-one\r\n", "token"))
         #expect(try found(&chain) == "token-one")

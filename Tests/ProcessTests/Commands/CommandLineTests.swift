@@ -148,4 +148,19 @@ import Testing
         #expect(outcome.status == 0)
         for command in ["get-public-key", "verify", "doctor", "terraform"] { #expect(script.contains(command)) }
     }
+
+    @Test func `what would have a terminal show a line in another order is escaped`() async throws {
+        let body = #"{"code":"FORBIDDEN","msg":"a\u202eb\u2066c\u009b31m"}"#
+        let responder = try RawResponder { connection in
+            try connection.readRequest()
+            try connection.send(RawResponder.answer("403 Forbidden", body: body))
+        }
+        defer { responder.stop() }
+        let environment = EmulatedKMS.credentials.merging(["NCLOUD_KMS_ENDPOINT": responder.baseURL]) { $1 }
+        for arguments in [["get-public-key", "k"], ["get-public-key", "k", "--ca-file", "/none\u{202E}\u{9B}31m"]] {
+            let outcome = try await ServiceProcess.output(of: arguments, environment: environment)
+            #expect(outcome.log.contains(#"\u{202e}"#) && outcome.log.contains(#"\u{9b}"#), "\(outcome.log)")
+            #expect(!outcome.log.unicodeScalars.contains { ["\u{202E}", "\u{2066}", "\u{9B}"].contains($0) })
+        }
+    }
 }

@@ -54,6 +54,7 @@ import Testing
             signature, Array(base64.utf8), Array((wrapped.joined(separator: "\n") + "\n").utf8),
             Array("\u{FEFF}\(base64)\r\n".utf8), Array("\u{FEFF}ncpkms:v\(version):\(base64)".utf8),
             Array("ncpkms:v\(version):\(base64)".utf8), Array(" ncpkms:v\(version):\(base64)\r\n".utf8),
+            Array("\u{FEFF}\(base64)\r\n".utf8), Array("\u{FEFF}ncpkms:v\(version):\(base64)".utf8),
         ]
         for form in forms {
             let path = try folder.write("signature", form)
