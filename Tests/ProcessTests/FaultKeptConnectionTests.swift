@@ -63,6 +63,32 @@ import Testing
         while !isDone() { _ = Platform.poll(nil, 0, 1) }
     }
 
+    @Test func `a call that gives up on a dead connection saves the next one from another`() async throws {
+        let (received, firstRemembered) = (Lock(0), Lock(0))
+        let responder = try RawResponder { connection in
+            while true {
+                try connection.readRequest()
+                guard connection.number >= firstRemembered.withLock({ $0 }) else { continue }
+                received.withLock { $0 += 1 }
+                // The first three are open before any is answered, so that none is used twice.
+                try Self.poll { received.withLock { $0 } >= 3 }
+                try connection.send(RawResponder.answer("200 OK", body: keyBody))
+            }
+        }
+        defer { responder.stop() }
+        _ = try await ServiceProcess.run(endpoint: responder.baseURL) { process in
+            for number in 1...3 { try process.beginGetPublicKey(number, #"{"keyTag":"k\#(number)"}"#) }
+            for answer in try await process.nextFaultAnswers(3) { #expect(answer.code == nil, "\(answer.message)") }
+            firstRemembered.withLock { $0 = 3 }
+            #expect(try await process.getPublicKey(#"{"keyTag":"k4","timeoutMs":1200}"#).code == 1009)
+            for number in 5...8 {
+                let answer = try await process.getPublicKey(#"{"keyTag":"k\#(number)","timeoutMs":5000}"#)
+                #expect(answer.code == nil, "\(answer.message)")
+                #expect(answer.attempts == 1)
+            }
+        }
+    }
+
     @Test func `a thousand calls one after another use one connection`() async throws {
         // TLS 1.3, so with session tickets at the beginning.
         try await EmulatedKMS.with { kms in

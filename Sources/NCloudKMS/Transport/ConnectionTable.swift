@@ -79,15 +79,21 @@ final class ConnectionTable {
         for index in connections.indices where connections[index].localPort == localPort {
             connections[index].isInUse = false
             connections[index].idleSince = clock.now
-            if !isSound { connections[index].isCondemned = true }
+            if !isSound { condemn(index) }
         }
     }
 
     /// A kept connection was dead: those that are idle now shared its fate, as far as anybody knows.
     func condemnIdle() {
         for index in connections.indices where connections[index].idleSince != nil && !connections[index].isInUse {
-            connections[index].isCondemned = true
+            condemn(index)
         }
+    }
+
+    /// Ends a connection that libcurl has in its pool, as the peer would: libcurl then finds it dead and chooses another.
+    private func condemn(_ index: Int) {
+        connections[index].isCondemned = true
+        shutdown(connections[index].descriptor, CInt(SHUT_RDWR))
     }
 
     /// Finds out the local ports of new connections, if the port is that of none that is known.

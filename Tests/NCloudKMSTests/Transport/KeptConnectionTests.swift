@@ -212,8 +212,9 @@ import Testing
         #expect(failure.kind == .timedOut(.waiting))
         #expect(failure.needsNewConnection)
         for _ in 0..<5 { #expect(try transfers.response(to: .forTests(server.responder.baseURL)).status == 200) }
-        // Three at first, one in vain, and five.
+        // Three at first, one in vain, and five on one new connection.
         #expect(server.responder.requests.count == 9)
+        #expect(server.responder.connectionCount == 4)
     }
 
     @Test func `of connections that are reset one after another only the first is tried`() throws {
