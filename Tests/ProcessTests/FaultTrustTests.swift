@@ -165,6 +165,45 @@ import Testing
         }
     }
 
+    /// Configurations of OpenSSL, and what the message says where they break TLS.
+    @Test(arguments: [
+        ("providers = p\n[p]\nabsent = n\n[n]\nmodule = /nonexistent.so\nactivate = 1\n", "can't set up TLS"),
+        ("ssl_conf = s\n[s]\nsystem_default = x\n[x]\nCipherString = DEFAULT@SECLEVEL=5\n", "cipher in common"),
+    ])
+    func `an OpenSSL whose own configuration breaks TLS is not taken for the server's fault`(
+        text: String, words: String
+    ) async throws {
+        let folder = try TemporaryDirectory()
+        let file = try folder.write("openssl.cnf", "openssl_conf = d\n[d]\n\(text)".utf8)
+        let authority = try TestAuthority()
+        let (server, port) = try TestAuthority.startServer(authority.makeIdentity())
+        // A token needs no signature, which OpenSSL could not make either.
+        _ = try await ServiceProcess.run(
+            endpoint: "https://127.0.0.1:\(port)", arguments: ["--ca-file", authority.file],
+            more: ["OPENSSL_CONF": file, "NCLOUD_KMS_TOKEN": "a-token"]
+        ) { process in
+            let answer = try await process.getPublicKey()
+            #expect(answer.code == 1011)
+            #expect(answer.message.contains(words) && answer.message.contains("OPENSSL_CONF"), "\(answer.message)")
+        }
+        withExtendedLifetime(server) {}
+    }
+
+    private static let systemFolder = "/etc/ssl/certs"
+    private static let hasHashes = ((try? entries(ofFolder: systemFolder)) ?? []).contains { $0.hasSuffix(".0") }
+
+    /// Parsing the bundle takes 20 ms of the first answer's time.
+    @Test(.enabled(if: Strace.mayTrace && hasHashes, "strace may not trace, or there is no folder of hashed links"))
+    func `the system's bundle is not read where its folder of hashed links will do`() async throws {
+        let authority = try TestAuthority()
+        let (server, port) = try TestAuthority.startServer(authority.makeIdentity())
+        let calls = try await Strace.calls(
+            "%file", of: ["doctor"], environment: ["NCLOUD_KMS_ENDPOINT": "https://127.0.0.1:\(port)"])
+        #expect(calls.contains { $0.contains("\"\(Self.systemFolder)/") })
+        #expect(!calls.contains { $0.contains("ca-certificates.crt") })
+        withExtendedLifetime(server) {}
+    }
+
     @Test func `a file of authorities that holds none is 1011`() async throws {
         let folder = try TemporaryDirectory()
         let file = try folder.write("ca.pem", "no certificate\n".utf8)

@@ -140,12 +140,12 @@ final class CurlEasy {
             try set(peer, 1)
             try set(host, 2)
         }
-        // Else libcurl reads the file that it was built for, and a folder beside it would turn off its cache.
-        try set(CURLOPT_CAINFO, nil as String?)
-        try set(CURLOPT_PROXY_CAINFO, nil as String?)
+        // Else libcurl reads what it was built for. The authorities are read when a request needs them.
+        for option in [CURLOPT_CAINFO, CURLOPT_PROXY_CAINFO, CURLOPT_CAPATH, CURLOPT_PROXY_CAPATH] {
+            try set(option, nil as String?)
+        }
         try check(clibcurl_easy_set_ssl_ctx_callback(handle, curlIsAboutToSetUpTLS), CURLOPT_SSL_CTX_FUNCTION)
         try set(CURLOPT_SSL_CTX_DATA, Unmanaged.passUnretained(tls).toOpaque())
-        try setAuthorities()
     }
 
     /// Has the connections from now on checked with the authorities as they are now.

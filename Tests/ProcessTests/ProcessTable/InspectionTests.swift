@@ -48,27 +48,16 @@ import Testing
         #expect(words == (isAllowed ? ownWords : ["0", "0"]))
     }
 
-    /// Whether one process may trace another here; containers often forbid it.
-    private static let canTrace = isExecutable(strace) && (try? ChildProcess.run(strace, ["/bin/true"])) != nil
-    private static let strace = "/usr/bin/strace"
-
     @Test(
-        .enabled(if: canTrace, "strace is not installed, or may not trace"),
+        .enabled(if: Strace.mayTrace, "strace is not installed, or may not trace"),
         arguments: [["serve"], ["get-public-key", "k"], ["doctor"]], ["--token-file", "--config-file"])
     func `no file of credentials is opened before inspection is forbidden`(
         _ command: [String], _ flag: String
     ) async throws {
         let folder = try TemporaryDirectory()
         let file = try folder.write("credentials", "ncloud_access_key_id=A\nncloud_secret_access_key=S\n".utf8)
-        let trace = folder.path("trace")
-        let program = [BuiltProducts.path(of: "ncloud-kms-rpc"), flag, file, "--endpoint", "http://127.0.0.1:9"]
-        _ = try await ServiceProcess.run(
-            Self.strace, arguments: ["-f", "-o", trace, "-e", "trace=openat,prctl,prlimit64"] + program + command
-        ) { process in
-            process.closeInput()
-            return await process.rest()
-        }
-        let calls = try contents(of: trace).split(separator: "\n")
+        let calls = try await Strace.calls(
+            "openat,prctl,prlimit64", of: [flag, file, "--endpoint", "http://127.0.0.1:9"] + command)
         let opening = try #require(calls.firstIndex { $0.contains(file) }, "\(calls)")
         for call in ["prctl(PR_SET_DUMPABLE, SUID_DUMP_DISABLE", "RLIMIT_CORE, {rlim_cur=0"] {
             let forbidding = try #require(calls.firstIndex { $0.contains(call) }, "\(calls)")
@@ -95,5 +84,3 @@ import Testing
         #expect((access(secrets, F_OK) == 0) == isAllowed)
     }
 }
-
-private func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 }
