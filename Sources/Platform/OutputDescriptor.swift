@@ -54,6 +54,48 @@ public struct OutputDescriptor: Sendable {
         }
     }
 
+    /// Has a pipe or a socket that is full hold twice as much, for somebody who ends and has a last word to say. Twice as
+    /// much of a pipe is limited by `fs.pipe-max-size` (1 MiB), of a socket by `net.core.wmem_max`, save for those whom the
+    /// kernel trusts with more.
+    ///
+    /// - Returns: whether it holds more now; false for other kinds of descriptors, and where it can't be changed.
+    public func enlarge() -> Bool {
+        #if os(Linux)
+        switch way {
+        case .socket: return enlargeSendBuffer()
+        case .other: return enlargePipe()
+        case .plain: return false
+        }
+        #else
+        return false
+        #endif
+    }
+
+    #if os(Linux)
+    private func enlargePipe() -> Bool {
+        // F_GETPIPE_SZ and F_SETPIPE_SZ, which Swift does not import. Both fail for what is no pipe.
+        let before = fcntl(descriptor, 1032)
+        guard before > 0, before <= .max / 2 else { return false }
+        return fcntl(descriptor, 1031, 2 * before) > before
+    }
+
+    private func enlargeSendBuffer() -> Bool {
+        func size() -> CInt {
+            var size: CInt = 0
+            var length = socklen_t(MemoryLayout<CInt>.size)
+            return getsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, &length) == 0 ? size : 0
+        }
+        let before = size()
+        // The kernel takes twice of what it is told, for its own overhead.
+        var wanted = before
+        for option in [SO_SNDBUF, SO_SNDBUFFORCE] {
+            setsockopt(descriptor, SOL_SOCKET, option, &wanted, socklen_t(MemoryLayout<CInt>.size))
+            if size() > before { return true }
+        }
+        return false
+    }
+    #endif
+
     private func writeOnce(_ base: UnsafeRawPointer, _ count: Int) -> Int {
         switch way {
         case .plain:

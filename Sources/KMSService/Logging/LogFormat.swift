@@ -6,16 +6,17 @@ import Platform
 public enum LogFormat: String, CaseIterable, Sendable {
     /// `2026-11-24T06:00:00.123Z warning a sentence name=value`
     case text
-    /// One object with `time`, `level`, `message` and the metadata.
+    /// One object with `time`, `level`, `message` and the metadata, whose numbers are numbers.
     case json
 
     func line(
-        level: Logger.Level, message: String, metadata: [(name: String, value: String)], wallClockMilliseconds: Int64
+        level: Logger.Level, message: String, metadata: [(name: String, value: Logger.MetadataValue)],
+        wallClockMilliseconds: Int64
     ) -> [UInt8] {
         let time = Self.timestamp(wallClockMilliseconds)
         switch self {
         case .text:
-            let fields = metadata.map { " \($0.name)=\(Self.field($0.value))" }.joined()
+            let fields = metadata.map { " \($0.name)=\(Self.field("\($0.value)"))" }.joined()
             return Array("\(time) \(level.rawValue) \(Self.escapingControls(message))\(fields)".utf8)
         case .json:
             var json = JSONWriter()
@@ -23,7 +24,7 @@ public enum LogFormat: String, CaseIterable, Sendable {
                 line.member("time", time)
                 line.member("level", level.rawValue)
                 line.member("message", message)
-                for field in metadata { line.member(field.name, field.value) }
+                for field in metadata { line.member(field.name) { Self.write(field.value, to: &$0) } }
             }
             return json.bytes
         }
@@ -50,6 +51,26 @@ public enum LogFormat: String, CaseIterable, Sendable {
         var json = JSONWriter()
         json.value(value)
         return escapingControls(String(decoding: json.bytes, as: UTF8.self))
+    }
+
+    /// Metadata as JSON: what was given as a number or a truth value is one.
+    private static func write(_ value: Logger.MetadataValue, to json: inout JSONWriter) {
+        switch value {
+        case .string(let string): json.value(string)
+        case .stringConvertible(let number as any BinaryInteger) where Int(exactly: number) != nil:
+            json.value(Int(number))
+        case .stringConvertible(let number as Double): json.value(number)
+        case .stringConvertible(let truth as Bool): json.value(truth)
+        case .stringConvertible(let other): json.value(other.description)
+        case .array(let elements):
+            json.array { array in for element in elements { write(element, to: &array) } }
+        case .dictionary(let members):
+            json.object { object in
+                for member in members.sorted(by: { $0.key < $1.key }) {
+                    object.member(member.key) { write(member.value, to: &$0) }
+                }
+            }
+        }
     }
 
     /// Text of the service, or of whoever sends requests, may hold characters that move a terminal's cursor, forge a line,

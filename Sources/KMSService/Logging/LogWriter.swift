@@ -2,12 +2,22 @@ import Platform
 
 /// Puts whole lines on a descriptor and never waits: what a blocked reader does not take is dropped and counted, since
 /// a log must not stop the service.
+///
+/// A line is written with one system call. The kernel takes one of up to 4 KiB (`PIPE_BUF`) as a whole or not at all, so
+/// a full pipe does not end in half of a line, nor do the lines of two programs that share a pipe mix.
 public final class LogWriter: Sendable {
     /// Lines that wait for a reader that has stalled; more are dropped.
     private static let maximumWaitingBytes = 256 << 10
 
     private struct State: Sendable {
-        var waiting: [UInt8] = []
+        /// Lines with their ends, oldest first.
+        var waiting: [[UInt8]] = []
+        /// So many of them at the front are written.
+        var writtenLines = 0
+        /// So many bytes of the next one are written.
+        var writtenBytes = 0
+        /// The bytes of those that are not written.
+        var waitingBytes = 0
         var dropped = 0
     }
 
@@ -22,31 +32,69 @@ public final class LogWriter: Sendable {
     public var isTerminal: Bool { isatty(output.descriptor) == 1 }
 
     /// Writes a line, its LF not included. What a slow reader has not taken goes with the next line.
-    public func write(line: some Collection<UInt8>) {
+    ///
+    /// - Parameter notice: the line, without its LF, that tells how many lines were dropped before this one.
+    public func write(line: some Collection<UInt8>, notice: (_ dropped: Int) -> [UInt8] = LogWriter.plainNotice) {
         state.withLock { state in
             drain(&state)
-            guard state.waiting.count + line.count < Self.maximumWaitingBytes else {
+            guard state.waitingBytes + line.count < Self.maximumWaitingBytes else {
                 state.dropped += 1
                 return
             }
             if state.dropped > 0 {
-                state.waiting.append(contentsOf: "(\(state.dropped) log lines were dropped: nobody read them)\n".utf8)
+                Self.append(notice(state.dropped), to: &state)
                 state.dropped = 0
             }
-            state.waiting.append(contentsOf: line)
-            state.waiting.append(UInt8(ascii: "\n"))
+            Self.append(line, to: &state)
             drain(&state)
         }
     }
 
+    /// Writes what waits, even if nobody reads: the last lines of a process tell why it has ended, and a reader may come
+    /// after that. A pipe or socket is made to hold them, as far as the system allows.
+    public func finish() {
+        state.withLock { state in
+            repeat { drain(&state) } while state.waitingBytes > 0 && output.enlarge()
+        }
+    }
+
+    /// The sentence about lines that were dropped, for those that are no log lines themselves.
+    public static func plainNotice(_ dropped: Int) -> [UInt8] {
+        Array("(\(dropped) log lines were dropped: nobody read them)".utf8)
+    }
+
+    private static func append(_ line: some Collection<UInt8>, to state: inout State) {
+        state.waiting.append(line + [UInt8(ascii: "\n")])
+        state.waitingBytes += line.count + 1
+    }
+
     private func drain(_ state: inout State) {
-        while !state.waiting.isEmpty {
-            switch state.waiting.withUnsafeBytes(output.write) {
-            case .wrote(let count): state.waiting.removeFirst(count)
-            case .wouldBlock: return
+        while state.waitingBytes > 0 {
+            let line = state.waiting[state.writtenLines]
+            let result = line.withUnsafeBytes {
+                output.write(UnsafeRawBufferPointer(rebasing: $0[state.writtenBytes...]))
+            }
+            switch result {
+            case .wrote(let count):
+                state.writtenBytes += count
+                state.waitingBytes -= count
+                if state.writtenBytes == line.count {
+                    state.writtenLines += 1
+                    state.writtenBytes = 0
+                }
+            case .wouldBlock:
+                // A reader that always lags a little behind must not make it grow.
+                if state.writtenLines > state.waiting.count / 2 {
+                    state.waiting.removeFirst(state.writtenLines)
+                    state.writtenLines = 0
+                }
+                return
             // Nobody will ever read it; the service goes on without.
-            case .closed: state.waiting.removeAll()
+            case .closed:
+                state.waitingBytes = 0
             }
         }
+        state.waiting.removeAll(keepingCapacity: true)
+        (state.writtenLines, state.writtenBytes) = (0, 0)
     }
 }

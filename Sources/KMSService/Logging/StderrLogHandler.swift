@@ -25,10 +25,15 @@ public struct StderrLogHandler: LogHandler {
     public func log(event: LogEvent) {
         var all = metadata
         if let more = event.metadata { all.merge(more) { _, new in new } }
-        let fields = all.sorted { $0.key < $1.key }.map { (name: $0.key, value: "\($0.value)") }
+        let fields = all.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
+        let time = clock.wallClockMilliseconds
         writer.write(
             line: format.line(
-                level: event.level, message: event.message.description, metadata: fields,
-                wallClockMilliseconds: clock.wallClockMilliseconds))
+                level: event.level, message: event.message.description, metadata: fields, wallClockMilliseconds: time),
+            notice: { dropped in
+                format.line(
+                    level: .warning, message: "log lines were dropped, since nobody read them",
+                    metadata: [("dropped", .stringConvertible(dropped))], wallClockMilliseconds: time)
+            })
     }
 }

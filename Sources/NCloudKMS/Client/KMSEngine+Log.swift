@@ -5,7 +5,7 @@ import Platform
 extension KMSEngine {
     func logRetry(_ fetch: Fetch, after delay: Duration, _ error: KMSError, isThrottled: Bool) {
         var metadata = metadata(of: fetch)
-        metadata["delayMs"] = "\(delay.milliseconds)"
+        metadata["delayMs"] = .stringConvertible(delay.milliseconds)
         metadata["error"] = "\(error.message)"
         let what = isThrottled ? "the service throttled an attempt" : "an attempt failed"
         logger.warning("\(what); it will be repeated", metadata: metadata)
@@ -51,7 +51,7 @@ extension KMSEngine {
         }
         guard skew.offset != .zero else { return logger.notice("this machine's clock is right again") }
         var metadata = metadata(of: fetch)
-        metadata["clockSkewMs"] = "\(skew.offset.milliseconds)"
+        metadata["clockSkewMs"] = .stringConvertible(skew.offset.milliseconds)
         logger.warning(
             "this machine's clock is wrong: the service's differs from it; signing with the service's time",
             metadata: metadata)
@@ -62,7 +62,7 @@ extension KMSEngine {
             "answered with an expired key, since the service can't be asked",
             metadata: [
                 "keyTag": "\(answer.keyTag)", "requests": "\(call.label ?? "-")",
-                "ageMs": "\(answer.age.milliseconds)", "error": "\(error.message)",
+                "ageMs": .stringConvertible(answer.age.milliseconds), "error": "\(error.message)",
             ])
     }
 
@@ -72,7 +72,7 @@ extension KMSEngine {
         var metadata = metadata(of: fetch)
         metadata["request"] = "\(PublicKeyRequest.method) \(fetch.request.target)"
         metadata["body"] = "\(String(decoding: fetch.request.body, as: UTF8.self))"
-        metadata["timestamp"] = "\(timestampMilliseconds)"
+        metadata["timestamp"] = .stringConvertible(timestampMilliseconds)
         metadata["credentials"] = fetch.credentials.map { "\($0)" }
         logger.debug("an attempt begins", metadata: metadata)
     }
@@ -84,13 +84,13 @@ extension KMSEngine {
         case .failure(let failure):
             metadata["error"] = "\(failure.message)"
         case .success(let response):
-            metadata["status"] = "\(response.status)"
-            metadata["nameLookupUs"] = "\(response.timing.nameLookup)"
-            metadata["connectUs"] = "\(response.timing.connect)"
-            metadata["tlsUs"] = "\(response.timing.tls)"
-            metadata["firstByteUs"] = "\(response.timing.firstByte)"
-            metadata["totalUs"] = "\(response.timing.total)"
-            metadata["reusedConnection"] = "\(response.reusedConnection)"
+            metadata["status"] = .stringConvertible(response.status)
+            metadata["nameLookupUs"] = .stringConvertible(response.timing.nameLookup)
+            metadata["connectUs"] = .stringConvertible(response.timing.connect)
+            metadata["tlsUs"] = .stringConvertible(response.timing.tls)
+            metadata["firstByteUs"] = .stringConvertible(response.timing.firstByte)
+            metadata["totalUs"] = .stringConvertible(response.timing.total)
+            metadata["reusedConnection"] = .stringConvertible(response.reusedConnection)
             if let requestID = response.headers.requestID { metadata["requestId"] = "\(requestID)" }
         }
         logger.debug("an attempt ended", metadata: metadata)
@@ -101,10 +101,10 @@ extension KMSEngine {
         let waiters = table.waiters(of: fetch.id)
         let labels = waiters.prefix(4).map { calls[$0]?.label ?? "-" }
         var metadata: Logger.Metadata = [
-            "keyTag": "\(fetch.request.keyTag)", "attempt": "\(fetch.progress.attempts)",
+            "keyTag": "\(fetch.request.keyTag)", "attempt": .stringConvertible(fetch.progress.attempts),
             "requests": "\(labels.joined(separator: ","))\(waiters.count > labels.count ? ",…" : "")",
         ]
-        if let version = fetch.request.version { metadata["keyVersion"] = "\(version)" }
+        if let version = fetch.request.version { metadata["keyVersion"] = .stringConvertible(version.number) }
         return metadata
     }
 }

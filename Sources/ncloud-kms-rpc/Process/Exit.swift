@@ -10,7 +10,9 @@ enum Exit {
     /// - Parameter asJSON: as `{"error": …}`, for programs.
     static func now(_ failure: CommandFailure, asJSON: Bool = false) -> Never {
         let line = asJSON ? failure.json : Array("ncloud-kms-rpc: \(failure.line)".utf8)
-        LogWriter(STDERR_FILENO).write(line: line)
+        let writer = LogWriter(STDERR_FILENO)
+        writer.write(line: line)
+        writer.finish()
         now(failure.status)
     }
 

@@ -21,7 +21,7 @@ import Testing
     @Test(arguments: texts)
     func `so it is in the message and in the fields of a text log`(text: String, escaped: String) {
         let line = LogFormat.text.line(
-            level: .info, message: text, metadata: [("plain", text), ("spaced", "\(text) x")],
+            level: .info, message: text, metadata: [("plain", .string(text)), ("spaced", "\(text) x")],
             wallClockMilliseconds: 0)
         let scalars = String(decoding: line, as: UTF8.self).unicodeScalars
         #expect(!scalars.contains { [.control, .format].contains($0.properties.generalCategory) })
