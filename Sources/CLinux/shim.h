@@ -20,6 +20,11 @@ static inline int clinux_pipe2(int ends[2], int flags) { return (int)syscall(SYS
 /// A descriptor that becomes readable when the process ends, or -1 with `errno` (ESRCH: no such process).
 static inline int clinux_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 
+/// `prctl(PR_SET_PDEATHSIG, signal)`: the signal comes when the thread that has started this process ends.
+static inline int clinux_set_parent_death_signal(int signal) {
+    return prctl(PR_SET_PDEATHSIG, (unsigned long)signal, 0, 0, 0);
+}
+
 /// `write(2)` that returns -1 with EAGAIN instead of waiting, whatever the descriptor's flags are (`pwritev2` with
 /// RWF_NOWAIT, for pipes since Linux 6.4; EOPNOTSUPP before).
 static inline ssize_t clinux_write_nowait(int fd, const void *bytes, size_t count) {

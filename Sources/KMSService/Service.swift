@@ -8,22 +8,22 @@ public struct Service: Sendable {
     private let connection: Connection
     private let client: KMSClient
     private let logger: Logger
+    private let stops: [StopSource]
 
-    /// - Parameters:
-    ///   - stopDescriptors: become readable when the service is to end.
     /// - Throws: `ConfigurationError` when the configuration can't be put to work: a CA file that can't be read, a
     ///   libcurl that will not do.
     public init(
-        _ configuration: ServiceConfiguration, logger: Logger, input: CInt, output: CInt, stopDescriptors: [CInt]
+        _ configuration: ServiceConfiguration, logger: Logger, input: CInt, output: CInt, stops: [StopSource]
     ) throws(ConfigurationError) {
         self.logger = logger
+        self.stops = stops
         client = try configuration.makeClient(logger: logger)
         do {
             connection = try Connection(
                 Connection.Configuration(
                     input: input, output: output, framing: configuration.framingValue,
                     maximumBatchCount: configuration.maximumBatchCount,
-                    maximumInFlight: configuration.maximumInFlight, stopDescriptors: stopDescriptors,
+                    maximumInFlight: configuration.maximumInFlight, stopDescriptors: stops.map(\.descriptor),
                     report: { logger.report($0) }),
                 methods: Self.methods(zone: configuration.zone, client: client))
         } catch {
@@ -44,19 +44,72 @@ public struct Service: Sendable {
 
     /// Serves until the input ends, the output is closed or a stop descriptor fires.
     ///
-    /// - Returns: whether every answer that somebody wanted was written: false when the output broke, as on a full disk.
-    ///   A reader that closed its end wanted none.
-    public func run() -> Bool {
+    /// - Returns: how it ended, for the log's last line and the exit status.
+    public func run() -> End {
         logger.info("serving", metadata: ["version": "\(ProgramVersion.text)", "endpoint": "\(client.endpoint)"])
-        let outputError = connection.run()
+        let ending = connection.run()
+        let isComplete = if case .outputClosed(let number) = ending { Self.isClosing(number) } else { true }
         let counters = connection.counters
-        logger.info("ended", metadata: ["received": "\(counters.received)", "answered": "\(counters.answered)"])
-        return outputError.map(Self.isClosing) ?? true
+        return End(
+            reason: reason(for: ending), received: counters.received, answered: counters.answered,
+            isComplete: isComplete)
+    }
+
+    /// How a service ended.
+    public struct End: Sendable {
+        /// Why, in a few words.
+        public let reason: String
+        public let received: Int
+        public let answered: Int
+        /// Whether every answer that somebody wanted was written: false when the output broke, as on a full disk. A reader
+        /// that closed its end wanted none.
+        public let isComplete: Bool
+
+        /// The end of one that had nobody to answer to, so that it never began.
+        public static let withoutOutput = End(
+            reason: "stdout was closed", received: 0, answered: 0, isComplete: true)
+
+        /// Writes the last line of the log, also if nobody has read those before it for long.
+        public func log(to logger: Logger, _ writer: LogWriter) {
+            writer.finish()
+            logger.info(
+                "ended",
+                metadata: [
+                    "reason": "\(reason)", "received": .stringConvertible(received),
+                    "answered": .stringConvertible(answered),
+                ])
+            writer.finish()
+        }
+    }
+
+    private func reason(for ending: ConnectionEnding) -> String {
+        switch ending {
+        case .endOfInput: "end of stdin"
+        case .badFrame: "a frame on stdin that can't be read"
+        case .exit: "exit"
+        case .shutdown: "shutdown, and nothing after it"
+        case .stopped(let descriptor): stops.first { $0.descriptor == descriptor }?.reason() ?? "a stop"
+        case .outputClosed(let number) where Self.isClosing(number): "stdout was closed"
+        case .outputClosed(let number): "stdout can't be written: \(PlatformError.text(of: number))"
+        }
     }
 
     /// Whether an error of a write says that the reader has closed its end.
     fileprivate static func isClosing(_ errorNumber: CInt) -> Bool {
         errorNumber == EPIPE || errorNumber == ECONNRESET
+    }
+}
+
+/// What ends the service from outside: a signal, or the end of a process.
+public struct StopSource: Sendable {
+    /// Readable when the service is to end.
+    public let descriptor: CInt
+    /// What has made it readable, in a few words for the log.
+    public let reason: @Sendable () -> String
+
+    public init(descriptor: CInt, reason: @escaping @Sendable () -> String) {
+        self.descriptor = descriptor
+        self.reason = reason
     }
 }
 

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// SIGTERM, SIGINT and SIGHUP as a descriptor that becomes readable.
+/// SIGTERM, SIGINT and SIGHUP as a descriptor that becomes readable, and then tells which it was.
 ///
 /// The first signal asks for an orderly end. The second one ends the process at once, with status 128 + its number,
 /// whatever its threads are doing.
@@ -34,6 +34,15 @@ public enum TerminationSignals {
         return readEnd
     }
 
+    /// The name of the first signal that came; nil if none did.
+    ///
+    /// - Parameter descriptor: of `install`.
+    public static func firstName(from descriptor: CInt) -> String? {
+        var number: UInt8 = 0
+        guard read(descriptor, &number, 1) == 1 else { return nil }
+        return [SIGTERM: "SIGTERM", SIGINT: "SIGINT", SIGHUP: "SIGHUP"][CInt(number)]
+    }
+
     /// Whether a signal is one of those that stay ignored when they are, and is ignored.
     public static func staysIgnored(_ number: CInt) -> Bool {
         guard number == SIGHUP || number == SIGINT else { return false }
@@ -52,11 +61,11 @@ public enum TerminationSignals {
 private nonisolated(unsafe) var terminationPipe: CInt = -1
 private let signalCount = Atomic(0)
 
-/// Async-signal-safe: it only counts and writes a byte, or leaves. It may run on two threads at once.
+/// Async-signal-safe: it only counts and writes its number as a byte, or leaves. It may run on two threads at once.
 private nonisolated func terminationHandler(_ number: CInt) {
     if signalCount.add(1, ordering: .relaxed).newValue > 1 { _exit(128 + number) }
     let saved = errno
-    var byte: UInt8 = 1
+    var byte = UInt8(truncatingIfNeeded: number)
     _ = write(terminationPipe, &byte, 1)
     errno = saved
 }

@@ -73,29 +73,28 @@ public final class Connection: Sendable {
     /// when every answer that can be written is written. The descriptors are the caller's again then: calls that are
     /// still in flight are aborted, and their answers go nowhere.
     ///
-    /// - Returns: the error number with which writing failed, if it did: EPIPE or ECONNRESET when the reader has closed
-    ///   the output, anything else when answers are lost.
+    /// - Returns: why it ended.
     /// - Precondition: called once.
     @discardableResult
-    public func run() -> CInt? {
+    public func run() -> ConnectionEnding {
         var loop = ConnectionLoop(self)
-        loop.run()
-        abandonCalls()
-        return state.withLock { $0.outputError }
+        let ending = loop.run()
+        state.withLock { state in
+            state.completeWrittenAnswer(to: output)
+            state.isOver = true
+        }
+        dropCalls()
+        return ending
     }
 
-    private func abandonCalls() {
-        let abandoned = state.withLock { state in
-            state.isOver = true
-            defer {
-                state.inFlight = [:]
-                state.inFlightBytes = 0
-                state.batches = [:]
-                state.heldBytes = 0
-            }
-            return state.inFlight.values.sorted { $0.call.number < $1.call.number }
+    /// Ends the calls in flight without an answer, and has their work aborted.
+    func dropCalls() {
+        let dropped = state.withLock { state in
+            state.batches = [:]
+            state.heldBytes = 0
+            return state.inFlight.removeAll()
         }
-        for inFlight in abandoned { inFlight.abort?() }
+        for call in dropped { call.abort?() }
     }
 
     // MARK: Calls, from any thread
@@ -103,8 +102,7 @@ public final class Connection: Sendable {
     /// - Parameter size: the bytes of its id and parameters.
     func register(_ call: Call, size: Int, adding counters: ConnectionCounters) {
         state.withLock { state in
-            state.inFlight[call.number] = InFlightCall(call: call, size: size)
-            state.inFlightBytes += size
+            state.inFlight.insert(call, size: size)
             state.counters.add(counters)
         }
     }
@@ -121,8 +119,7 @@ public final class Connection: Sendable {
     @discardableResult
     func finish(_ call: Call, error: RPCError?, _ json: [UInt8]) -> InFlightCall? {
         let (ended, mustWake) = state.withLock { state -> (InFlightCall?, Bool) in
-            guard let ended = state.inFlight.removeValue(forKey: call.number) else { return (nil, false) }
-            state.inFlightBytes -= ended.size
+            guard let ended = state.inFlight.remove(call) else { return (nil, false) }
             if let id = call.id {
                 state.answer(id: id, at: call.place, error, json, now: configuration.clock.now)
             }
@@ -153,23 +150,18 @@ public final class Connection: Sendable {
     }
 
     func onCancellation(of call: Call, _ abort: @escaping @Sendable () -> Void) {
-        let hasEnded = state.withLock { state in
-            guard state.inFlight[call.number] != nil else { return true }
-            state.inFlight[call.number]?.abort = abort
-            return false
-        }
-        if hasEnded { abort() }
+        let isInFlight = state.withLock { $0.inFlight.setAbort(of: call, abort) }
+        if !isInFlight { abort() }
     }
 
-    /// Answers the calls that `isMeant` with an error, and has their work aborted.
-    func end(_ error: RPCError, where isMeant: (Call) -> Bool) {
-        let calls = state.withLock { state in
-            state.inFlight.values.map(\.call).filter(isMeant).sorted { $0.number < $1.number }
-        }
-        for call in calls {
+    /// Answers calls with an error, and has their work aborted.
+    func end(_ error: RPCError, _ calls: (InFlightCalls) -> [Call]) {
+        var json = JSONWriter()
+        json.value(error)
+        for call in state.withLock({ calls($0.inFlight) }) {
             // The abort is taken along with the call: it may have been registered just now, and it must not run if
             // another thread has just answered.
-            finish(call, error: error) { $0.value(error) }?.abort?()
+            finish(call, error: error, json.bytes)?.abort?()
         }
     }
 }
@@ -190,16 +182,25 @@ public enum ConnectionEvent: Sendable, Equatable {
     case stopping
 }
 
-extension pthread_t? {
-    fileprivate var isThisThread: Bool { map { pthread_equal($0, pthread_self()) != 0 } ?? false }
+/// Why a connection ended.
+public enum ConnectionEnding: Sendable, Equatable {
+    /// The input was at its end, and everything is answered.
+    case endOfInput
+    /// The input could not be put in step again.
+    case badFrame
+    /// The client said `exit`.
+    case exit
+    /// The client said `shutdown`, and then neither `exit` nor anything else for a while.
+    case shutdown
+    /// That stop descriptor became readable.
+    case stopped(by: CInt)
+    /// Writing failed with that error number: EPIPE or ECONNRESET when the reader has closed the output, anything else
+    /// when answers are lost.
+    case outputClosed(CInt)
 }
 
-/// A call that was started and not finished.
-struct InFlightCall: Sendable {
-    let call: Call
-    /// The bytes of its id and parameters.
-    let size: Int
-    var abort: (@Sendable () -> Void)?
+extension pthread_t? {
+    fileprivate var isThisThread: Bool { map { pthread_equal($0, pthread_self()) != 0 } ?? false }
 }
 
 extension Connection {
@@ -208,8 +209,7 @@ extension Connection {
         var output = OutputQueue()
         var style = FrameStyle.line
         var outputError: CInt?
-        var inFlight: [Int: InFlightCall] = [:]
-        var inFlightBytes = 0
+        var inFlight = InFlightCalls()
         var batches: [Int: BatchAnswers] = [:]
         /// The size of the answers that wait in `batches` for others.
         var heldBytes = 0
@@ -251,6 +251,11 @@ extension Connection {
 
         mutating func write(to descriptor: OutputDescriptor) {
             if outputError == nil, !isOver { outputError = output.write(to: descriptor) }
+        }
+
+        /// At the end: what was not written is dropped, but not the rest of an answer that was written in part.
+        mutating func completeWrittenAnswer(to descriptor: OutputDescriptor) {
+            if outputError == nil { output.completeWrittenAnswer(to: descriptor, style: style) }
         }
 
         /// For the threads that finish calls: writes, and tells whether the loop has to look at what came of it.

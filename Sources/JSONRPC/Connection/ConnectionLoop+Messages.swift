@@ -64,8 +64,10 @@ extension ConnectionLoop {
             number: number, range: frameStart..<(frameStart + end), consumed: consumed, offset: firstMember)
     }
 
-    mutating func startNextMember() {
-        guard var cursor = batch else { return }
+    /// - Returns: the bytes of the batch that it has dealt with.
+    mutating func startNextMember() -> Int {
+        guard var cursor = batch else { return 0 }
+        let start = cursor.offset
         let bytes = UnsafeBufferPointer(rebasing: input.bytes[cursor.range])
         var scanner = JSONScanner(bytes, at: cursor.offset)
         // Nothing can be thrown: the batch was checked as a whole.
@@ -84,6 +86,7 @@ extension ConnectionLoop {
                 state.finishBatch(cursor.number)
             }
         }
+        return cursor.offset - start
     }
 
     // MARK: Messages
@@ -117,7 +120,7 @@ extension ConnectionLoop {
         let params = request.params.map { RawParameters(bytes: bytes, token: $0) }
         if batch == nil, let id = request.id, answerAtOnce(method, id, params, in: bytes) { return }
         let call = Call(
-            takeNumber(), id: request.id.map { Array(bytes[$0.range]) }, arrival: arrival,
+            takeNumber(), id: request.id.map { RequestID($0, in: bytes) }, arrival: arrival,
             place: place(request.id, batch), connection: connection)
         let size = (request.id?.range.count ?? 0) + (request.params?.range.count ?? 0)
         // With what was counted so far: the call may ask for it.

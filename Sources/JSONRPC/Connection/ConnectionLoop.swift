@@ -34,43 +34,65 @@ struct ConnectionLoop: ~Copyable {
 
     private var configuration: Connection.Configuration { connection.configuration }
 
-    mutating func run() {
+    mutating func run() -> ConnectionEnding {
         connection.state.withLock { $0.loopThread = pthread_self() }
         while true {
-            let isStalled = dealWithInput()
+            let progress = dealWithInput()
             let now = configuration.clock.now
-            switch lifecycle.verdict(now: now, flush(isStalled: isStalled)) {
+            switch lifecycle.verdict(now: now, flush(progress)) {
             case .exit:
-                return
+                return lifecycle.ending
+            case .dropInFlight:
+                connection.dropCalls()
             case .refuseInFlight:
-                connection.end(.shuttingDown) { _ in true }
+                connection.end(.shuttingDown, \.all)
                 lifecycle.refusedInFlight(now: configuration.clock.now)
             case .run(let until):
-                // The limit that stopped it may have been left just now, by a call that ended or by what was written.
-                // The loop is known to be waiting from `flush` on, so what comes behind this look wakes it.
-                if isStalled, !mustPause() { continue }
-                wait(until: until, now: now, readsInput: !isStalled && !lifecycle.inputHasEnded)
+                switch progress {
+                case .stalled:
+                    // The limit that stopped it may have been left just now, by a call that ended or by what was written.
+                    // The loop is known to be waiting from `flush` on, so what comes after this look wakes it.
+                    if mustPause() { wait(until: until, now: now, readsInput: false) }
+                case .turnIsOver:
+                    wait(until: now, now: now, readsInput: false)
+                case .done:
+                    wait(until: until, now: now, readsInput: !lifecycle.inputHasEnded)
+                }
             }
         }
     }
 
     // MARK: Input
 
-    /// Deals with everything that was read, as far as the limits allow; true if they stopped it.
-    private mutating func dealWithInput() -> Bool {
+    /// Why the loop has stopped dealing with its input.
+    private enum Progress {
+        /// There is nothing that could be dealt with before more is read.
+        case done
+        /// A limit forbids to go on.
+        case stalled
+        /// It is time to look at the other descriptors.
+        case turnIsOver
+    }
+
+    /// Deals with everything that was read, as far as the limits allow and a turn goes.
+    private mutating func dealWithInput() -> Progress {
         arrival = configuration.clock.now
+        var turn = Turn()
         while true {
             if answers.count >= Self.flushBytes { queueAnswers() }
-            if mustPause() { return true }
+            if lifecycle.mustExit, batch == nil {
+                input.consume(input.bytes.count)
+                return .done
+            }
+            if mustPause() { return .stalled }
+            if turn.isOver { return .turnIsOver }
             if batch != nil {
-                startNextMember()
+                turn.count(bytes: startNextMember())
                 continue
             }
-            guard !lifecycle.mustExit else {
-                input.consume(input.bytes.count)
-                return false
-            }
-            guard !needsMoreInput else { return false }
+            guard !needsMoreInput else { return .done }
+            let before = input.bytes.count
+            defer { turn.count(bytes: before - input.bytes.count) }
             switch framing.next(in: input.bytes, isEnd: hasReadToEnd) {
             case .incomplete:
                 needsMoreInput = true
@@ -88,8 +110,22 @@ struct ConnectionLoop: ~Copyable {
                 refuse(error)
                 input.consume(input.bytes.count)
                 needsMoreInput = true
-                lifecycle.inputEnded()
+                lifecycle.inputEnded(.badFrame)
             }
+        }
+    }
+
+    /// How much is dealt with before the loop looks at its other descriptors and at the time: whatever comes in, a signal
+    /// is seen within a few milliseconds.
+    private struct Turn {
+        private var steps = 1_024
+        private var bytes = 256 << 10
+
+        var isOver: Bool { steps <= 0 || bytes <= 0 }
+
+        mutating func count(bytes count: Int) {
+            steps -= 1
+            bytes -= count
         }
     }
 
@@ -101,7 +137,7 @@ struct ConnectionLoop: ~Copyable {
         connection.state.withLock { state in
             let isFull =
                 state.inFlight.count >= configuration.maximumInFlight
-                || state.inFlightBytes >= Self.maximumInFlightBytes
+                || state.inFlight.bytes >= Self.maximumInFlightBytes
             // What a batch holds back is unread, too. The batch that is being started must not wait for itself.
             let held = batch == nil ? state.heldBytes : 0
             return isFull && !lifecycle.refusesRequests
@@ -133,16 +169,16 @@ struct ConnectionLoop: ~Copyable {
         hasReadToEnd = true
         // The last line may lack its end.
         needsMoreInput = false
-        lifecycle.inputEnded()
+        lifecycle.inputEnded(.endOfInput)
     }
 
     // MARK: Output
 
     /// Writes what can be written, and says what is in hand.
-    private mutating func flush(isStalled: Bool) -> Lifecycle.Work {
+    private mutating func flush(_ progress: Progress) -> Lifecycle.Work {
         queueAnswers()
-        let hasInput = isStalled || batch != nil
-        let wakesOnFinish = isStalled || lifecycle.inputHasEnded || lifecycle.refusesRequests
+        let hasInput = progress != .done || batch != nil
+        let wakesOnFinish = progress == .stalled || lifecycle.inputHasEnded || lifecycle.refusesRequests
         let (work, error) = connection.state.withLock { state in
             state.write(to: connection.output)
             state.isLoopWaiting = true
@@ -175,7 +211,7 @@ struct ConnectionLoop: ~Copyable {
         // Both `poll` and a write tell it.
         guard !lifecycle.isOutputClosed else { return }
         configuration.report(.outputClosed(error))
-        lifecycle.outputClosed()
+        lifecycle.outputClosed(error)
     }
 
     // MARK: Waiting
@@ -200,8 +236,8 @@ struct ConnectionLoop: ~Copyable {
 
         if entries[2].revents != 0 { connection.waker.reset() }
         if entries[1].revents & Int16(POLLERR | POLLHUP | POLLNVAL) != 0 { closeOutput(EPIPE) }
-        if entries.dropFirst(3).contains(where: { $0.revents != 0 }) {
-            lifecycle.terminate(now: configuration.clock.now)
+        if let stop = entries.dropFirst(3).first(where: { $0.revents != 0 }) {
+            lifecycle.terminate(by: stop.fd, now: configuration.clock.now)
             configuration.report(.stopping)
         } else if entries[0].revents != 0 {
             read()

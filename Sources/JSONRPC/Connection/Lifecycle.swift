@@ -26,32 +26,54 @@ struct Lifecycle: Sendable {
         case run(until: Instant?)
         /// Answer everything in flight with `RPCError.shuttingDown`, and ask again.
         case refuseInFlight
+        /// End everything in flight without an answer, and ask again.
+        case dropInFlight
         case exit
     }
 
-    private(set) var inputHasEnded = false
     /// New requests are answered with `RPCError.shuttingDown`.
     private(set) var refusesRequests = false
-    private(set) var isOutputClosed = false
     /// Nothing behind the `exit` notification is dealt with.
     private(set) var mustExit = false
+    /// Why the output is closed, if it is.
+    private var outputError: CInt?
+    /// Why the input is at its end, if it is.
+    private var inputEnding: ConnectionEnding?
+    /// What asked for the end, if anything did.
+    private var stopDescriptor: CInt?
     /// The end of the grace, once there is one.
     private var end: Instant?
     /// When the `shutdown` request came.
     private var shutDownTime: Instant?
 
+    var inputHasEnded: Bool { inputEnding != nil }
+    var isOutputClosed: Bool { outputError != nil }
+
+    /// Why it ends, when it does: what came last, as it cut short what came before.
+    var ending: ConnectionEnding {
+        if let outputError { return .outputClosed(outputError) }
+        if let stopDescriptor { return .stopped(by: stopDescriptor) }
+        if mustExit { return .exit }
+        return inputEnding ?? .shutdown
+    }
+
     /// The end is near, and nothing brings it nearer: a stop descriptor need not be watched any more.
     var isEnding: Bool { end != nil }
 
     /// The stream of requests is at its end: finish everything, wait for a slow reader, exit.
-    mutating func inputEnded() {
-        inputHasEnded = true
+    ///
+    /// - Parameter ending: how it came to its end.
+    mutating func inputEnded(_ ending: ConnectionEnding) {
+        inputEnding = inputEnding ?? ending
     }
 
     /// A signal, or the end of the parent process: read nothing more, and finish within the grace.
-    mutating func terminate(now: Instant) {
-        inputHasEnded = true
+    ///
+    /// - Parameter descriptor: the stop descriptor that told it.
+    mutating func terminate(by descriptor: CInt, now: Instant) {
+        inputEnded(.stopped(by: descriptor))
         refusesRequests = true
+        stopDescriptor = stopDescriptor ?? descriptor
         end = end ?? now + Self.grace
     }
 
@@ -66,25 +88,27 @@ struct Lifecycle: Sendable {
         refusesRequests = true
     }
 
-    /// The `exit` notification: write what is answered, no longer than the grace, and go.
-    mutating func exit(now: Instant) {
-        inputHasEnded = true
+    /// The `exit` notification: drop what is in flight, write what is answered, however slowly it is read, and go.
+    mutating func exit() {
+        inputEnded(.exit)
         refusesRequests = true
         mustExit = true
-        end = end ?? now + Self.grace
     }
 
-    /// Nobody reads the answers any more.
-    mutating func outputClosed() {
-        isOutputClosed = true
+    /// Nobody reads the answers any more: writing fails with that error number.
+    mutating func outputClosed(_ errorNumber: CInt) {
+        outputError = outputError ?? errorNumber
     }
 
     func verdict(now: Instant, _ work: Work) -> Verdict {
         if isOutputClosed { return .exit }
+        // What a batch has begun to answer may still be there, if the `exit` is one of its members.
+        if mustExit, work.inFlight > 0, !work.hasInput { return .dropInFlight }
         if let end {
             let isOver = now >= end
             if work.inFlight > 0, !mustExit { return isOver ? .refuseInFlight : .run(until: end) }
-            return work.unwritten == 0 || isOver ? .exit : .run(until: end)
+            let isDone = work.unwritten == 0 && !work.hasInput
+            return isDone || isOver ? .exit : .run(until: end)
         }
         let isIdle = work.inFlight == 0 && !work.hasInput && work.unwritten == 0
         guard isIdle else { return .run(until: nil) }

@@ -57,6 +57,26 @@ struct OutputQueue: Sendable {
         return nil
     }
 
+    /// Drops what waits, but for the rest of an answer that was written in part: that is written, if the descriptor can be
+    /// made to hold it, so that a reader that comes late does not find half of an answer.
+    ///
+    /// - Parameter style: of the frames.
+    mutating func completeWrittenAnswer(to descriptor: OutputDescriptor, style: FrameStyle) {
+        defer { self = OutputQueue() }
+        guard written > 0 else { return }
+        let end = style.endOfFrame(in: chunks[0], around: written)
+        while written < end {
+            let result = chunks[0].withUnsafeBytes {
+                descriptor.write(UnsafeRawBufferPointer(rebasing: $0[written..<end]))
+            }
+            switch result {
+            case .wrote(let bytes): written += bytes
+            case .wouldBlock: guard descriptor.enlarge() else { return }
+            case .closed: return
+            }
+        }
+    }
+
     /// Takes note of what was written from the first chunk.
     private mutating func drop(_ bytes: Int) {
         count -= bytes
@@ -74,6 +94,30 @@ struct OutputQueue: Sendable {
     }
 }
 
+extension FrameStyle {
+    /// The end of the frame that an offset lies inside of, or the offset itself if it lies between two.
+    ///
+    /// - Parameter frames: whole frames, as `frame` writes them.
+    fileprivate func endOfFrame(in frames: [UInt8], around offset: Int) -> Int {
+        switch self {
+        case .line:
+            guard offset > 0, frames[offset - 1] != UInt8(ascii: "\n") else { return offset }
+            return (frames[offset...].firstIndex(of: UInt8(ascii: "\n")) ?? frames.count - 1) + 1
+        case .headers:
+            var end = 0
+            while end < offset {
+                let length = frames[(end + FrameStyle.lengthHeader.utf8.count)...].prefix { $0 != UInt8(ascii: "\r") }
+                let body = length.endIndex + FrameStyle.endOfHeaders.utf8.count
+                end = body + (Int(String(decoding: length, as: UTF8.self)) ?? frames.count - body)
+            }
+            return end
+        }
+    }
+
+    fileprivate static let lengthHeader = "Content-Length: "
+    fileprivate static let endOfHeaders = "\r\n\r\n"
+}
+
 /// Appends to `bytes` the JSON text that `body` appends, with what the style puts around it.
 func frame(_ bytes: inout [UInt8], _ style: FrameStyle, _ body: (inout [UInt8]) -> Void) {
     let start = bytes.count
@@ -82,6 +126,7 @@ func frame(_ bytes: inout [UInt8], _ style: FrameStyle, _ body: (inout [UInt8]) 
     case .line:
         bytes.append(UInt8(ascii: "\n"))
     case .headers:
-        bytes.insert(contentsOf: "Content-Length: \(bytes.count - start)\r\n\r\n".utf8, at: start)
+        let head = "\(FrameStyle.lengthHeader)\(bytes.count - start)\(FrameStyle.endOfHeaders)"
+        bytes.insert(contentsOf: head.utf8, at: start)
     }
 }

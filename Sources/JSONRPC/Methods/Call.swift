@@ -6,19 +6,20 @@ public final class Call: Sendable {
     /// When the request was read.
     public let arrival: Instant
     /// The id as it was written; nil for a notification.
-    public let id: [UInt8]?
+    public var id: [UInt8]? { requestID?.text }
 
     /// Numbers calls from 0 in the order of their arrival.
     let number: Int
+    let requestID: RequestID?
     let place: AnswerPlace
     private let connection: Connection
 
     init(
-        _ number: Int, id: [UInt8]?, arrival: Instant, place: AnswerPlace,
+        _ number: Int, id: RequestID?, arrival: Instant, place: AnswerPlace,
         connection: Connection
     ) {
         self.number = number
-        self.id = id
+        requestID = id
         self.arrival = arrival
         self.place = place
         self.connection = connection

@@ -53,8 +53,13 @@ public struct Parameters {
 
     /// The value as it is, null included.
     public func required(_ name: String) throws(RPCError) -> JSONValue {
+        JSONValue(copying: try requiredToken(name), from: bytes)
+    }
+
+    /// As `required`, where it lies in the message.
+    func requiredToken(_ name: String) throws(RPCError) -> JSONToken {
         guard let token = token(name) else { throw .invalidParams(name, "is missing") }
-        return JSONValue(copying: token, from: bytes)
+        return token
     }
 
     public func optional(_ name: String) -> JSONValue? {

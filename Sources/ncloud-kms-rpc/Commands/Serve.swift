@@ -40,27 +40,39 @@ struct Serve: ParsableCommand {
         } catch {
             Exit.now(error)
         }
-        guard let streams = try StandardStreams.takeOver() else { return }
+        let streams = try StandardStreams.takeOver()
+        let log = LogWriter(STDERR_FILENO)
+        let logger = configuration.logger(writer: log)
+        guard let streams else { return Service.End.withoutOutput.log(to: logger, log) }
         LargeBlocks.keepApart()
 
-        var stopDescriptors = [try TerminationSignals.install()]
-        if let pid = configuration.parentPID {
-            guard let descriptor = try ParentProcess.endDescriptor(of: pid) else { return }
-            stopDescriptors.append(descriptor)
-        }
-        let log = LogWriter(2)
-        let logger = configuration.logger(writer: log)
+        let signals = try TerminationSignals.install()
+        var stops = [StopSource(descriptor: signals) { TerminationSignals.firstName(from: signals) ?? "a signal" }]
+        if let pid = configuration.parentPID { stops.append(try parentStop(pid)) }
         if isatty(streams.input) == 1 { log.write(line: TerminalHelp.text.utf8) }
 
         let service: Service
         do {
             service = try Service(
                 configuration, logger: logger, input: streams.input, output: streams.output,
-                stopDescriptors: stopDescriptors)
+                stops: stops)
         } catch {
             Exit.now(error)
         }
-        let isComplete = service.run()
-        Exit.now(isComplete ? .success : .output)
+        let end = service.run()
+        end.log(to: logger, log)
+        Exit.now(end.isComplete ? .success : .output)
+    }
+
+    private static func parentStop(_ pid: Int) throws(PlatformError) -> StopSource {
+        do {
+            let descriptor = try ParentProcess.endDescriptor(of: CInt(pid))
+            return StopSource(descriptor: descriptor) { "end of process \(pid), the parent" }
+        } catch {
+            Exit.now(
+                ConfigurationError(
+                    "\(Setting.Name.parentPID.flag): the end of process \(pid) can't be watched here: \(error)",
+                    isUsage: false))
+        }
     }
 }

@@ -52,6 +52,48 @@ import Testing
         #expect(answers.contains(result("1", "null")) == (method == "echo"))
     }
 
+    /// The symptom: what a reader had not taken within a second was lost, and the last line was cut in the middle.
+    @Test(arguments: [Session.Ends.pipes, .socketPair])
+    func `after exit every answer given is written, however slowly it is read`(ends: Session.Ends) throws {
+        let clock = ManualClock()
+        let session = try Session(ends) { $0.clock = clock }
+        try session.serve()
+        // One write, so all of it is dealt with before the first answer is written.
+        let requests = (1...5).map { request("\($0)", "large", "[200000]") + "\n" }.joined()
+        try session.send(requests + request("6", "held") + "\n" + notification("exit") + "\n")
+        try waitUntilReadable(session.fromServer)
+        clock.advance(by: .seconds(3_600))
+        let lines = try session.receiveLines()
+        #expect(lines.map(\.utf8.count) == (1...5).map { result("\($0)", "\"\"").utf8.count + 200_000 })
+        try session.ended.wait()
+        try session.held.aborted.wait()
+    }
+
+    @Test func `an answer that comes after exit goes nowhere, though the reader is slow`() throws {
+        let session = try Session()
+        try session.serve()
+        try session.send(
+            lines: request("1", "large", "[200000]"), "[\(request("2", "held")),\(request("3", "echo"))]",
+            request("4", "held"), notification("exit"))
+        try session.held.aborted.wait(count: 2)
+        session.held.release(0)
+        session.held.release(1)
+        #expect(try session.receiveLines().map(\.utf8.count) == [result("1", "\"\"").utf8.count + 200_000])
+        try session.ended.wait()
+    }
+
+    @Test func `exit inside a batch: what is answered is written, what is in flight is dropped`() throws {
+        let session = try Session()
+        try session.serve()
+        try session.send(
+            lines: request("1", "held"),
+            "[\(request("2", "echo")),\(notification("exit")),\(request("3", "echo"))]", request("4", "echo"))
+        #expect(
+            try session.receiveLines().map(summary) == ["[\(result("2", "null")),\(failure("3", 1012))]"])
+        try session.ended.wait()
+        #expect(session.held.abortedIDs == ["1"])
+    }
+
     /// The symptom: calls that were in flight at the end wrote their answers to a descriptor that was the caller's again.
     @Test func `after the end nothing is written any more, and what was in flight is aborted`() throws {
         let session = try Session { $0.clock = ManualClock() }
@@ -113,6 +155,36 @@ import Testing
         try session.held.aborted.wait(count: 2)
         #expect(session.held.abortedIDs.filter { $0 != "none" } == ["3", "4"])
         #expect(session.events.withLock { $0 } == [.stopping], "one event, however long the descriptor stays readable")
+    }
+
+    /// The symptom: the last line that a reader found was cut in the middle.
+    @Test(arguments: [Session.Ends.pipes, .socketPair], ["held", "echo"])
+    func `after a stop a reader that never reads finds whole answers alone`(ends: Session.Ends, last: String) throws {
+        let clock = ManualClock()
+        let session = try Session(ends, stops: true) { configuration in
+            configuration.clock = clock
+            let report = configuration.report
+            configuration.report = { event in
+                report(event)
+                // The grace is over before anybody could read.
+                if event == .stopping { clock.advance(by: .seconds(2)) }
+            }
+        }
+        try session.serve()
+        try session.send(
+            (1...9).map { request("\($0)", "large", "[150000]") + "\n" }.joined() + request("10", last) + "\n")
+        try waitUntilReadable(session.fromServer)
+        session.stop.fire()
+        if last == "held" {
+            // Its refusal has half a second more, from a moment that is not seen from here.
+            try session.held.aborted.wait()
+            repeat { clock.advance(by: .seconds(1)) } while !isReadable(session.ended.descriptor, milliseconds: 10)
+        }
+        try session.ended.wait()
+        let text = String(decoding: try session.receiveAll(), as: UTF8.self)
+        let lines = text.split(separator: "\n").map(String.init)
+        #expect(text.last == "\n" && (1...8).contains(lines.count), "\(lines.count)")
+        #expect(lines.map(\.utf8.count) == (1...lines.count).map { result("\($0)", "\"\"").utf8.count + 150_000 })
     }
 
     @Test func `a stop without work ends at once, though the input stays open`() throws {

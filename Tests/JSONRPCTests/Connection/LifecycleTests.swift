@@ -25,7 +25,7 @@ import Testing
 
     @Test func `at the end of the input everything is finished first, without a timer`() {
         var lifecycle = Lifecycle()
-        lifecycle.inputEnded()
+        lifecycle.inputEnded(.endOfInput)
         #expect(lifecycle.inputHasEnded)
         #expect(!lifecycle.refusesRequests)
         for work in everyWork.dropFirst() { #expect(lifecycle.verdict(now: .distantFuture, work) == .run(until: nil)) }
@@ -34,7 +34,7 @@ import Testing
 
     @Test func `a signal gives a second, then refuses what is in flight`() {
         var lifecycle = Lifecycle()
-        lifecycle.terminate(now: start)
+        lifecycle.terminate(by: 9, now: start)
         let end = start + .seconds(1)
         #expect(lifecycle.inputHasEnded)
         #expect(lifecycle.refusesRequests)
@@ -49,7 +49,7 @@ import Testing
 
     @Test func `refusals that a full pipe did not take have half a second more`() {
         var lifecycle = Lifecycle()
-        lifecycle.terminate(now: start)
+        lifecycle.terminate(by: 9, now: start)
         let late = start + .milliseconds(1_200)
         lifecycle.refusedInFlight(now: late)
         let end = late + .milliseconds(500)
@@ -60,37 +60,74 @@ import Testing
 
     @Test func `a second signal does not prolong the grace`() {
         var lifecycle = Lifecycle()
-        lifecycle.terminate(now: start)
-        lifecycle.terminate(now: start + .milliseconds(900))
+        lifecycle.terminate(by: 9, now: start)
+        lifecycle.terminate(by: 9, now: start + .milliseconds(900))
         #expect(
             lifecycle.verdict(now: start + .milliseconds(950), work(inFlight: 1)) == .run(until: start + .seconds(1)))
     }
 
-    @Test func `exit waits for the flush alone, and no longer than the grace`() {
+    @Test func `exit drops what is in flight, and waits for a slow reader without a timer`() {
         var lifecycle = Lifecycle()
-        lifecycle.exit(now: start)
-        let end = start + .seconds(1)
+        lifecycle.exit()
         #expect(lifecycle.inputHasEnded)
         #expect(lifecycle.refusesRequests)
-        #expect(lifecycle.verdict(now: start, work(inFlight: 5)) == .exit)
-        #expect(lifecycle.verdict(now: start, work(inFlight: 5, unwritten: 1)) == .run(until: end))
-        #expect(lifecycle.verdict(now: end, work(inFlight: 5, unwritten: 1)) == .exit)
+        #expect(!lifecycle.isEnding, "the stop descriptors are still to be watched")
+        #expect(lifecycle.verdict(now: start, work(inFlight: 5, unwritten: 1)) == .dropInFlight)
+        #expect(lifecycle.verdict(now: .distantFuture, work(unwritten: 1)) == .run(until: nil))
+        // The rest of the batch that it is a member of.
+        #expect(lifecycle.verdict(now: start, work(inFlight: 5, hasInput: true)) == .run(until: nil))
+        #expect(lifecycle.verdict(now: start, work()) == .exit)
     }
 
-    @Test func `exit after a signal is at once, within what is left of the grace`() {
+    @Test func `exit and a signal, in any order: nothing is waited for but the reader, within the grace`() {
+        let late = start + .milliseconds(500)
+        var signalFirst = Lifecycle()
+        signalFirst.terminate(by: 9, now: start)
+        signalFirst.exit()
+        var exitFirst = Lifecycle()
+        exitFirst.exit()
+        exitFirst.terminate(by: 9, now: start)
+        for lifecycle in [signalFirst, exitFirst] {
+            #expect(lifecycle.verdict(now: late, work(inFlight: 1)) == .dropInFlight)
+            #expect(lifecycle.verdict(now: late, work(unwritten: 1)) == .run(until: start + .seconds(1)))
+            #expect(lifecycle.verdict(now: start + .seconds(1), work(unwritten: 1)) == .exit)
+            #expect(lifecycle.verdict(now: late, work()) == .exit)
+        }
+    }
+
+    /// The symptom: a flood of input that was read before the signal was dealt with to its end, however long that took.
+    @Test func `after a signal the input that was read is dealt with, no longer than the grace`() {
         var lifecycle = Lifecycle()
-        lifecycle.terminate(now: start)
-        lifecycle.exit(now: start + .milliseconds(500))
-        #expect(lifecycle.verdict(now: start + .milliseconds(500), work(inFlight: 1)) == .exit)
-        let verdict = lifecycle.verdict(now: start + .milliseconds(500), work(unwritten: 1))
-        #expect(verdict == .run(until: start + .seconds(1)))
+        lifecycle.terminate(by: 9, now: start)
+        let end = start + .seconds(1)
+        #expect(lifecycle.verdict(now: start, work(hasInput: true)) == .run(until: end))
+        #expect(lifecycle.verdict(now: end, work(hasInput: true)) == .exit)
+        lifecycle.refusedInFlight(now: end)
+        #expect(lifecycle.verdict(now: end, work(hasInput: true)) == .run(until: end + .milliseconds(500)))
+        #expect(lifecycle.verdict(now: end + .milliseconds(500), work(hasInput: true, unwritten: 1)) == .exit)
+    }
+
+    @Test func `it knows why it ends: for what came last, as that cut short what came before`() {
+        var lifecycle = Lifecycle()
+        #expect(lifecycle.ending == .shutdown)
+        lifecycle.inputEnded(.badFrame)
+        lifecycle.inputEnded(.endOfInput)
+        #expect(lifecycle.ending == .badFrame)
+        lifecycle.exit()
+        #expect(lifecycle.ending == .exit)
+        lifecycle.terminate(by: 9, now: start)
+        lifecycle.terminate(by: 10, now: start)
+        #expect(lifecycle.ending == .stopped(by: 9))
+        lifecycle.outputClosed(EPIPE)
+        lifecycle.outputClosed(EBADF)
+        #expect(lifecycle.ending == .outputClosed(EPIPE))
     }
 
     @Test func `a closed output ends everything at once`() {
         var lifecycle = Lifecycle()
-        lifecycle.outputClosed()
+        lifecycle.outputClosed(EPIPE)
         for work in everyWork { #expect(lifecycle.verdict(now: start, work) == .exit) }
-        lifecycle.terminate(now: start)
+        lifecycle.terminate(by: 9, now: start)
         #expect(lifecycle.verdict(now: start, work(inFlight: 1)) == .exit)
     }
 
@@ -107,7 +144,7 @@ import Testing
             lifecycle.verdict(now: Instant(nanoseconds: end.nanoseconds - 1), work(lastAnswer: last))
                 == .run(until: end))
         #expect(lifecycle.verdict(now: end, work(lastAnswer: last)) == .exit)
-        lifecycle.inputEnded()
+        lifecycle.inputEnded(.endOfInput)
         #expect(lifecycle.verdict(now: last, work(lastAnswer: last)) == .exit)
     }
 
@@ -124,9 +161,9 @@ import Testing
         var lifecycle = Lifecycle()
         lifecycle.shutDown(now: start)
         #expect(!lifecycle.isEnding)
-        lifecycle.inputEnded()
+        lifecycle.inputEnded(.endOfInput)
         #expect(!lifecycle.isEnding, "the stop descriptors are still to be watched")
-        lifecycle.terminate(now: start + .seconds(5))
+        lifecycle.terminate(by: 9, now: start + .seconds(5))
         #expect(lifecycle.isEnding)
         #expect(lifecycle.verdict(now: start + .seconds(5), work(inFlight: 1)) == .run(until: start + .seconds(6)))
         #expect(lifecycle.verdict(now: start + .seconds(6), work(inFlight: 1)) == .refuseInFlight)

@@ -25,6 +25,37 @@ import Testing
         #expect(String(decoding: buffer[..<count], as: UTF8.self) == "{}\nContent-Length: 3\r\n\r\n[1]x\n")
     }
 
+    @Test(arguments: [FrameStyle.line, .headers], [0, 1, 4_096, 4_097, 69_999, 70_000, 70_001])
+    func `at the end, the answer that was written in part is completed, and nothing more`(
+        style: FrameStyle, room: Int
+    ) throws {
+        let pipe = makePipe()
+        defer { close(pipe.read); close(pipe.write) }
+        let output = OutputDescriptor(pipe.write)
+        // F_SETPIPE_SZ, which Swift does not import.
+        let capacity = Int(fcntl(pipe.write, 1031, 1 << 17))
+        let filler = [UInt8](repeating: 0, count: capacity - room)
+        try #require(filler.isEmpty || write(pipe.write, filler, filler.count) == filler.count)
+        var queue = OutputQueue()
+        var whole: [[UInt8]] = []
+        for letter in "abc".utf8 {
+            var answer: [UInt8] = []
+            frame(&answer, style) { $0.append(contentsOf: repeatElement(letter, count: 69_999)) }
+            whole.append(answer)
+            queue.append(style: style) { $0.append(contentsOf: repeatElement(letter, count: 69_999)) }
+        }
+        #expect(queue.write(to: output) == nil)
+        let written = whole.joined().count - queue.count
+        queue.completeWrittenAnswer(to: output, style: style)
+        #expect(queue.count == 0)
+        var buffer = [UInt8](repeating: 1, count: 1 << 20)
+        let count = read(pipe.read, &buffer, buffer.count)
+        let ends = [0, whole[0].count, whole[0].count + whole[1].count]
+        let end = try #require(ends.first { $0 >= written })
+        #expect(count == filler.count + end)
+        #expect(buffer[filler.count..<count].elementsEqual(whole.joined().prefix(end)))
+    }
+
     /// The symptom: a client that always lagged a little behind made the buffer grow for ever, since what was written
     /// was dropped only when all was.
     @Test func `a client that never quite catches up costs no more than what it has not read`() throws {
