@@ -50,6 +50,27 @@ import Testing
         #expect(outcome.status == 0)
     }
 
+    /// The symptom: what was not read within a second was lost, and the last line was cut in the middle.
+    @Test func `after exit the answers wait for a slow reader, though the input stays open`() async throws {
+        let count = 20
+        let outcome = try await ServiceProcess.run(readsLines: false) { process in
+            let requests = (1...count).map { Lines.request($0, "rpc.discover") + "\n" }.joined()
+            try process.send(Array((requests + #"{"jsonrpc":"2.0","method":"exit"}"# + "\n").utf8))
+            try await process.waitForOutput()
+            // A reader that begins only after the second that it once had.
+            let clock = SystemClock()
+            let end = clock.now + .milliseconds(1_200)
+            let output = process.output
+            return try await onOwnThread {
+                while clock.now < end { poll(nil, 0, CInt(max(1, (end - clock.now).milliseconds))) }
+                return try contents(of: "/proc/self/fd/\(output)")
+            }
+        }
+        let answers = try WireAnswer.all(outcome.result.split(separator: "\n").map(String.init))
+        #expect(answers.map(\.id) == (1...count).map(String.init))
+        #expect(outcome.status == 0)
+    }
+
     @Test func `a reader that hangs up ends it quietly, though its input is open`() async throws {
         let outcome = try await ServiceProcess.run(readsLines: false) { process in
             try process.send(Lines.probe(1))

@@ -129,6 +129,57 @@ import Testing
         }
     }
 
+    /// The symptom: each cancel read the ids of all calls in flight, so that SIGTERM was seen after half a minute.
+    @Test(.notUnderThreadSanitizer) func `a signal ends a flood of cancels beside megabytes of ids`() async throws {
+        let clock = SystemClock()
+        try await EmulatedKMS.with(faults: ["hang"]) { kms in
+            let outcome = try await ServiceProcess.run(environment: kms.environment) { process in
+                let length = 1_100
+                let ids = (0..<300).map { "\"\($0)\(String(repeating: #"\u0061"#, count: length))\"" }
+                try await onOwnThread {
+                    for id in ids { try process.send(Lines.getPublicKey(id)) }
+                }
+                #expect(try await process.ask(Lines.probe(0)).id == "0")
+                let cancel = Lines.cancel(#""\u0061""#)
+                let flood = Array("[\([String](repeating: cancel, count: 1_000).joined(separator: ","))]\n".utf8)
+                let writer = Task {
+                    // Ends with an error, when nobody is left to read.
+                    try await onOwnThread { while true { try process.send(flood) } }
+                }
+                let start = clock.now
+                process.signal(SIGTERM)
+                let answers = await process.rest()
+                // A second and a half by the contract; the rest is for a machine that has other things to do.
+                #expect(clock.now - start < .seconds(6))
+                await #expect(throws: PlatformError.self) { try await writer.value }
+                return answers
+            }
+            let answers = try WireAnswer.all(outcome.result)
+            #expect(answers.allSatisfy { $0.code == 1012 })
+            // As many as the reader has taken in time.
+            #expect((1...300).contains(answers.count))
+            #expect(outcome.status == 0)
+        }
+    }
+
+    /// The symptom: the last line that was read was cut in the middle.
+    @Test(arguments: signals)
+    func `a reader that comes after a signal finds whole answers alone`(_ signal: CInt) async throws {
+        let outcome = try await ServiceProcess.run(readsLines: false) { process in
+            try process.send(Array((1...20).map { Lines.request($0, "rpc.discover") + "\n" }.joined().utf8))
+            try await process.waitForOutput()
+            process.signal(signal)
+            try await process.waitForEnd()
+            let output = process.output
+            return try await onOwnThread { try contents(of: "/proc/self/fd/\(output)") }
+        }
+        #expect(outcome.result.last == "\n")
+        let answers = try WireAnswer.all(outcome.result.split(separator: "\n").map(String.init))
+        #expect(answers.map(\.id) == (1...answers.count).map(String.init))
+        #expect((1..<20).contains(answers.count))
+        #expect(outcome.status == 0)
+    }
+
     @Test(.notUnderThreadSanitizer, arguments: [(SIGTERM, SIGTERM), (SIGTERM, SIGINT), (SIGINT, SIGHUP)])
     func `a second signal ends it on the spot`(_ first: CInt, _ second: CInt) async throws {
         try await EmulatedKMS.with(faults: ["hang"]) { kms in

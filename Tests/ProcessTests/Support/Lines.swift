@@ -1,4 +1,5 @@
 import JSON
+import Platform
 import TestSupport
 
 /// Requests and answers as the tests write and read them.
@@ -14,6 +15,11 @@ enum Lines {
     ) -> String {
         let timeout = timeoutMilliseconds.map { #","timeoutMs":\#($0)"# } ?? ""
         return request(id, "getPublicKey", #"{"keyTag":"\#(keyTag)"\#(timeout)}"#)
+    }
+
+    /// - Parameter id: JSON.
+    static func cancel(_ id: String) -> String {
+        #"{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":\#(id)}}"#
     }
 
     /// A request that is answered at once, with `-32601`: everything before it has been read by then.
@@ -75,6 +81,15 @@ extension ServiceProcess {
     func nextAnswer() async throws -> WireAnswer {
         guard let line = await nextLine() else { throw WireAnswer.Malformed(text: "the output is at its end") }
         return try WireAnswer(line)
+    }
+
+    /// Waits until there is something to read, where no lines are read here.
+    func waitForOutput() async throws {
+        let output = output
+        try await onOwnThread {
+            var entry = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
+            while poll(&entry, 1, -1) < 0, errno == EINTR {}
+        }
     }
 
     /// Sends a line, and gives the next answer.
