@@ -73,6 +73,19 @@ import Testing
             [.readRequest, .send("HTTP/1.1 200 OK\r\n\r\n" + padded(to: (64 << 10) + 1))], 1010, 1,
             reason: "too-large"),
         Row(
+            "trailers of 100 KB",
+            [
+                .readRequest,
+                .send(
+                    chunked + "2\r\n{}\r\n0\r\n" + String(repeating: "X-Filler: 0123456789\r\n", count: 4_500) + "\r\n"),
+            ], 1010, 1, reason: "too-large"),
+        Row(
+            "chunk extension of 100 KB",
+            [
+                .readRequest,
+                .send(chunked + "2;x=" + String(repeating: "x", count: 100_000) + "\r\n{}\r\n0\r\n\r\n"),
+            ], 1010, 1, reason: "too-large"),
+        Row(
             "gzip",
             [
                 .readRequest, .send(head + "Content-Encoding: gzip\r\nContent-Length: 20\r\n\r\n"),

@@ -109,7 +109,8 @@ extension KMSEngine {
             method: .post, baseURL: service.baseURL, target: target,
             headers: [("Content-Type", "application/json")] + headers,
             body: fetch.request.body,
-            needsNewConnection: fetch.needsNewConnection, hasAnotherAttempt: fetch.progress.mayHaveAnotherAttempt,
+            needsNewConnection: fetch.needsNewConnection,
+            hasAnotherAttempt: fetch.progress.mayHaveAnotherAttempt(now: clock.now, quota: &retryQuota),
             isDirect: service.isLoopback, allowsPlainHTTP: service.isLoopback)
     }
 }

@@ -46,8 +46,10 @@ package struct RetryProgress: Sendable {
         self.policy = policy
     }
 
-    /// Whether a failure of the attempt that is about to start may be followed by another.
-    var mayHaveAnotherAttempt: Bool { countedAttempts + 1 < policy.maximumAttempts }
+    /// Whether a failure of the attempt that is about to start may be followed by another, as far as one can tell.
+    func mayHaveAnotherAttempt(now: Instant, quota: inout RetryQuota) -> Bool {
+        countedAttempts + 1 < policy.maximumAttempts && quota.available(now: now) >= RetryQuota.retryCost
+    }
 
     package mutating func attemptStarted() {
         attempts += 1

@@ -4,7 +4,7 @@ import Platform
 
 /// Owner of one `CURL *`: configured once, used for one transfer after another. On one thread at a time.
 final class CurlEasy {
-    /// Connections older than this are closed instead of used (spec page 03, Transport).
+    /// Connections older than this are closed instead of used.
     static let longestConnectionLife = Duration.seconds(300)
 
     /// Connections idle for longer are not used again: gateways and balancers commonly drop them after 60 s.

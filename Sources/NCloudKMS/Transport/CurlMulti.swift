@@ -9,8 +9,9 @@ struct TransferID: Hashable, Sendable {
 /// Owner of one `CURLM *` and of its easy handles: many transfers at once on a single thread.
 ///
 /// Not `Sendable`: it belongs to one isolation, in the program to the actor on `CurlThread`. It has no timers and no
-/// queue. Whoever owns it calls `perform` after every wake-up, cancels what passes its deadline, and keeps what has
-/// no connection yet, so that a request is signed, and its attempt's time begins, when a connection is free.
+/// queue. Whoever owns it calls `perform` after every wake-up and by `nextLook` at the latest, cancels what passes its
+/// deadline, and keeps what has no connection yet, so that a request is signed, and its attempt's time begins, when a
+/// connection is free.
 final class CurlMulti {
     struct Completion {
         let id: TransferID

@@ -7,7 +7,7 @@ struct HTTPRequest: Sendable {
         case post
     }
 
-    /// Longest time that one attempt may take, from its connection to the last byte (spec page 03, Transport).
+    /// Longest time that one attempt may take, from its connection to the last byte.
     static let longestAttempt = Duration.seconds(10)
 
     /// Longest time in which an address must answer a TCP connect. All addresses of a name together have twice as long;

@@ -2,7 +2,7 @@ import Platform
 
 /// The answer to one attempt, whatever its status.
 struct HTTPResponse: Sendable {
-    /// Largest body that is accepted: a public key's answer is below 2 KiB (spec page 03, Transport).
+    /// Largest body that is accepted: a public key's answer is below 2 KiB.
     static let largestBodyBytes = 64 << 10
 
     var status: Int

@@ -9,7 +9,7 @@ final class ResponseCollector {
     /// extensions and trailers of a body in chunks. A real answer has 1 KiB of them.
     static let largestHeaderBytes = 64 << 10
 
-    /// Longest value of a header field that is kept; the texts of the service are capped at as much (spec page 02).
+    /// Longest value of a header field that is kept; the texts of the service are cut at as much.
     static let longestValueBytes = 1_024
 
     /// Whatever the header says of one (RFC 9112, section 6.3).
@@ -156,7 +156,7 @@ final class ResponseCollector {
         return Int(String(decoding: digits, as: UTF8.self)) ?? 0
     }
 
-    /// In the order of preference (spec page 01).
+    /// In the order of preference.
     private static let requestIDFields = ["x-ncp-apigw-request-id", "x-ncp-trace-id", "x-ncp-request-id"]
 
     /// Keeps the first value of each field that somebody asks for.

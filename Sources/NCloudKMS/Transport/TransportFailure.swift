@@ -87,7 +87,7 @@ struct TransportFailure: Error, Sendable, Equatable {
         case misconfigured
     }
 
-    /// Whether another attempt may help (spec page 03, Retry).
+    /// Whether another attempt may help.
     enum Repetition: Sendable, Hashable {
         case allowed
         /// As for a 200 that does not parse.

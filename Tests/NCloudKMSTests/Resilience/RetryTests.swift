@@ -29,6 +29,18 @@ import Testing
         #expect(progress.attempts == 3)
     }
 
+    @Test func `there may be another attempt until the last, and while there is quota`() {
+        var progress = RetryProgress(RetryPolicy(maximumAttempts: 2))
+        var quota = RetryQuota(now: now)
+        #expect(progress.mayHaveAnotherAttempt(now: now, quota: &quota))
+        _ = decide(&progress, &quota, after: .afterThrottling)
+        #expect(progress.mayHaveAnotherAttempt(now: now, quota: &quota))
+        _ = decide(&progress, &quota, after: .afterBackoff)
+        #expect(!progress.mayHaveAnotherAttempt(now: now, quota: &quota))
+        while quota.take(RetryQuota.retryCost, now: now) {}
+        #expect(!RetryProgress(RetryPolicy()).mayHaveAnotherAttempt(now: now, quota: &quota))
+    }
+
     @Test func `throttled once waits a second and costs five`() {
         var progress = RetryProgress(RetryPolicy())
         var quota = RetryQuota(now: now)
