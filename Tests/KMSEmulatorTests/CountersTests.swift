@@ -52,15 +52,27 @@ import Testing
         #expect(counters.state.openConnections == 1)
     }
 
-    @Test func `the oldest of very many closed connections are forgotten`() {
+    @Test(arguments: [1_000, 1_001, 2_001, 5_000])
+    func `of very many connections the last 1,000 are told`(count: Int) {
         var counters = Counters()
-        for number in 1...20_001 {
+        for number in 1...count {
             counters.connectionOpened(number, socket: 10)
-            for _ in 0..<(number == 1 ? 2 : 1) { _ = counters.requestBegan(on: number, keyTag: "a") }
+            // The older ones are told apart by their two requests.
+            for _ in 0..<(number <= count - 1_000 ? 2 : 1) { _ = counters.requestBegan(on: number, keyTag: "a") }
             counters.connectionClosed(number)
         }
-        #expect(counters.state.perConnection == Array(repeating: 1, count: 10_001))
-        #expect(counters.state.total == 20_002)
+        #expect(counters.state.perConnection == Array(repeating: 1, count: 1_000))
+        #expect(counters.state.openedConnections == count)
+    }
+
+    @Test func `open connections are among the last 1,000, too`() {
+        var counters = Counters()
+        for number in 1...1_500 {
+            counters.connectionOpened(number, socket: 10)
+            for _ in 0..<(number <= 500 ? 2 : 1) { _ = counters.requestBegan(on: number, keyTag: "a") }
+        }
+        #expect(counters.state.perConnection == Array(repeating: 1, count: 1_000))
+        #expect(counters.state.openConnections == 1_500)
     }
 
     @Test func `a reset keeps the connections and forgets their past`() {

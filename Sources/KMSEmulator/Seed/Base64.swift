@@ -10,7 +10,7 @@ enum Base64 {
         return text
     }
 
-    /// Nil for what is no Base64 with its padding.
+    /// The bytes of a padded text without white space; nil for any other text.
     static func decoded(_ text: String) -> [UInt8]? {
         let characters = Array(text.utf8)
         guard characters.count % 4 == 0 else { return nil }
@@ -19,6 +19,8 @@ enum Base64 {
         guard EVP_DecodeBlock(&bytes, characters, Int32(characters.count)) == bytes.count else { return nil }
         // OpenSSL decodes the padding to zero bytes.
         bytes.removeLast(characters.suffix(2).count { $0 == UInt8(ascii: "=") })
-        return bytes
+        // It takes "=" anywhere ("====" for three zeros) and skips white space: only the one text that it would write itself
+        // counts.
+        return encoded(bytes) == characters ? bytes : nil
     }
 }

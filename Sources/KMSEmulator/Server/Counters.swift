@@ -4,7 +4,8 @@ package struct EmulatorState: Sendable, Equatable {
     package var total = 0
     /// The same by the key tag of the path, known to the emulator or not.
     package var perKey: [String: Int] = [:]
-    /// The requests of each connection that had any, in the order in which the connections were opened.
+    /// The requests of each connection that had any, in the order in which the connections were opened; of the last 1,000
+    /// of them.
     package var perConnection: [Int] = []
     package var openConnections = 0
     /// Connections opened since the start or the last reset.
@@ -21,8 +22,10 @@ package struct EmulatorState: Sendable, Equatable {
 
 /// Keeps the counts.
 struct Counters: Sendable {
-    /// Closed connections and key tags that are remembered one by one: more than any test looks at, and little memory.
-    private static let rememberedCount = 10_000
+    /// Connections that are told one by one.
+    private static let maximumConnections = 1_000
+    /// Key tags that are counted one by one: more than any test looks at, and little memory.
+    private static let maximumKeyTags = 10_000
 
     private var totals = EmulatorState()
     private var open: [Int: Connection] = [:]
@@ -50,8 +53,8 @@ struct Counters: Sendable {
         guard let connection = open.removeValue(forKey: number), connection.requests > 0 else { return }
         closed[number] = connection.requests
         // The older half at once, as sorting for each would take too long.
-        guard closed.count > 2 * Self.rememberedCount else { return }
-        for oldest in closed.keys.sorted().prefix(Self.rememberedCount) { closed[oldest] = nil }
+        guard closed.count > 2 * Self.maximumConnections else { return }
+        for oldest in closed.keys.sorted().prefix(closed.count - Self.maximumConnections) { closed[oldest] = nil }
     }
 
     mutating func controlRequestBegan(on number: Int) {
@@ -63,7 +66,7 @@ struct Counters: Sendable {
     /// - Returns: how many requests the connection has had, with this one.
     mutating func requestBegan(on number: Int, keyTag: String?) -> Int {
         totals.total += 1
-        if let keyTag, totals.perKey.count < Self.rememberedCount || totals.perKey[keyTag] != nil {
+        if let keyTag, totals.perKey.count < Self.maximumKeyTags || totals.perKey[keyTag] != nil {
             totals.perKey[keyTag, default: 0] += 1
         }
         open[number]?.requests += 1
@@ -112,7 +115,7 @@ struct Counters: Sendable {
         let requests =
             closed.map { ($0.key, $0.value) }
             + open.filter { $0.value.requests > 0 }.map { ($0.key, $0.value.requests) }
-        state.perConnection = requests.sorted { $0.0 < $1.0 }.map { $0.1 }
+        state.perConnection = requests.sorted { $0.0 < $1.0 }.suffix(Self.maximumConnections).map { $0.1 }
         return state
     }
 }
