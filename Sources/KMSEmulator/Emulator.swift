@@ -1,7 +1,7 @@
 import Platform
 
-/// A KMS on a loopback port of this process (spec page 04). Any number of them can run at once; all members may be used
-/// from any thread.
+/// A KMS in this process, on a loopback port unless told otherwise. Any number of them can run at once; all members may be
+/// used from any thread.
 ///
 /// ```swift
 /// let emulator = try Emulator(Emulator.Configuration(faults: [Fault(parsing: "status=503,count=2")]))
@@ -17,8 +17,15 @@ package final class Emulator: Sendable {
         package var seed: Seed
         /// With a certificate made at the start; else plain HTTP.
         package var usesTLS: Bool
+        package var address: IPAddress
         /// 0 takes a free port.
         package var port: UInt16
+        /// What the certificate names besides the loopback's names and the addresses that the emulator listens on.
+        package var names: [SubjectName]
+        /// Where the authority's certificate is written, to stay; nil makes a temporary file.
+        package var certificatePath: String?
+        /// Whether the metadata service of a VPC server is there, too, and gives the seed's role.
+        package var servesMetadata: Bool
         /// The delay of every answer.
         package var latency: Duration
         /// The most that is added to the latency, evenly distributed.
@@ -30,53 +37,77 @@ package final class Emulator: Sendable {
         package var clock: any TimeSource
         /// Random numbers in [0, 1), for jitter and for the rates of faults. Called under a lock; must not block.
         package var random: @Sendable () -> Double
+        /// Takes the place of `random`, and makes the ids of answers, so that a run of the same requests is the same again.
+        package var randomSeed: UInt64?
 
         package init(
-            seed: Seed = .demo, usesTLS: Bool = true, port: UInt16 = 0, latency: Duration = .zero,
-            jitter: Duration = .zero, throttlePerSecond: Int? = nil, faults: [Fault] = [],
-            clock: any TimeSource = SystemClock(), random: @escaping @Sendable () -> Double = { .random(in: 0..<1) }
+            seed: Seed = .demo, usesTLS: Bool = true, address: IPAddress = .loopback, port: UInt16 = 0,
+            names: [SubjectName] = [], certificatePath: String? = nil, servesMetadata: Bool = false,
+            latency: Duration = .zero, jitter: Duration = .zero, throttlePerSecond: Int? = nil, faults: [Fault] = [],
+            clock: any TimeSource = SystemClock(), random: @escaping @Sendable () -> Double = { .random(in: 0..<1) },
+            randomSeed: UInt64? = nil
         ) {
             self.seed = seed
             self.usesTLS = usesTLS
+            self.address = address
             self.port = port
+            self.names = names
+            self.certificatePath = certificatePath
+            self.servesMetadata = servesMetadata
             self.latency = latency
             self.jitter = jitter
             self.throttlePerSecond = throttlePerSecond
             self.faults = faults
             self.clock = clock
             self.random = random
+            self.randomSeed = randomSeed
         }
+
+        var dice: Dice { randomSeed.map { Dice(seed: $0) } ?? Dice(random) }
     }
 
-    /// The base URL, as `https://127.0.0.1:43210`.
+    /// The base URL for this machine, as `https://127.0.0.1:43210`.
     package let endpoint: String
     package let port: UInt16
     /// The PEM of the authority that a client must trust; nil over plain HTTP.
     package let certificatePEM: String?
-    /// The same in a file that only this user can read; it is removed by `stop`.
+    /// The same in a file; a temporary one can be read by this user only and is removed by `stop`.
     package var certificateFile: String? { file?.path }
 
-    private let file: PrivateFile?
+    private let file: CertificateFile?
     private let core: EmulatorCore
     private let server: Server
 
     /// Starts to serve.
     ///
-    /// - Throws: `PlatformError` when the port is taken or the system refuses a socket or a thread, and errors with a
+    /// - Throws: `PlatformError` when the port is taken, the address is not one of this machine, the system refuses a socket
+    ///   or a thread, or the authority's file can't be written; `CertificateFile.NoTemporaryFolder`; and errors with a
     ///   readable description when the certificate can't be made or libmicrohttpd does not start.
     package init(_ configuration: Configuration = Configuration()) throws {
         core = EmulatorCore(configuration)
-        let certificate = configuration.usesTLS ? try ServerCertificate() : nil
-        server = try Server(core: core, certificate: certificate, port: configuration.port)
+        let address = configuration.address
+        let names = (SubjectName.names(listeningOn: address) + configuration.names).unique
+        let certificate = configuration.usesTLS ? try ServerCertificate(names: names) : nil
+        server = try Server(
+            core: core, certificate: certificate, address: address, port: configuration.port,
+            requestIDs: RequestIDs(seed: configuration.randomSeed))
+        // After the server, so that whoever waits for the file can connect.
         do {
-            file = try certificate.map { try PrivateFile(name: "ca.pem", contents: $0.authorityPEM) }
+            file = try certificate.map { certificate in
+                if let path = configuration.certificatePath {
+                    try CertificateFile(publishing: certificate.authorityPEM, at: path)
+                } else {
+                    try CertificateFile(temporary: certificate.authorityPEM)
+                }
+            }
         } catch {
             server.stop()
             throw error
         }
         port = server.port
         certificatePEM = certificate?.authorityPEM
-        endpoint = "\(configuration.usesTLS ? "https" : "http")://127.0.0.1:\(server.port)"
+        let host: IPAddress = address.isUnspecified ? (address.isIPv6 ? .loopback6 : .loopback) : address
+        endpoint = "\(configuration.usesTLS ? "https" : "http")://\(host.urlHost):\(server.port)"
     }
 
     deinit { stop() }
@@ -99,9 +130,9 @@ package final class Emulator: Sendable {
     package func setThrottle(requestsPerSecond: Int?) { core.setThrottle(requestsPerSecond: requestsPerSecond) }
 
     /// Ends every connection in good order, as a server does after a time of idleness: at once when it is between two
-    /// requests, else behind the answer that is under way.
+    /// requests, else after the answer that is under way.
     package func closeIdleConnections() { core.closeIdleConnections() }
 
-    /// Counters to zero; faults and throttle as they were at the start. The seed stays.
+    /// Counters to zero, no requests recorded; faults, dice and throttle as they were at the start. The seed stays.
     package func reset() { core.reset() }
 }

@@ -7,11 +7,13 @@ package struct OutputFile: Equatable, Sendable {
     }
 
     /// Puts a file in the place of the one that is there, if any: whoever opens the path sees the old contents or the
-    /// new ones, never a part, and a failure leaves the old ones. The new file has the mode that the umask leaves.
+    /// new ones, never a part, and a failure leaves the old ones.
     ///
     /// A symbolic link stays, and what it points to is replaced. What is not a regular file, such as a pipe or a device,
     /// is written to, and so is one of our own descriptors (`/dev/stdout`), since other programs hold it open, too.
-    package func write(_ bytes: [UInt8]) throws(PlatformError) {
+    ///
+    /// - Parameter mode: of the new file; nil is what the umask leaves.
+    package func write(_ bytes: [UInt8], mode: mode_t? = nil) throws(PlatformError) {
         if let ownDescriptor { return try FileContents.append(bytes, to: ownDescriptor) }
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
@@ -23,7 +25,7 @@ package struct OutputFile: Equatable, Sendable {
         let target = try Self.followingLinks(path)
         let (temporary, descriptor) = try Self.createBeside(target)
         do throws(PlatformError) {
-            try Self.fill(descriptor, with: bytes)
+            try Self.fill(descriptor, with: bytes, mode: mode)
             guard rename(temporary, target) == 0 else { throw PlatformError("rename") }
         } catch {
             unlink(temporary)
@@ -90,8 +92,9 @@ package struct OutputFile: Equatable, Sendable {
     }
 
     /// Writes all, sees to it that it is on the disk, and closes.
-    private static func fill(_ descriptor: CInt, with bytes: [UInt8]) throws(PlatformError) {
+    private static func fill(_ descriptor: CInt, with bytes: [UInt8], mode: mode_t?) throws(PlatformError) {
         do throws(PlatformError) {
+            if let mode, fchmod(descriptor, mode) != 0 { throw PlatformError("fchmod") }
             try FileContents.append(bytes, to: descriptor)
             // Else a crash could leave an empty file under the new name.
             guard fsync(descriptor) == 0 else { throw PlatformError("fsync") }

@@ -3,7 +3,8 @@ extension ManualSections {
     static var emulator: ManualSections {
         ManualSections(
             environment: environment,
-            environmentIntroduction: "The emulator reads none. It sets these for the command:",
+            environmentIntroduction:
+                "TMPDIR, and else XDG_RUNTIME_DIR, is where the emulator may put its temporary folder. It sets these for the command:",
             files: files, exitStatus: exitStatus, examples: examples)
     }
 
@@ -12,17 +13,21 @@ extension ManualSections {
         ("NCLOUD_KMS_CA_FILE", "The authority of its certificate; not with --http."),
         (
             "NCLOUD_ACCESS_KEY_ID , Ev NCLOUD_SECRET_ACCESS_KEY , Ev NCLOUD_ACCESS_KEY , Ev NCLOUD_SECRET_KEY",
-            "The first key pair of the seed, under all names that clients know."
+            "The first key pair of the seed, under all names that clients know; not with --metadata."
         ),
         (
             "REQUESTS_CA_BUNDLE , Ev CURL_CA_BUNDLE , Ev SSL_CERT_FILE , Ev NODE_EXTRA_CA_CERTS",
             "The authority once more, where other programs look for it; not with --http."
         ),
-        ("NCLOUD_METADATA_API_ENDPOINT", "The stand-in for the metadata service, where one was asked for."),
+        ("NCLOUD_METADATA_API_ENDPOINT", "Where the emulator is a metadata service; with --metadata only."),
+        ("NCLOUD_CONFIG_FILE", "With --metadata: no profile file, so that the server's role is what serves."),
     ]
 
     private static let files: [(path: String, meaning: String)] = [
-        ("ca.pem", "The authority of the certificate, in a private folder of the emulator's.")
+        (
+            "ca.pem",
+            "The authority of the certificate, in a temporary folder of the emulator's own. What a killed emulator left is removed by the next one. With --ca-out the file is elsewhere, and stays."
+        )
     ]
 
     private static let exitStatus: [(status: String, meaning: String)] = [
@@ -45,5 +50,9 @@ extension ManualSections {
             ]
         ),
         ("An emulator that stands alone, with keys of its own:", ["ncloud-kms-emulator --seed keys.json --port 8443"]),
+        (
+            "A service container:",
+            ["ncloud-kms-emulator --listen 0.0.0.0 --port 8443 --san kms --ca-out /shared/ca.pem"]
+        ),
     ]
 }

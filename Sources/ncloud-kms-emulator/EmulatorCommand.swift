@@ -7,7 +7,7 @@ import Platform
 struct EmulatorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ncloud-kms-emulator",
-        abstract: "A KMS of NAVER Cloud Platform on a loopback port, for tests, demos and CI.",
+        abstract: "A KMS of NAVER Cloud Platform on a port of this machine, for tests, demos and CI.",
         usage: """
             ncloud-kms-emulator [options] -- COMMAND [ARG…]
             ncloud-kms-emulator [options]
@@ -15,25 +15,60 @@ struct EmulatorCommand: ParsableCommand {
         discussion: helpText,
         version: Emulator.version)
 
-    @Option(help: "The keys, tokens and credentials to serve (JSON, see above).", completion: .file())
+    @Option(
+        help: ArgumentHelp(
+            "The keys, tokens and credentials to serve (JSON, see above); - reads standard input.", valueName: "file"),
+        completion: .file())
     var seed: String?
 
     @Flag(help: "Plain HTTP; the default is TLS, with a certificate made at start for localhost, 127.0.0.1 and ::1.")
     var http = false
 
-    @Option(help: "Listen on this port of 127.0.0.1; 0 takes a free one.")
+    @Option(
+        help: ArgumentHelp(
+            "Listen on this address; 0.0.0.0 or :: for all of this machine. Others can reach any but a loopback address.",
+            valueName: "address"),
+        transform: Self.listenAddress)
+    var listen: IPAddress = .loopback
+
+    @Option(help: "Listen on this port; 0 takes a free one.")
     var port: UInt16 = 0
+
+    @Option(
+        help: ArgumentHelp(
+            "A host name or an address that the certificate is good for, too. May be repeated.", valueName: "name"),
+        transform: Self.subjectName)
+    var san: [SubjectName] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Write the authority to trust to this file, as PEM; everybody can read it, and it stays.", valueName: "file"
+        ),
+        completion: .file())
+    var caOut: String?
+
+    @Flag(
+        help: """
+            Be the metadata service of a VPC server, too: the command gets its credentials from the server's role, and no \
+            key pair.
+            """)
+    var metadata = false
 
     @Option(help: ArgumentHelp("Delay every answer.", valueName: "ms"))
     var latency = 0
 
-    @Option(help: ArgumentHelp("Add up to so much to the latency, at random.", valueName: "ms"))
+    @Option(help: ArgumentHelp("Add up to this much to the latency, at random.", valueName: "ms"))
     var jitter = 0
 
     @Option(
         help: ArgumentHelp(
-            "Answer 429 with 410 beyond so many requests a second for one key; 0 for no limit.", valueName: "n"))
+            "Answer 429 with 410 beyond this number of requests a second for one key; 0 for no limit.", valueName: "n"))
     var throttle = 0
+
+    @Option(
+        help: ArgumentHelp(
+            "Repeat a run: the same faults by rate, jitter and request ids for the same requests.", valueName: "n"))
+    var randomSeed: UInt64?
 
     @Option(
         help: ArgumentHelp("Something that goes wrong (see above). May be repeated.", valueName: "spec"),
@@ -45,6 +80,22 @@ struct EmulatorCommand: ParsableCommand {
 
     /// Five minutes: beyond every time-out that a test could want to see.
     private static let maximumDelayMilliseconds = 300_000
+    /// As much as `PUT /_emulator/seed` takes.
+    private static let maximumSeedBytes = 8 << 20
+
+    private static func listenAddress(_ text: String) throws -> IPAddress {
+        guard let address = IPAddress(text) else {
+            throw ValidationError("it must be an IP address, such as 127.0.0.1, 0.0.0.0 or ::1")
+        }
+        return address
+    }
+
+    private static func subjectName(_ text: String) throws -> SubjectName {
+        guard let name = SubjectName(text) else {
+            throw ValidationError("it must be a host name or an IP address, such as kms.test, *.test or 10.0.0.5")
+        }
+        return name
+    }
 
     func validate() throws {
         for (name, value) in [("--latency", latency), ("--jitter", jitter)]
@@ -52,30 +103,43 @@ struct EmulatorCommand: ParsableCommand {
             throw ValidationError("\(name) must be from 0 to \(Self.maximumDelayMilliseconds) ms.")
         }
         guard throttle >= 0 else { throw ValidationError("--throttle must not be negative.") }
+        if http, caOut != nil || !san.isEmpty {
+            throw ValidationError("\(caOut == nil ? "--san" : "--ca-out") needs TLS, which --http turns off.")
+        }
+        if caOut == "" { throw ValidationError("--ca-out needs the path of a file.") }
     }
 
     func run() throws {
-        // First of all, so that every thread inherits the mask and no signal is lost.
-        let signals = SignalQueue()
+        // Before the signals are held back: a seed may come from a terminal or a pipe, and Ctrl-C must end the wait.
         let seed = try loadSeed()
+        // Before anything starts a thread, so that every thread inherits the mask and no signal is lost.
+        let signals = SignalQueue()
         let exitStatus: Int32
         do {
             let emulator = try Emulator(
                 Emulator.Configuration(
-                    seed: seed, usesTLS: !http, port: port, latency: .milliseconds(latency),
-                    jitter: .milliseconds(jitter), throttlePerSecond: throttle == 0 ? nil : throttle, faults: fault))
+                    seed: seed, usesTLS: !http, address: listen, port: port, names: san, certificatePath: caOut,
+                    servesMetadata: metadata, latency: .milliseconds(latency), jitter: .milliseconds(jitter),
+                    throttlePerSecond: throttle == 0 ? nil : throttle, faults: fault, randomSeed: randomSeed))
             defer { emulator.stop() }
+            if !listen.isLoopback { warnOfOthers(emulator.port) }
             if command.isEmpty {
                 try announce(emulator, seed, caFile: emulator.certificateFile)
                 signals.waitForTermination()
                 exitStatus = 0
             } else {
                 let environment = CommandEnvironment(
-                    endpoint: emulator.endpoint, caFile: emulator.certificateFile, accessKey: seed.accessKeys[0])
+                    endpoint: emulator.endpoint, caFile: emulator.certificateFile,
+                    credentials: metadata
+                        ? .serverRole(endpoint: emulator.endpoint) : .keyPair(seed.accessKeys[0]))
                 // What stands after `--` stands at the end.
                 let arguments = ProcessArguments.pointers?.suffix(command.count) ?? []
                 exitStatus = try WrappedCommand(Array(arguments), environment: environment, signals: signals).run()
             }
+        } catch let error as CertificateFile.NoTemporaryFolder {
+            let advice = "set TMPDIR, or use --ca-out FILE or --http"
+            StandardError.write("ncloud-kms-emulator: \(error); \(advice)\n")
+            throw ExitCode(OwnExitStatus.failure)
         } catch {
             StandardError.write("ncloud-kms-emulator: \(error)\n")
             throw ExitCode(OwnExitStatus.failure)
@@ -86,10 +150,20 @@ struct EmulatorCommand: ParsableCommand {
     private func loadSeed() throws -> Seed {
         guard let path = seed else { return .demo }
         do {
-            return try Seed(parsing: try FileContents.of(path))
+            return try Seed(
+                parsing: path == "-"
+                    ? FileContents.of(descriptor: STDIN_FILENO, maximumBytes: Self.maximumSeedBytes)
+                    : FileContents.of(path))
         } catch {
             throw ValidationError("--seed \(path): \(error)")
         }
+    }
+
+    private func warnOfOthers(_ port: UInt16) {
+        let role = metadata ? " and get the key pair of the role" : ""
+        StandardError.write(
+            "ncloud-kms-emulator: warning: it listens on \(listen.urlHost):\(port), where other machines may reach it: they can "
+                + "change what it answers\(role)\n")
     }
 
     /// One JSON line on standard output, and nothing else ever.
@@ -100,6 +174,7 @@ struct EmulatorCommand: ParsableCommand {
             object.member("caFile", caFile)
             object.member("accessKeyId", seed.accessKeys[0].id)
             object.member("secretAccessKey", seed.accessKeys[0].secret)
+            if metadata { object.member("metadataEndpoint", emulator.endpoint) }
             object.member("keys") { json in
                 json.array { array in
                     for key in seed.keys { array.value(key.keyTag) }

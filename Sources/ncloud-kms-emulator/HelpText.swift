@@ -5,9 +5,13 @@ extension EmulatorCommand {
         credentials set, passes standard streams and signals through, and exits with
         its status: 128 + the signal that ended it; 127 when it is not found, 126 when
         it can't be run, 125 when the emulator can't start.
+        SSL_CERT_FILE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and NODE_EXTRA_CA_CERTS make
+        other programs trust the emulator; all but the last make them trust it alone.
+        With --metadata NCLOUD_METADATA_API_ENDPOINT is set in place of a key pair.
 
         Without one: prints one line of JSON (endpoint, caFile, accessKeyId,
-        secretAccessKey, keys) and serves until SIGTERM or SIGINT.
+        secretAccessKey, keys; with --metadata metadataEndpoint) and serves until
+        SIGTERM or SIGINT.
 
         Without --seed there are the keys demo-rsa (versions 1-3, 2 disabled), demo-ec
         and demo-aes, the same on every start.
@@ -16,7 +20,8 @@ extension EmulatorCommand {
           {"accessKeys"?: [{"id", "secret", "permissions"?: [PERMISSION]}],
            "keys": [{"keyTag", "keyType": "AES256" | "RSA2048" | "ECDSA",
                      "status"?: STATUS, "versions"?: [VERSION], "rawAnswer"?: RAW}],
-           "tokens"?: [{"token", "keyTag", "expiresAt"?: MILLISECONDS | "UL"}]}
+           "tokens"?: [{"token", "keyTag", "expiresAt"?: MILLISECONDS | "UL"}],
+           "role"?: {"id", "accessKeyId"?, "validSeconds"?: SECONDS}}
           PERMISSION: "get-pub-key" for all keys, "get-pub-key:TAG" for one
           STATUS:     "ENABLE" | "DISABLE" | "REVOKE"
           VERSION:    {"version": 1-100, "status"?: STATUS, and one of
@@ -25,6 +30,8 @@ extension EmulatorCommand {
           RAW:        what is answered, whatever is asked for that version or key:
                       {"status": 200-599, "contentType"?,
                        "headers"?: {"NAME": "VALUE"}, "body"? | "bodyBase64"?}
+          The role is for --metadata: which access key it hands out (the first one),
+          and how long each answer is good for (21600).
 
         FAULT, words with commas between them, one of:
           status=N, code=C     that answer; C is a gateway's code (500) or a name
@@ -36,14 +43,20 @@ extension EmulatorCommand {
           trickle, trickle=MS  chunks of one byte, MS (1) apart
           hang                 no answer
           delay=MS             a later answer
-          close-every=N        closes behind every N-th answer of a connection
+          close-every=N        closes after every N-th answer of a connection
           skew=+360s           the emulator's clock is wrong (ms, s, m, h, d)
         with count=N (the first N requests), rate=P (a probability), key=TAG, and for
         answers message=TEXT, number (errorCode as a number), retry-after=VALUE:
           --fault status=503,code=500,rate=0.05 --fault reset,count=2,key=demo-rsa
 
         CONTROL for tests, unsigned, under /_emulator/:
-          GET state, PUT seed, POST fault {"faults": [FAULT]}, POST reset,
-          POST throttle {"perSecond": N}, POST close-idle
+          GET health           200 once it serves
+          GET state            counts of requests, by key and connection
+          GET requests         the last 1,000, without secrets; ?since=N after number N
+          PUT seed             other keys
+          POST fault           {"faults": [FAULT]}, in place of those there are
+          POST throttle        {"perSecond": N}
+          POST close-idle      ends connections that are between two requests
+          POST reset           counts, requests, faults, dice: as at the start
         """
 }

@@ -92,8 +92,96 @@ import Testing
         }
     }
 
+    @Test func `health says that it serves`() throws {
+        defer { emulator.stop() }
+        let response = try control("GET", "health")
+        #expect(response.status == 200)
+        #expect(response.body == #"{"status":"ok","version":"\#(Emulator.version)"}"#)
+    }
+
+    @Test func `what was sent is told, without what authenticates it`() throws {
+        defer { emulator.stop() }
+        let client = try RawClient(emulator)
+        var request = SignedRequest(body: #"{"keyVersion":1}"#)
+        request.extraHeaders = [
+            "X-NCP-OCAPI-Token-Old: SECRET", "Authorization: Bearer SECRET", "X-Repeated: a", "x-repeated: b",
+            "x-ncp-apigw-signature-v1: SECRET", "Cookie: SECRET",
+        ]
+        client.send(request.message)
+        #expect(client.readResponse()?.status == 200)
+        client.send(SignedRequest(keyTag: "start").message)
+        #expect(client.readResponse()?.status == 500)
+
+        let response = try control("GET", "requests")
+        #expect(response.status == 200)
+        for secret in ["SECRET", Seed.AccessKey.demo.id, Seed.AccessKey.demo.secret] + request.headers.prefix(3) {
+            let value = secret.split(separator: " ").last.map(String.init) ?? secret
+            // The time is no secret.
+            if !secret.hasPrefix("x-ncp-apigw-timestamp") { #expect(!response.body.contains(value), "\(secret)") }
+        }
+        let told = try JSONValue(parsing: response.body)
+        #expect(told["last"]?.integer == 2)
+        let requests = try #require(told["requests"]?.elements)
+        #expect(requests.count == 2)
+        #expect(requests[0]["number"]?.integer == 1)
+        #expect(requests[0]["method"]?.string == "POST")
+        #expect(requests[0]["path"]?.string == request.target)
+        #expect(requests[0]["body"]?.string == request.body)
+        #expect(requests[0]["status"]?.integer == 200)
+        #expect(requests[0]["fault"]?.isNull == true)
+        let time = try #require(requests[0]["time"]?.string)
+        #expect(time.firstMatch(of: /^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) != nil, "\(time)")
+        let headers = try #require(requests[0]["headers"])
+        #expect(headers["x-repeated"]?.string == "a, b")
+        #expect(headers["x-ncp-apigw-timestamp"]?.string?.isEmpty == false)
+        for name in [
+            "x-ncp-iam-access-key", "x-ncp-apigw-signature-v2", "x-ncp-apigw-signature-v1", "x-ncp-ocapi-token-old",
+            "authorization", "cookie",
+        ] {
+            #expect(headers[name]?.string == "<redacted>", "\(name)")
+        }
+        #expect(requests[1]["status"]?.integer == 500)
+        #expect(requests[1]["fault"]?.string == "status=500")
+    }
+
+    @Test func `those after a number are told, and a reset forgets them without counting anew`() throws {
+        defer { emulator.stop() }
+        func numbers(_ query: String) throws -> [Int?] {
+            try JSONValue(parsing: control("GET", "requests\(query)").body)["requests"]?.elements?
+                .map { $0["number"]?.integer } ?? [nil]
+        }
+        for _ in 0..<3 { #expect(try status() == 200) }
+        #expect(try numbers("") == [1, 2, 3])
+        #expect(try numbers("?since=2") == [3])
+        #expect(try numbers("?since=3") == [])
+        #expect(try control("POST", "reset").status == 200)
+        #expect(try numbers("") == [])
+        #expect(try status() == 200)
+        #expect(try numbers("?since=3") == [4])
+    }
+
+    @Test(arguments: ["hang", "close", "reset", "reset=body", "delay=300000"])
+    func `a request that is never answered is told, too`(fault: String) async throws {
+        defer { emulator.stop() }
+        emulator.setFaults([try Fault(parsing: fault)])
+        let client = try RawClient(emulator)
+        client.send(SignedRequest(body: "the body").message)
+        var request: JSONValue?
+        // It is there before its body.
+        while request?["body"]?.string == nil {
+            request = try JSONValue(parsing: control("GET", "requests").body)["requests"]?.elements?.first
+        }
+        #expect(request?["body"]?.string == "the body")
+        // The answer whose body is cut has one.
+        #expect(request?["status"]?.isNull == (fault != "reset=body"))
+        #expect(request?["fault"]?.string == fault)
+        withExtendedLifetime(client) {}
+    }
+
     @Test(arguments: [
-        ("GET", "nothing", "", 404), ("POST", "state", "", 405), ("GET", "reset", "", 405), ("POST", "seed", "{}", 405),
+        ("GET", "nothing", "", 404), ("POST", "health", "", 405), ("POST", "requests", "", 405),
+        ("GET", "requests?since=-1", "", 400), ("GET", "requests?since=x", "", 400), ("GET", "requests?n=1", "", 400),
+        ("POST", "state", "", 405), ("GET", "reset", "", 405), ("POST", "seed", "{}", 405),
         ("PUT", "seed", "", 400), ("PUT", "seed", "{}", 400), ("POST", "fault", "", 400), ("POST", "fault", "[]", 400),
         ("POST", "fault", #"{"faults":"hang"}"#, 400), ("POST", "fault", #"{"faults":["hng"]}"#, 400),
         ("POST", "fault", #"{"faults":[1]}"#, 400), ("POST", "fault", #"{"fault":[]}"#, 400),

@@ -155,6 +155,7 @@ import Testing
     @Test func `the query is signed, and tags may be escaped`() {
         #expect(reply("/kms/v1/keys/%72sa/get-pub-key?a=b").answer == Self.raw)
         #expect(Route(target: "/kms/v1/keys/a%2Fb%zz%/get-pub-key") == .getPublicKey(keyTag: "a/b%zz%"))
-        #expect(Route(target: "/_emulator/state?x") == .control(name: "state"))
+        #expect(Route(target: "/_emulator/state?x") == .control(name: "state", query: "x"))
+        #expect(Route(target: "/_emulator/state") == .control(name: "state", query: ""))
     }
 }

@@ -1,15 +1,8 @@
 import JSON
 import KMSEmulator
 import Platform
-import Subprocess
 import TestSupport
 import Testing
-
-#if canImport(System)
-import System
-#else
-import SystemPackage
-#endif
 
 /// The built program, both forms.
 @Suite struct ProgramTests {
@@ -26,9 +19,9 @@ import SystemPackage
     private func withTemporaryFile<Result>(
         _ contents: String, _ body: (String) async throws -> Result
     ) async throws -> Result {
-        let file = try PrivateFile(name: "seed.json", contents: contents)
-        defer { file.remove() }
-        return try await body(file.path)
+        let directory = try TemporaryDirectory()
+        try directory.write(contents, to: "seed.json")
+        return try await body(directory.path("seed.json"))
     }
 
     // MARK: Wrapping
@@ -129,7 +122,7 @@ import SystemPackage
     func `signals go to the command, which decides`(signal: Int32) async throws {
         let name = [SIGTERM: "TERM", SIGINT: "INT", SIGHUP: "HUP", SIGUSR1: "USR1"][signal] ?? ""
         let script = "trap 'echo caught; exit 9' \(name); echo ready; while :; do sleep 0.01; done"
-        let result = try await run(["--http", "--"] + shell(script)) { (process, lines) async throws in
+        let result = try await Program.converse(["--http", "--"] + shell(script)) { (process, lines) async throws in
             #expect(try await lines.next() == "ready")
             kill(process, signal)
             #expect(try await lines.next() == "caught")
@@ -138,7 +131,7 @@ import SystemPackage
     }
 
     @Test func `a signal that the command does not catch ends it and gives its status`() async throws {
-        let result = try await run(["--http", "--"] + shell("echo ready; exec sleep 1000")) {
+        let result = try await Program.converse(["--http", "--"] + shell("echo ready; exec sleep 1000")) {
             (process, lines) async throws in
             #expect(try await lines.next() == "ready")
             kill(process, SIGTERM)
@@ -157,7 +150,7 @@ import SystemPackage
     @Test(arguments: [SIGTERM, SIGINT])
     func `alone it prints one line, serves until a signal, and cleans up`(signal: Int32) async throws {
         var caFile: String?
-        let status = try await run([]) { (process, lines) async throws in
+        let status = try await Program.converse([]) { (process, lines) async throws in
             let line = try #require(try await lines.next())
             let announced = try JSONValue(parsing: line)
             let endpoint = try #require(announced["endpoint"]?.string)
@@ -199,7 +192,7 @@ import SystemPackage
     }
 
     @Test func `alone over plain HTTP the CA file is null`() async throws {
-        let status = try await run(["--http"]) { (process, lines) async throws in
+        let status = try await Program.converse(["--http"]) { (process, lines) async throws in
             let line = try #require(try await lines.next())
             #expect(line.contains("\"endpoint\":\"http://127.0.0.1:"))
             #expect(line.contains("\"caFile\":null"))
@@ -230,7 +223,7 @@ import SystemPackage
         let version = #"{"version":1,"privateKey":"\#(privateKey.replacing("\n", with: #"\n"#))"}"#
         let seed = #"{"keys":[{"keyTag":"k","keyType":"\#(type)","versions":[\#(version)]}]}"#
         try await withTemporaryFile(seed) { path in
-            let status = try await run(["--http", "--seed", path]) { (process, lines) async throws in
+            let status = try await Program.converse(["--http", "--seed", path]) { (process, lines) async throws in
                 let announced = try JSONValue(parsing: try #require(try await lines.next()))
                 let request = SignedRequest(keyTag: "k")
                 let (_, response) = try await Curl.send(
@@ -292,46 +285,6 @@ import SystemPackage
         #expect(help.status == 0)
         for word in ["rawAnswer", "close-every=N", "skew=+360s", "-- COMMAND", "/_emulator/"] {
             #expect(help.output.contains(word), "\(word)")
-        }
-    }
-
-    // MARK: Conversations
-
-    /// Runs the program while `body` reads its lines; returns its status.
-    private func run(
-        _ arguments: [String], _ body: (pid_t, inout Lines) async throws -> Void
-    ) async throws -> Int {
-        let result = try await Subprocess.run(
-            .path(FilePath(Program.emulator)), arguments: Arguments(arguments), input: .none, output: .sequence,
-            error: .discarded
-        ) { execution in
-            var lines = Lines(execution.standardOutput)
-            do {
-                try await body(execution.processIdentifier.value, &lines)
-            } catch {
-                kill(execution.processIdentifier.value, SIGKILL)
-                throw error
-            }
-        }
-        return Program.status(result.terminationStatus)
-    }
-}
-
-/// The lines of a program's output, as they come.
-struct Lines {
-    private var iterator: SubprocessOutputSequence.AsyncIterator
-    private var pending: [UInt8] = []
-
-    init(_ output: SubprocessOutputSequence) { iterator = output.makeAsyncIterator() }
-
-    mutating func next() async throws -> String? {
-        while true {
-            if let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
-                defer { pending.removeSubrange(...end) }
-                return String(decoding: pending[..<end], as: UTF8.self)
-            }
-            guard let chunk = try await iterator.next() else { return nil }
-            chunk.withUnsafeBytes { pending += $0 }
         }
     }
 }

@@ -1,7 +1,7 @@
 import KMSEmulator
 import Testing
 
-/// A row of the table of vectors in spec page 01.
+/// A signature that three independent implementations of HMAC agree on.
 struct SignatureVector: Sendable, CustomTestStringConvertible {
     var method: String
     var target: String

@@ -49,7 +49,7 @@ import Testing
         ("", "", "no JSON: the text is empty, at byte 0"),
         ("[]", "", "must be an object"),
         ("{}", "", "the member \"keys\" is missing"),
-        ("{\"keys\":[],\"kyes\":[]}", "", "unknown member \"kyes\"; known are accessKeys, keys, tokens"),
+        ("{\"keys\":[],\"kyes\":[]}", "", "unknown member \"kyes\"; known are accessKeys, keys, role, tokens"),
         ("{\"keys\":[],\"keys\":[]}", "", "the member \"keys\" comes twice"),
         ("{\"keys\":{}}", "keys", "must be an array"),
         ("{\"keys\":[],\"accessKeys\":[]}", "accessKeys", "must hold at least one access key"),
@@ -108,9 +108,44 @@ import Testing
             "{\"keys\":[{\(key)}],\"tokens\":[{\"token\":\"t\",\"keyTag\":\"a\",\"expiresAt\":\"never\"}]}",
             "tokens[0].expiresAt", "must be milliseconds since 1970 or \"UL\""
         ),
+        ("{\"keys\":[],\"role\":{}}", "role", "the member \"id\" is missing"),
+        (
+            "{\"keys\":[],\"role\":{\"id\":\"a/b\"}}", "role.id",
+            "must consist of letters, digits and any of .-_~+=,@:"
+        ),
+        (
+            "{\"keys\":[],\"role\":{\"id\":\"r\",\"accessKeyId\":\"NOBODY\"}}", "role.accessKeyId",
+            "no access key of the seed has the id \"NOBODY\""
+        ),
+        (
+            "{\"keys\":[],\"role\":{\"id\":\"r\",\"validSeconds\":0}}", "role.validSeconds",
+            "must be an integer from 1 to 31536000"
+        ),
     ])
     func `a mistake is told with its place`(text: String, path: String, problem: String) {
         #expect(throws: SeedError(path, problem)) { try parse(text) }
+    }
+
+    @Test(arguments: ["====", "A===", "AA=A", "=AAA", "AAAA====", "AA==AAAA", "AP9=", "AP 8", "AP8=\\n", "A-8=", "AAA"])
+    func `what is not the one Base64 of some bytes is refused`(text: String) {
+        #expect(throws: SeedError("keys[0].rawAnswer.bodyBase64", "must be Base64")) {
+            try parse("{\"keys\":[{\(Self.key),\"rawAnswer\":{\"status\":200,\"bodyBase64\":\"\(text)\"}}]}")
+        }
+    }
+
+    @Test(arguments: [("", []), ("AA==", [0]), ("AAA=", [0, 0]), ("AAAA", [0, 0, 0])] as [(String, [UInt8])])
+    func `Base64 of any length is read`(text: String, bytes: [UInt8]) throws {
+        let seed = try parse(
+            "{\"keys\":[{\(Self.key),\"rawAnswer\":{\"status\":200,\"bodyBase64\":\"\(text)\"}}]}")
+        #expect(seed.keys[0].rawAnswer?.body == bytes)
+    }
+
+    @Test func `without a role there is one of the first access key`() throws {
+        let seed = try parse(#"{"accessKeys":[{"id":"i","secret":"s"},{"id":"j","secret":"t"}],"keys":[]}"#)
+        #expect(seed.role == Seed.Role(id: "demo-role", accessKeyID: "i", validSeconds: 21_600))
+        let named = #"{"accessKeys":[{"id":"i","secret":"s"},{"id":"j","secret":"t"}],"keys":[],"#
+        let role = #""role":{"id":"web","accessKeyId":"j","validSeconds":60}}"#
+        #expect(try parse(named + role).role == Seed.Role(id: "web", accessKeyID: "j", validSeconds: 60))
     }
 
     @Test(arguments: ["AES256"]) func `an AES key has no public half`(type: String) {

@@ -2,7 +2,8 @@ import Platform
 
 /// A Python that has what a test needs.
 package struct Python: Sendable {
-    private let command: String
+    /// What to start it with: a name to look up in `PATH`, or a path.
+    package let command: String
 
     /// The first of the path, or else the system's.
     ///

@@ -10,7 +10,7 @@ extension Fault {
     ///
     /// | word | meaning |
     /// |---|---|
-    /// | `status=N`, `code=C` | that answer (200–599), in the gateway's form when C is a number and in the service's when it is a name; either word implies the other when it is in the tables of spec page 01, and a status without a code has no body |
+    /// | `status=N`, `code=C` | that answer (200–599), in the gateway's form when C is a number and in the service's when it is a name; either word implies the other when it is in the tables of the API reference, and a status without a code has no body |
     /// | `empty`, `html`, `text` | no body (200), a page of HTML (502), a line of text (503); `status=N` for another status |
     /// | `reset`, `reset=body` | a TCP reset instead of the answer, or in the middle of its body |
     /// | `close` | the connection is closed without an answer |
@@ -123,7 +123,7 @@ extension FaultWords {
         return answer
     }
 
-    /// An answer of one of the tables of spec page 01, or one that is like them.
+    /// An answer of one of the tables of the API reference, or one that is like them.
     private mutating func takeTableAnswer(status: Int?) throws(FaultSpecError) -> Answer {
         let isNumber = has("number")
         if isNumber { try takeFlag("number") }

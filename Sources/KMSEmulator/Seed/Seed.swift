@@ -10,7 +10,8 @@
 ///     "versions"?: [{"version": 1–100, "status"?, "publicKey"? | "privateKey"? | "generate"?: true, "rawAnswer"?}],
 ///     "rawAnswer"?
 ///   }],
-///   "tokens"?: [{"token", "keyTag", "expiresAt"?: milliseconds since 1970 | "UL"}]
+///   "tokens"?: [{"token", "keyTag", "expiresAt"?: milliseconds since 1970 | "UL"}],
+///   "role"?: {"id", "accessKeyId"?, "validSeconds"?}
 /// }
 /// ```
 ///
@@ -21,15 +22,22 @@
 /// - `rawAnswer` replaces the answer to every request for the version or key that passed authentication and permissions:
 ///   `{"status": 200–599, "contentType"?, "headers"?: {"NAME": "VALUE"}, "body"? | "bodyBase64"?}`. Its `headers` also
 ///   replace the emulator's own, such as `Date`. On a key it comes before any look at the request's body.
+/// - `role` is what the metadata service hands out, where there is one: the access key of that id (or else the first one),
+///   to be used for so long (6 hours) from each answer on. Left out, it is the role `demo-role`.
 package struct Seed: Sendable, Equatable {
     package var accessKeys: [AccessKey]
     package var keys: [Key]
     package var tokens: [Token]
+    package var role: Role
 
-    package init(accessKeys: [AccessKey] = [.demo], keys: [Key] = [], tokens: [Token] = []) {
+    /// - Parameter role: nil makes one of the first access key.
+    package init(
+        accessKeys: [AccessKey] = [.demo], keys: [Key] = [], tokens: [Token] = [], role: Role? = nil
+    ) {
         self.accessKeys = accessKeys
         self.keys = keys
         self.tokens = tokens
+        self.role = role ?? Role(accessKeyID: accessKeys.first?.id ?? "")
     }
 
     /// A pair of credentials.
@@ -54,7 +62,7 @@ package struct Seed: Sendable, Equatable {
         package init(keyTag: String? = nil) { self.keyTag = keyTag }
     }
 
-    /// The kinds of key that the service has (spec page 01).
+    /// The kinds of key that the service has.
     package enum KeyType: String, Sendable, CaseIterable {
         case aes256 = "AES256"
         case rsa2048 = "RSA2048"
@@ -114,6 +122,24 @@ package struct Seed: Sendable, Equatable {
             self.token = token
             self.keyTag = keyTag
             self.expiresAtMilliseconds = expiresAtMilliseconds
+        }
+    }
+
+    /// The role of the server that the clients run on.
+    package struct Role: Sendable, Equatable {
+        package static let defaultID = "demo-role"
+        package static let defaultValidSeconds = 6 * 60 * 60
+
+        package var id: String
+        /// Which access key of the seed it gives.
+        package var accessKeyID: String
+        /// How long the key pair may be used from each answer on. Whatever it says, the pair goes on working.
+        package var validSeconds: Int
+
+        package init(id: String = defaultID, accessKeyID: String, validSeconds: Int = defaultValidSeconds) {
+            self.id = id
+            self.accessKeyID = accessKeyID
+            self.validSeconds = validSeconds
         }
     }
 }

@@ -13,7 +13,7 @@ extension Seed {
             throw SeedError("", "no JSON: \(error)")
         }
 
-        let root = try SeedNode(path: "", value: value).object(names: ["accessKeys", "keys", "tokens"])
+        let root = try SeedNode(path: "", value: value).object(names: ["accessKeys", "keys", "tokens", "role"])
         accessKeys = [.demo]
         if let node = root["accessKeys"] {
             accessKeys = try Self.map(node, AccessKey.init(node:))
@@ -31,6 +31,8 @@ extension Seed {
                 throw SeedError("\(node.path)[\(index)].keyTag", "no key of the seed has the tag \"\(token.keyTag)\"")
             }
         }
+        role = Role(accessKeyID: accessKeys[0].id)
+        if let node = root["role"] { role = try Role(node: node, accessKeys: accessKeys) }
     }
 
     fileprivate static func map<Element>(
@@ -88,6 +90,32 @@ extension Seed.Token {
             }
             expiresAtMilliseconds = Int64(milliseconds)
         }
+    }
+}
+
+extension Seed.Role {
+    fileprivate init(node: SeedNode, accessKeys: [Seed.AccessKey]) throws(SeedError) {
+        let object = try node.object(names: ["id", "accessKeyId", "validSeconds"])
+        let idNode = try object.required("id")
+        id = try idNode.nonEmptyString()
+        guard id.utf8.allSatisfy(Self.isIDByte) else {
+            throw idNode.failure("must consist of letters, digits and any of \(Self.idPunctuation)")
+        }
+        let accessKeyID = try object["accessKeyId"]?.string() ?? accessKeys[0].id
+        self.accessKeyID = accessKeyID
+        guard accessKeys.contains(where: { $0.id == accessKeyID }) else {
+            throw SeedError("\(node.path).accessKeyId", "no access key of the seed has the id \"\(accessKeyID)\"")
+        }
+        // A year: beyond what any real one has.
+        validSeconds = try object["validSeconds"]?.integer(in: 1...31_536_000) ?? Self.defaultValidSeconds
+    }
+
+    /// What stands for itself in a path (RFC 3986, section 3.3) and occurs in names of roles.
+    private static let idPunctuation = ".-_~+=,@:"
+
+    private static func isIDByte(_ byte: UInt8) -> Bool {
+        byte.isASCIIDigit || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte.asciiLowercased)
+            || idPunctuation.utf8.contains(byte)
     }
 }
 

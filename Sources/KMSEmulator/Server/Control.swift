@@ -4,12 +4,14 @@ import JSON
 ///
 /// | request | body | answer |
 /// |---|---|---|
+/// | `GET health` | | `{"status":"ok","version":"…"}` |
 /// | `GET state` | | `EmulatorState` |
+/// | `GET requests`, `GET requests?since=N` | | the last 1,000 requests, or those after number N (`Recorder`) |
 /// | `PUT seed` | a seed | `{}` |
 /// | `POST fault` | `{"faults": ["status=503,code=500,rate=0.05"]}`, replacing all | `{}` |
 /// | `POST throttle` | `{"perSecond": N}`; 0 or null lifts it | `{}` |
-/// | `POST close-idle` | ends every connection that is between two requests, others behind their answers | `{}` |
-/// | `POST reset` | counters to zero; faults and throttle as at the start | `{}` |
+/// | `POST close-idle` | ends every connection that is between two requests, others after their answers | `{}` |
+/// | `POST reset` | counters to zero, no requests; faults, dice and throttle as at the start | `{}` |
 ///
 /// What is wrong comes back as `{"error": "…"}` with 400, 404, 405 or 413.
 struct Control: Sendable {
@@ -25,11 +27,10 @@ struct Control: Sendable {
     }
 
     /// - Parameter body: nil when it was too large.
-    func answer(method: String, name: String, body: [UInt8]?) -> Answer {
+    func answer(method: String, name: String, query: String, body: [UInt8]?) -> Answer {
         do throws(Failure) {
-            let wanted = name == "state" ? "GET" : name == "seed" ? "PUT" : "POST"
-            guard Self.names.contains(name) else {
-                let known = Self.names.joined(separator: ", ")
+            guard let wanted = Self.methods.first(where: { $0.name == name })?.method else {
+                let known = Self.methods.map(\.name).joined(separator: ", ")
                 throw Failure(status: 404, text: "no such control: \"\(name)\"; known are \(known)")
             }
             guard method == wanted else {
@@ -38,7 +39,7 @@ struct Control: Sendable {
             guard let body else {
                 throw Failure(status: 413, text: "the body is longer than \(Self.maximumBodyBytes) bytes")
             }
-            return try perform(name, body)
+            return try perform(name, query, body)
         } catch {
             return .json(status: error.status, headers: error.headers) { json in
                 json.object { $0.member("error", error.text) }
@@ -46,10 +47,25 @@ struct Control: Sendable {
         }
     }
 
-    private static let names = ["state", "seed", "fault", "throttle", "close-idle", "reset"]
+    private static let methods: [(name: String, method: String)] = [
+        ("health", "GET"), ("state", "GET"), ("requests", "GET"), ("seed", "PUT"), ("fault", "POST"),
+        ("throttle", "POST"), ("close-idle", "POST"), ("reset", "POST"),
+    ]
 
-    private func perform(_ name: String, _ body: [UInt8]) throws(Failure) -> Answer {
+    private func perform(_ name: String, _ query: String, _ body: [UInt8]) throws(Failure) -> Answer {
         switch name {
+        case "health":
+            return .json(status: 200) { json in
+                json.object { object in
+                    object.member("status", "ok")
+                    object.member("version", Emulator.version)
+                }
+            }
+        case "requests":
+            let since = try since(in: query)
+            // A copy, so that no request waits while it is written.
+            let recorder = core.recorder
+            return .json(status: 200) { recorder.write(since: since, to: &$0) }
         case "state": return .json(status: 200) { core.state.write(to: &$0) }
         case "seed":
             do { core.setSeed(try Seed(parsing: body)) } catch { throw Failure(text: error.description) }
@@ -59,6 +75,16 @@ struct Control: Sendable {
         default: core.reset()
         }
         return .json(status: 200) { $0.object { _ in } }
+    }
+
+    /// The number in `since=N`; 0 without a query.
+    private func since(in query: String) throws(Failure) -> Int {
+        if query.isEmpty { return 0 }
+        let prefix = "since="
+        guard query.hasPrefix(prefix), let number = Int(query.dropFirst(prefix.count)), number >= 0 else {
+            throw Failure(text: "the query must be since=N, with the number of a request")
+        }
+        return number
     }
 
     private func faults(in body: [UInt8]) throws(Failure) -> [Fault] {

@@ -8,9 +8,13 @@ final class EmulatorCore: Sendable {
 
     private struct Shared {
         var service: KeyService
+        /// Nil: there is no metadata service.
+        var serverRole: ServerRole?
         var faults: FaultPlan
         var throttle: Throttle
+        var dice: Dice
         var counters = Counters()
+        var recorder = Recorder()
         var lastConnection = 0
     }
 
@@ -19,8 +23,10 @@ final class EmulatorCore: Sendable {
         shared = Lock(
             Shared(
                 service: KeyService(directory: Directory(configuration.seed)),
+                serverRole: configuration.servesMetadata ? ServerRole(configuration.seed) : nil,
                 faults: FaultPlan(configuration.faults),
-                throttle: Throttle(requestsPerSecond: configuration.throttlePerSecond)))
+                throttle: Throttle(requestsPerSecond: configuration.throttlePerSecond),
+                dice: configuration.dice))
     }
 
     // MARK: Connections
@@ -53,26 +59,43 @@ final class EmulatorCore: Sendable {
         let faults: FaultPlan.Outcome
         /// Latency and jitter, with the delays among the faults.
         let delay: Duration
+        /// The request's number in the recorder.
+        let record: Int
     }
 
     func controlRequestBegan(on connection: Int) {
         shared.withLock { $0.counters.controlRequestBegan(on: connection) }
     }
 
-    func requestBegan(on connection: Int, keyTag: String?) -> Plan {
-        shared.withLock { shared in
+    func requestBegan(on connection: Int, _ head: RequestHead, headers: RecordedHeaders, keyTag: String?) -> Plan {
+        let time = configuration.clock.wallClockMilliseconds
+        return shared.withLock { shared in
             let count = shared.counters.requestBegan(on: connection, keyTag: keyTag)
-            let faults = shared.faults.outcome(
-                keyTag: keyTag, requestOfConnection: count, random: configuration.random)
+            let faults = shared.faults.outcome(keyTag: keyTag, requestOfConnection: count) { shared.dice.roll() }
             if faults.isFault { shared.counters.requestFaulted() }
-            return Plan(service: shared.service, faults: faults, delay: delay(with: faults))
+            var delay = configuration.latency + .milliseconds(faults.delayMilliseconds)
+            if configuration.jitter > .zero { delay += configuration.jitter * shared.dice.roll() }
+            let record = shared.recorder.began(head, headers: headers, faults: faults, wallClockMilliseconds: time)
+            return Plan(service: shared.service, faults: faults, delay: delay, record: record)
         }
     }
 
-    private func delay(with faults: FaultPlan.Outcome) -> Duration {
-        var delay = configuration.latency + .milliseconds(faults.delayMilliseconds)
-        if configuration.jitter > .zero { delay += configuration.jitter * configuration.random() }
-        return delay
+    /// The request is whole, and has been answered if there is a status. The body is nil when it was too large.
+    func requestArrived(_ record: Int, body: [UInt8]?, status: Int?) {
+        shared.withLock { $0.recorder.update(record, body: body, status: status) }
+    }
+
+    /// Answers a request to the metadata service, and records it; nil where there is none.
+    func serverRoleAnswer(to head: RequestHead, headers: RecordedHeaders, roleID: String, body: [UInt8]) -> Answer? {
+        let time = configuration.clock.wallClockMilliseconds
+        return shared.withLock { shared in
+            guard let role = shared.serverRole else { return nil }
+            let answer = role.answer(method: head.method, roleID: roleID, wallClockMilliseconds: time)
+            let record = shared.recorder.began(
+                head, headers: headers, faults: FaultPlan.Outcome(), wallClockMilliseconds: time)
+            shared.recorder.update(record, body: body, status: answer.status)
+            return answer
+        }
     }
 
     /// The service's answer, at the end of the request's body.
@@ -107,9 +130,16 @@ final class EmulatorCore: Sendable {
 
     var state: EmulatorState { shared.withLock { $0.counters.state } }
 
+    var recorder: Recorder { shared.withLock { $0.recorder } }
+
+    var servesMetadata: Bool { configuration.servesMetadata }
+
     func setSeed(_ seed: Seed) {
         let service = KeyService(directory: Directory(seed))
-        shared.withLock { $0.service = service }
+        shared.withLock { shared in
+            shared.service = service
+            if configuration.servesMetadata { shared.serverRole = ServerRole(seed) }
+        }
     }
 
     func setFaults(_ faults: [Fault]) {
@@ -120,10 +150,12 @@ final class EmulatorCore: Sendable {
         shared.withLock { $0.throttle = Throttle(requestsPerSecond: requestsPerSecond) }
     }
 
-    /// Counters to zero; faults and throttle as they were at the start. The seed stays.
+    /// Counters to zero, no requests recorded; faults, dice and throttle as they were at the start. The seed stays.
     func reset() {
         shared.withLock { shared in
             shared.counters.reset()
+            shared.recorder.reset()
+            shared.dice = configuration.dice
             shared.faults = FaultPlan(configuration.faults)
             shared.throttle = Throttle(requestsPerSecond: configuration.throttlePerSecond)
         }

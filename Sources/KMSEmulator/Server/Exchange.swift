@@ -20,7 +20,9 @@ final class Exchange {
     /// The largest body that is kept; what comes beyond is read and dropped.
     var maximumBodyBytes = KeyService.maximumBodyBytes
     var isBodyTooLarge = false
-    /// Nil for control requests.
+    /// Without secrets.
+    var headers = RecordedHeaders()
+    /// Nil for control requests, and for those to the metadata service.
     var plan: EmulatorCore.Plan?
     /// A fault cut it off, so its end is not the client's doing.
     var isCutOff = false
@@ -36,6 +38,7 @@ final class Exchange {
         head.target = target
         route = Route(target: target)
         body.removeAll(keepingCapacity: true)
+        headers = RecordedHeaders()
         maximumBodyBytes = KeyService.maximumBodyBytes
         isBodyTooLarge = false
         plan = nil

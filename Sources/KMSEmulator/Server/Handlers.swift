@@ -78,17 +78,21 @@ extension Server {
         }
         exchange.phase = .receiving
         exchange.head.method = method
-        if case .control = exchange.route {
+        switch exchange.route {
+        case .control:
             core.controlRequestBegan(on: exchange.number)
             exchange.maximumBodyBytes = Control.maximumBodyBytes
-        } else {
+        case .serverRole where core.servesMetadata:
+            exchange.headers = Self.headers(of: connection)
+        default:
             exchange.head.timestamp = header(HeaderName.timestamp)
             exchange.head.accessKey = header(HeaderName.accessKey)
             exchange.head.signature = header(HeaderName.signature)
             exchange.head.token = header(HeaderName.token)
             var keyTag: String?
             if case .getPublicKey(let tag) = exchange.route { keyTag = tag }
-            exchange.plan = core.requestBegan(on: exchange.number, keyTag: keyTag)
+            exchange.plan = core.requestBegan(
+                on: exchange.number, exchange.head, headers: Self.headers(of: connection), keyTag: keyTag)
         }
         if let length = header("Content-Length").flatMap({ UInt64($0) }),
             length > UInt64(max(Self.maximumDroppedBytes, exchange.maximumBodyBytes))
@@ -101,6 +105,8 @@ extension Server {
 
     fileprivate func requestArrived(_ exchange: Exchange, _ connection: OpaquePointer) -> MHD_Result {
         guard let plan = exchange.plan else { return send(answer(exchange), exchange, connection) }
+        // It may never be answered.
+        if exchange.phase == .receiving, plan.faults.isFault || plan.delay > .zero { record(exchange, status: nil) }
         if exchange.phase == .receiving, plan.faults.ending == .hang || plan.delay > .zero {
             exchange.phase = .waiting
             let duration = plan.faults.ending == .hang ? nil : plan.delay
@@ -140,10 +146,39 @@ extension Server {
         }
     }
 
+    private static func headers(of connection: OpaquePointer) -> RecordedHeaders {
+        var headers = RecordedHeaders()
+        headers.reserve()
+        withUnsafeMutablePointer(to: &headers) { pointer in
+            // Calls for each header before it returns.
+            _ = MHD_get_connection_values(
+                connection, .HEADER_KIND,
+                { context, _, name, value in
+                    guard let context, let name else { return .YES }
+                    context.assumingMemoryBound(to: RecordedHeaders.self).pointee.append(
+                        name: UnsafeBufferPointer(cString: name), value: UnsafeBufferPointer(cString: value))
+                    return .YES
+                }, pointer)
+        }
+        return headers
+    }
+
+    private func record(_ exchange: Exchange, status: Int?) {
+        guard let plan = exchange.plan else { return }
+        core.requestArrived(plan.record, body: exchange.isBodyTooLarge ? nil : exchange.body, status: status)
+    }
+
     private func answer(_ exchange: Exchange) -> Answer {
-        if case .control(let name) = exchange.route {
+        switch exchange.route {
+        case .control(let name, let query):
             return control.answer(
-                method: exchange.head.method, name: name, body: exchange.isBodyTooLarge ? nil : exchange.body)
+                method: exchange.head.method, name: name, query: query,
+                body: exchange.isBodyTooLarge ? nil : exchange.body)
+        case .serverRole(let roleID):
+            let answer = core.serverRoleAnswer(
+                to: exchange.head, headers: exchange.headers, roleID: roleID, body: exchange.body)
+            if let answer { return answer }
+        default: break
         }
         guard let plan = exchange.plan else { return Refusal.Gateway.unexpectedError.answer(details: "No plan.") }
         let body = exchange.isBodyTooLarge ? KeyService.Body.tooLarge : .bytes(exchange.body)
@@ -154,6 +189,7 @@ extension Server {
         _ answer: Answer, _ exchange: Exchange, _ connection: OpaquePointer, bodyEnds end: FaultyBody.End? = nil
     ) -> MHD_Result {
         exchange.phase = .answering
+        record(exchange, status: answer.status)
         let response: OpaquePointer? =
             if let end {
                 FaultyBody.response(answer.body, end, exchange, connection, suspensions)
@@ -173,9 +209,18 @@ extension Server {
         }
         if let contentType = answer.contentType { add("Content-Type", contentType) }
         add("Date", dates.text(wallClockMilliseconds: core.wallClockMilliseconds(exchange.plan)))
-        add(HeaderName.requestID, requestIDs.next())
+        // Not for control requests, of which a run may have any number: a seed is to give the others the same ids again.
+        if exchange.plan != nil { add(HeaderName.requestID, requestIDs.next()) }
         if exchange.plan?.faults.closesConnection == true { add("Connection", "close") }
         return MHD_queue_response(connection, UInt32(answer.status), response)
+    }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+    /// The bytes of a C string without its NUL; empty for null.
+    fileprivate init(cString: UnsafePointer<CChar>?) {
+        let start = cString.map { UnsafeRawPointer($0).assumingMemoryBound(to: UInt8.self) }
+        self.init(start: start, count: cString.map { strlen($0) } ?? 0)
     }
 }
 

@@ -1,6 +1,6 @@
 import Platform
 
-/// A TCP socket that listens on 127.0.0.1 and on no other address.
+/// A TCP socket that listens on one address, or on all of the machine.
 struct ListeningSocket {
     /// Connections that wait to be accepted: enough for the bursts that tests make.
     private static let backlog: Int32 = 1_024
@@ -8,17 +8,21 @@ struct ListeningSocket {
     let descriptor: Int32
     let port: UInt16
 
-    /// - Parameter port: 0 takes a free one.
-    /// - Throws: `PlatformError`; `EADDRINUSE` when somebody else listens there.
-    init(port: UInt16) throws(PlatformError) {
+    /// - Parameters:
+    ///   - address: `::` listens on all IPv4 addresses, too, where the system has both.
+    ///   - port: 0 takes a free one.
+    /// - Throws: `PlatformError`; `EADDRINUSE` when somebody else listens there, `EADDRNOTAVAIL` when the address is not
+    ///   one of this machine.
+    init(address: IPAddress, port: UInt16) throws(PlatformError) {
+        let family = address.isIPv6 ? AF_INET6 : AF_INET
         #if os(Linux)
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let descriptor = socket(family, Int32(SOCK_STREAM.rawValue), 0)
         #else
-        let descriptor = socket(AF_INET, SOCK_STREAM, 0)
+        let descriptor = socket(family, SOCK_STREAM, 0)
         #endif
-        guard descriptor >= 0 else { throw PlatformError("socket") }
+        guard descriptor >= 0 else { throw PlatformError("socket for \(address.urlHost)") }
         do {
-            self.port = try Self.prepare(descriptor, port: port)
+            self.port = try Self.prepare(descriptor, address, port: port)
         } catch {
             close(descriptor)
             throw error
@@ -26,25 +30,35 @@ struct ListeningSocket {
         self.descriptor = descriptor
     }
 
-    private static func prepare(_ descriptor: Int32, port: UInt16) throws(PlatformError) -> UInt16 {
+    private static func prepare(
+        _ descriptor: Int32, _ address: IPAddress, port: UInt16
+    ) throws(PlatformError) -> UInt16 {
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         guard fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0 else { throw PlatformError("fcntl") }
         // A port can be taken again at once, although connections of its last user are still in TIME_WAIT.
-        var yes: Int32 = 1
-        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+        set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
+        // Whatever the system's default is. Where there is no IPv4 this fails, and nothing is lost.
+        if address.isIPv6 { set(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, address.isUnspecified ? 0 : 1) }
 
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                bind(descriptor, generic, length) == 0 && getsockname(descriptor, generic, &length) == 0
-            }
-        }
-        guard bound else { throw PlatformError("bind to 127.0.0.1:\(port)") }
+        let isBound = address.withSocketAddress(port: port) { bind(descriptor, $0, $1) == 0 }
+        guard isBound else { throw PlatformError("bind to \(address.urlHost):\(port)") }
         guard listen(descriptor, backlog) == 0 else { throw PlatformError("listen") }
-        return UInt16(bigEndian: address.sin_port)
+        return try boundPort(of: descriptor)
+    }
+
+    private static func set(_ descriptor: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {
+        var value = value
+        setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    private static func boundPort(of descriptor: Int32) throws(PlatformError) -> UInt16 {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let status = withUnsafeMutablePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+        }
+        guard status == 0 else { throw PlatformError("getsockname") }
+        // The port is in the same place in `sockaddr_in` and `sockaddr_in6`.
+        return withUnsafeBytes(of: &storage) { UInt16(bigEndian: $0.loadUnaligned(as: sockaddr_in.self).sin_port) }
     }
 }

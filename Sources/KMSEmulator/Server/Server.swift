@@ -10,7 +10,7 @@ final class Server: @unchecked Sendable {
     let suspensions: Suspensions
     let port: UInt16
     var dates = HTTPDateCache()
-    var requestIDs = RequestIDs()
+    var requestIDs: RequestIDs
     private let daemon = Lock<OpaquePointer?>(nil)
     /// Nil for plain HTTP. libmicrohttpd keeps the pointers for as long as its daemon lives.
     private let identity: TLSIdentity?
@@ -23,11 +23,14 @@ final class Server: @unchecked Sendable {
     }
 
     /// - Parameter certificate: nil serves plain HTTP.
-    init(core: EmulatorCore, certificate: ServerCertificate?, port: UInt16) throws {
+    init(
+        core: EmulatorCore, certificate: ServerCertificate?, address: IPAddress, port: UInt16, requestIDs: RequestIDs
+    ) throws {
         self.core = core
+        self.requestIDs = requestIDs
         control = Control(core: core)
         identity = certificate.map(TLSIdentity.init)
-        let socket = try ListeningSocket(port: port)
+        let socket = try ListeningSocket(address: address, port: port)
         self.port = socket.port
         do {
             suspensions = try Suspensions()
@@ -99,8 +102,14 @@ private final class TLSIdentity: Sendable {
 
 /// The ids of answers: the same 16 digits for one server, then a number.
 struct RequestIDs {
-    private let prefix = Self.hexadecimal(.random(in: 0...UInt64.max))
+    private let prefix: String
     private var count: UInt64 = 0
+
+    /// - Parameter seed: makes the 16 digits; nil makes others every time.
+    init(seed: UInt64?) {
+        var generator = seed.map(SplitMix64.init)
+        prefix = Self.hexadecimal(generator?.next() ?? .random(in: 0...UInt64.max))
+    }
 
     mutating func next() -> String {
         count += 1

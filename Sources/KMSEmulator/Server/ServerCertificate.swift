@@ -1,7 +1,7 @@
 import COpenSSL
 import Platform
 
-/// The emulator's TLS identity: a certificate for `localhost`, `127.0.0.1` and `::1`, and the certificate of the
+/// The emulator's TLS identity: a certificate for the names that its clients may use, and the certificate of the
 /// authority that signed it. Both are made at every start, and the authority's key is thrown away, so that a client may
 /// trust the authority without a thought.
 struct ServerCertificate {
@@ -21,7 +21,8 @@ struct ServerCertificate {
     /// Clients whose clocks are behind by less can still connect.
     private static let backdatedSeconds = 24 * 60 * 60
 
-    init() throws(Failure) {
+    /// - Parameter names: at least one.
+    init(names: [SubjectName]) throws(Failure) {
         guard let authorityKey = PrivateKey.p256() else { throw Failure() }
         defer { EVP_PKEY_free(authorityKey) }
         guard let serverKey = PrivateKey.p256() else { throw Failure() }
@@ -41,7 +42,7 @@ struct ServerCertificate {
                 (NID_basic_constraints, "critical,CA:FALSE"),
                 (NID_key_usage, "critical,digitalSignature"),
                 (NID_ext_key_usage, "serverAuth"),
-                (NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1,IP:::1"),
+                (NID_subject_alt_name, names.map(\.openSSLText).joined(separator: ",")),
                 (NID_subject_key_identifier, "hash"),
                 (NID_authority_key_identifier, "keyid:always"),
             ])

@@ -1,6 +1,6 @@
 import Platform
 
-/// Decides who sent a request, as the gateway does (spec page 01, "Authentication").
+/// Decides who sent a request, as the gateway does (the API reference, "Authentication").
 package struct Authenticator: Sendable {
     /// "5 minutes or more away from the server's clock is invalid" (the API reference).
     static let allowedSkewMilliseconds: Int64 = 5 * 60 * 1_000

@@ -1,4 +1,4 @@
-/// The ways in which the service says no: the tables of spec page 01.
+/// The ways in which the service says no: the tables of the API reference.
 enum Refusal {
     /// The gateway in front of the service: `{"error":{"errorCode":…,"message":…,"details":…}}`.
     struct Gateway: Equatable {

@@ -25,8 +25,10 @@ package struct RequestHead: Sendable, Equatable {
 enum Route: Equatable {
     /// `/kms/v1/keys/{keyTag}/get-pub-key`, the tag unescaped.
     case getPublicKey(keyTag: String)
-    /// `/_emulator/{name}`, for tests.
-    case control(name: String)
+    /// `/_emulator/{name}?{query}`, for tests.
+    case control(name: String, query: String)
+    /// `/latest/meta-data/iam/security-credentials/{roleID}`, the path of a server's metadata service.
+    case serverRole(roleID: String)
     case unknown
 
     private static let keysPath: StaticString = "/kms/v1/keys/"
@@ -43,7 +45,12 @@ enum Route: Equatable {
                 return
             }
         } else if path.starts(with: Self.controlPath.bytes) {
-            self = .control(name: String(path.dropFirst(Self.controlPath.utf8CodeUnitCount)) ?? "")
+            self = .control(
+                name: String(path.dropFirst(Self.controlPath.utf8CodeUnitCount)) ?? "",
+                query: String(target.utf8.dropFirst(path.count + 1)) ?? "")
+            return
+        } else if path.starts(with: ServerRole.path.bytes) {
+            self = .serverRole(roleID: String(path.dropFirst(ServerRole.path.utf8CodeUnitCount)) ?? "")
             return
         }
         self = .unknown

@@ -1,6 +1,6 @@
 import COpenSSL
 
-/// Signature version 2 of the API gateway (spec page 01, "Authentication").
+/// Signature version 2 of the API gateway (the API reference, "Authentication").
 ///
 /// The client has code of its own for the same rule, and neither may use the other's: a mistake can't agree with itself.
 package enum RequestSignature {

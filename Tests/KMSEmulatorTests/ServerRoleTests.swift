@@ -1,0 +1,66 @@
+import JSON
+import KMSEmulator
+import Platform
+import Testing
+
+/// The two paths of a VPC server's metadata service.
+@Suite struct ServerRoleTests {
+    private static let path = "/latest/meta-data/iam/security-credentials/"
+    private static let clock = ManualClock(wallClockMilliseconds: 1_700_000_000_999)
+
+    private func get(_ path: String, of emulator: Emulator, method: String = "GET") throws -> Response {
+        let client = try RawClient(emulator)
+        client.send("\(method) \(path) HTTP/1.1\r\nHost: x\r\nX-Auth-Token: SECRET\r\nContent-Length: 0\r\n\r\n")
+        return try #require(client.readResponse())
+    }
+
+    @Test func `it names its role, and gives its key pair with an end`() throws {
+        let emulator = try Emulator(.init(usesTLS: false, servesMetadata: true, clock: Self.clock))
+        defer { emulator.stop() }
+        let list = try get(Self.path, of: emulator)
+        #expect(list.status == 200)
+        #expect(list.headers["content-type"] == "text/plain")
+        #expect(list.body == "demo-role")
+        let document = try get(Self.path + list.body, of: emulator)
+        #expect(document.status == 200)
+        let expected =
+            #"{"AccessKeyId":"\#(Seed.AccessKey.demo.id)","SecretAccessKey":"\#(Seed.AccessKey.demo.secret)","#
+            + #""Expiration":"2023-11-15T04:13:20Z","Code":"Success","Message":""}"#
+        #expect(document.body == expected)
+        #expect(try get(Self.path + "other", of: emulator).status == 404)
+        #expect(try get(Self.path, of: emulator, method: "POST").status == 405)
+    }
+
+    @Test func `the role is the seed's, and changes with it`() throws {
+        let keys = #""accessKeys":[{"id":"A","secret":"a"},{"id":"B","secret":"b"}],"keys":[]"#
+        let seed = try Seed(parsing: Array("{\(keys),\"role\":{\"id\":\"web\",\"accessKeyId\":\"B\"}}".utf8))
+        let emulator = try Emulator(.init(seed: seed, usesTLS: false, servesMetadata: true))
+        defer { emulator.stop() }
+        #expect(try get(Self.path, of: emulator).body == "web")
+        #expect(try JSONValue(parsing: get(Self.path + "web", of: emulator).body)["SecretAccessKey"]?.string == "b")
+        emulator.setSeed(.demo)
+        #expect(try get(Self.path, of: emulator).body == "demo-role")
+    }
+
+    @Test func `its requests are recorded, neither faulted nor counted`() throws {
+        let emulator = try Emulator(
+            .init(usesTLS: false, servesMetadata: true, faults: [try Fault(parsing: "status=500")]))
+        defer { emulator.stop() }
+        #expect(try get(Self.path, of: emulator).status == 200)
+        #expect(emulator.state.total == 0)
+        let told = try get("/_emulator/requests", of: emulator).body
+        let request = try JSONValue(parsing: told)["requests"]?.elements?.first
+        #expect(request?["path"]?.string == Self.path)
+        #expect(request?["status"]?.integer == 200)
+        #expect(request?["headers"]?["x-auth-token"]?.string == "<redacted>")
+        #expect(!told.contains("SECRET"))
+    }
+
+    @Test func `nobody gets a key pair who did not ask for the service`() throws {
+        let emulator = try Emulator(.init(usesTLS: false))
+        defer { emulator.stop() }
+        #expect(try get(Self.path, of: emulator).status == 404)
+        #expect(try get(Self.path + "demo-role", of: emulator).status == 404)
+        #expect(emulator.state.total == 2)
+    }
+}
