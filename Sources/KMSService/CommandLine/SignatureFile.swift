@@ -1,3 +1,4 @@
+import JSON
 import NCloudKMS
 import Platform
 import PublicKeys
@@ -9,7 +10,7 @@ import PublicKeys
 /// have to be among the 64 characters, one in four each.
 package struct SignatureFile: Sendable {
     package let signature: ServiceSignature
-    /// Digits and small letters up to f alone: Base64 by chance at most, and most probably meant as hexadecimal.
+    /// Hexadecimal digits alone. A signature in Base64 has other characters, too.
     private let looksHexadecimal: Bool
 
     /// - Throws: `InvalidValue` for a file that begins like the service's form and does not go on so.
@@ -17,7 +18,7 @@ package struct SignatureFile: Sendable {
         // A byte order mark is no part of a text; bytes that begin like one stay as they are.
         let lines = contents.droppingByteOrderMark().split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
         let characters = Array(lines.map { $0.trimmingWhitespace() }.joined())
-        looksHexadecimal = characters.allSatisfy(\.isHexadecimalDigit)
+        looksHexadecimal = characters.allSatisfy { $0.hexDigitValue != nil }
         let text = String(decoding: characters, as: UTF8.self)
         if ServiceSignature.hasServicePrefix(text) {
             signature = try ServiceSignature(text, decoding: Base64.decodeAnyAlphabet)
@@ -32,11 +33,5 @@ package struct SignatureFile: Sendable {
     /// wrong file, or a form that is not known.
     package func canBeSignature(by algorithm: SignatureAlgorithm) -> Bool {
         !looksHexadecimal && algorithm.canBeSignature(signature.bytes)
-    }
-}
-
-extension UInt8 {
-    fileprivate var isHexadecimalDigit: Bool {
-        isASCIIDigit || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(asciiLowercased)
     }
 }
