@@ -7,7 +7,8 @@ extension EmulatorCommand {
         it can't be run, 125 when the emulator can't start.
         SSL_CERT_FILE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and NODE_EXTRA_CA_CERTS make
         other programs trust the emulator; all but the last make them trust it alone.
-        With --metadata NCLOUD_METADATA_API_ENDPOINT is set in place of a key pair.
+        With --metadata NCLOUD_METADATA_API_ENDPOINT is set in place of a key pair, and
+        NCLOUD_CONFIG_FILE names an empty file, so that no profile comes before it.
 
         Without one: prints one line of JSON (endpoint, caFile, accessKeyId,
         secretAccessKey, keys; with --metadata metadataEndpoint) and serves until

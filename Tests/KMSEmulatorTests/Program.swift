@@ -1,3 +1,4 @@
+import KMSEmulator
 import Platform
 import Subprocess
 import TestSupport
@@ -88,6 +89,13 @@ struct Lines {
         }
     }
 }
+
+/// Whether this machine can talk to itself over IPv6, which containers often can't.
+let hasIPv6: Bool = {
+    guard let emulator = try? Emulator(.init(usesTLS: false, address: .loopback6)) else { return false }
+    emulator.stop()
+    return true
+}()
 
 /// Waits until a condition holds that another thread brings about; false when that takes absurdly long.
 func eventually(_ condition: () -> Bool) async -> Bool {
