@@ -95,6 +95,8 @@ struct FaultProxyTests {
         }
         defer { proxy.stop() }
         _ = try await ServiceProcess.run(endpoint: Self.endpoint, more: ["HTTPS_PROXY": proxy.baseURL]) { process in
+            // It has started by then.
+            _ = try await process.status()
             let start = SystemClock().now
             for number in 1...8 {
                 try process.beginGetPublicKey(number, #"{"keyTag":"k\#(number)","timeoutMs":1000}"#)
