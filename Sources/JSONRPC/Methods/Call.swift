@@ -28,8 +28,10 @@ public final class Call: Sendable {
     /// The id as a log shows it: its beginning if it is long; nil for a notification.
     public var label: String? {
         guard let id else { return nil }
-        let text = String(decoding: id.prefix(Self.labelBytes), as: UTF8.self)
-        return id.count <= Self.labelBytes ? text : "\(text)…"
+        guard id.count > Self.labelBytes else { return String(decoding: id, as: UTF8.self) }
+        // One character more than it shows, so that none is cut.
+        let text = String(decoding: id.prefix(Self.labelBytes + 4), as: UTF8.self)
+        return "\(text.prefix(utf8Bytes: Self.labelBytes))…"
     }
 
     /// A log line is for reading; an id may be as long as a message.

@@ -61,6 +61,15 @@ import Testing
         #expect(calls.calls(withID: try id("\"1\"")).isEmpty)
     }
 
+    @Test(arguments: 58...66)
+    func `a label in a log is the beginning of a long id, and cuts no character`(count: Int) throws {
+        let text = "\"" + String(repeating: "x", count: count) + "키키"
+        let label = try #require(try call(0, text + "\"").label)
+        #expect(label.hasSuffix("…"))
+        #expect(text.hasPrefix(label.dropLast()))
+        #expect((62...64).contains(label.dropLast().utf8.count))
+    }
+
     /// CPU time of this thread, in nanoseconds.
     private func cost(of body: () throws -> Void) rethrows -> Int {
         func now() -> Int {
