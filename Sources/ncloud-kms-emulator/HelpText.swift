@@ -7,8 +7,8 @@ extension EmulatorCommand {
         it can't be run, 125 when the emulator can't start.
         SSL_CERT_FILE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and NODE_EXTRA_CA_CERTS make
         other programs trust the emulator; all but the last make them trust it alone.
-        With --metadata NCLOUD_METADATA_API_ENDPOINT is set in place of a key pair, and
-        NCLOUD_CONFIG_FILE names an empty file, so that no profile comes before it.
+        With --metadata NCLOUD_METADATA_API_ENDPOINT is set in place of a key pair,
+        and NCLOUD_CONFIG_FILE to /dev/null, so that no profile comes before it.
 
         Without one: prints one line of JSON (endpoint, caFile, accessKeyId,
         secretAccessKey, keys; with --metadata metadataEndpoint) and serves until
@@ -53,7 +53,7 @@ extension EmulatorCommand {
         CONTROL for tests, unsigned, under /_emulator/:
           GET health           200 once it serves
           GET state            counts of requests, by key and connection
-          GET requests         the last 1,000, without secrets; ?since=N after number N
+          GET requests         the last 1,000, without secrets; ?since=N: after N
           PUT seed             other keys
           POST fault           {"faults": [FAULT]}, in place of those there are
           POST throttle        {"perSecond": N}
