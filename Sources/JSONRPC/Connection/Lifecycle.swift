@@ -2,12 +2,12 @@ import Platform
 
 /// When a connection ends, and how: a value that is told what happened and says what to do.
 struct Lifecycle: Sendable {
-    /// After a signal, what is in flight has so long to finish.
+    /// How long what is in flight has to finish after a signal.
     static let grace = Duration.seconds(1)
-    /// Behind the grace, the refusals have so long to be written: those of all calls are more than a pipe holds, so the
+    /// How long the refusals have to be written after the grace: together they may be more than a pipe holds, so the
     /// reader must get to run.
     static let refusalFlush = Duration.milliseconds(500)
-    /// After `shutdown`, a host has so long behind it and the last answer to say `exit` or to close its pipe.
+    /// How long a host has, after `shutdown` and the last answer, to say `exit` or to close its pipe.
     static let shutdownLinger = Duration.seconds(2)
 
     /// What the connection has in hand.
@@ -33,7 +33,7 @@ struct Lifecycle: Sendable {
 
     /// New requests are answered with `RPCError.shuttingDown`.
     private(set) var refusesRequests = false
-    /// Nothing behind the `exit` notification is dealt with.
+    /// Nothing after the `exit` notification is dealt with.
     private(set) var mustExit = false
     /// Why the output is closed, if it is.
     private var outputError: CInt?
@@ -102,7 +102,7 @@ struct Lifecycle: Sendable {
 
     func verdict(now: Instant, _ work: Work) -> Verdict {
         if isOutputClosed { return .exit }
-        // What a batch has begun to answer may still be there, if the `exit` is one of its members.
+        // If the `exit` is a member of a batch, the rest of that batch is answered first.
         if mustExit, work.inFlight > 0, !work.hasInput { return .dropInFlight }
         if let end {
             let isOver = now >= end
