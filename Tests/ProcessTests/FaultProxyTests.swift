@@ -104,8 +104,9 @@ struct FaultProxyTests {
             for answer in try await process.nextFaultAnswers(8) {
                 #expect([1008, 1009].contains(answer.code), "\(answer.message)")
             }
-            // No call is answered later than 1 s after its deadline.
-            #expect(SystemClock().now - start < .seconds(2))
+            // A second after the deadline where there is a processor to spare, and many where there is none. Without a
+            // limit this lasts for as long as the proxy sends.
+            #expect(SystemClock().now - start < .seconds(10))
         }
     }
 

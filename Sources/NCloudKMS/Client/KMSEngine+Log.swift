@@ -44,6 +44,12 @@ extension KMSEngine {
         logger.notice("the credentials were refused; others were found and are used now", metadata: metadata)
     }
 
+    func logDistrust() {
+        logger.warning(
+            "an answer came that nobody had asked for; it was dropped, and for a minute no connection is used twice",
+            metadata: ["endpoint": "\(service.baseURL)"])
+    }
+
     func logSkew(_ outcome: ClockSkew.Outcome, _ fetch: Fetch) {
         switch outcome {
         case .unchanged, .corrected(isNews: false): return

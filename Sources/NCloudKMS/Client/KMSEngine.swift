@@ -102,6 +102,7 @@ actor KMSEngine {
         } catch {
             logger.error("\(error.message)")
         }
+        if multi.takeNewDistrust() { logDistrust() }
         // What is started just now has not been performed yet.
         if startTransfers() { return .again }
         let end = clock.now

@@ -49,8 +49,8 @@ final class ConnectionTable {
 
     /// Looks at the connection on which a request is about to be written, and notes that it is in use.
     ///
-    /// - Parameter isEncrypted: What comes first on a new TLS connection is not looked at: it is session tickets. They
-    ///   come before the first answer (RFC 8446, section 4.6.1), so that they are read by the time it is kept.
+    /// - Parameter isEncrypted: what comes first on a new TLS connection is not looked at: it is session tickets. Servers
+    ///   send them before their first answer, so that they are read by the time the connection is kept.
     /// - Returns: the check with what the table knows of it filled in, and the connection's descriptor.
     func take(
         localPort: CInt, isEncrypted: Bool, _ check: ConnectionCheck
@@ -64,7 +64,7 @@ final class ConnectionTable {
             check.isKept = check.isKept || connection.idleSince != nil
             check.isCondemned = check.isCondemned || connection.isCondemned
             if connection.idleSince != nil || !isEncrypted {
-                check.hasInput = check.hasInput || Self.hasInput(connection.descriptor)
+                check.input = max(check.input, Self.input(connection.descriptor, isEncrypted))
             }
             if let idleSince = connection.idleSince { check.idle = max(check.idle, clock.now - idleSince) }
             connections[index].isInUse = true
@@ -94,6 +94,31 @@ final class ConnectionTable {
     private func condemn(_ index: Int) {
         connections[index].isCondemned = true
         shutdown(connections[index].descriptor, CInt(SHUT_RDWR))
+    }
+
+    // MARK: Peers that say more than they are asked
+
+    /// For how long kept connections are not trusted once a surplus answer was seen. Often the next one would be, too,
+    /// but not if it comes just after the look.
+    private static let longestDistrust = Duration.seconds(60)
+
+    private var distrustEnd: Instant?
+
+    /// Whether every request must have a connection of its own.
+    var distrustsKept: Bool { distrustEnd.map { clock.now < $0 } ?? false }
+
+    private var hasNewDistrust = false
+
+    /// A peer gave more than one answer to a request.
+    func sawSurplus() {
+        if !distrustsKept { hasNewDistrust = true }
+        distrustEnd = clock.now + Self.longestDistrust
+    }
+
+    /// Whether distrust has begun since this was last asked.
+    func takeNewDistrust() -> Bool {
+        defer { hasNewDistrust = false }
+        return hasNewDistrust
     }
 
     /// Finds out the local ports of new connections, if the port is that of none that is known.
@@ -127,11 +152,13 @@ final class ConnectionTable {
         }
     }
 
-    /// Whether bytes wait on a socket, or it has ended.
-    private static func hasInput(_ descriptor: CInt) -> Bool {
-        var byte: UInt8 = 0
-        let count = recv(descriptor, &byte, 1, CInt(MSG_PEEK) | CInt(MSG_DONTWAIT))
-        return count >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK)
+    private static func input(_ descriptor: CInt, _ isEncrypted: Bool) -> ConnectionCheck.Input {
+        let capacity = ConnectionCheck.Input.longestAlert + 1
+        let count = withUnsafeTemporaryAllocation(byteCount: capacity, alignment: 1) {
+            recv(descriptor, $0.baseAddress, capacity, CInt(MSG_PEEK) | CInt(MSG_DONTWAIT))
+        }
+        if count >= 0 { return ConnectionCheck.Input(count: count, isEncrypted: isEncrypted) }
+        return errno == EAGAIN || errno == EWOULDBLOCK ? .nothing : .end
     }
 
     /// Whether the peer has not yet acknowledged all that was written to a socket.

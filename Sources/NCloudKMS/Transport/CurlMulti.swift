@@ -72,6 +72,8 @@ final class CurlMulti {
         guard freeConnections > 0 else {
             throw TransportFailure(.noFreeConnection, message: "Every connection is in use.")
         }
+        var request = request
+        if connections.distrustsKept { request.needsNewConnection = true }
         let easy = if let ready = idle.popLast() { ready } else { try makeEasy() }
         do {
             try easy.prepare(request, looksNameUpAnew: unreachedServices.contains(request.baseURL))
@@ -100,6 +102,10 @@ final class CurlMulti {
         easy.watch.dropped()
         release(easy, id)
     }
+
+    /// Whether, since this was last asked, a peer was seen to give more than one answer to a request, so that each request has
+    /// a connection of its own for a while.
+    func takeNewDistrust() -> Bool { connections.takeNewDistrust() }
 
     /// When `perform` must be called, whatever `poll` says; nil: no sooner than `poll` says.
     ///

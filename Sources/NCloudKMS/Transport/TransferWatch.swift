@@ -105,7 +105,8 @@ final class TransferWatch {
         let descriptor: CInt?
         (check, descriptor) = connections.take(localPort: localPort, isEncrypted: ssl != nil, check)
         // What is decrypted already is no longer in the socket.
-        if let ssl, SSL_has_pending(ssl) != 0 { check.hasInput = true }
+        if let ssl, SSL_has_pending(ssl) != 0 { check.input = .data }
+        if check.showsSurplus { connections.sawSurplus() }
         self.localPort = localPort
         isOnKeptConnection = check.isKept
         switch check.decision {
@@ -153,6 +154,7 @@ final class TransferWatch {
     ///   - isSound: whether its connection may be used again, if libcurl leaves it open.
     func ended(isSound: Bool) {
         guard let localPort else { return }
+        if collector.hasSurplus || collector.isForeign { connections.sawSurplus() }
         connections.release(localPort: localPort, isSound: isSound)
         self.localPort = nil
     }
