@@ -1,3 +1,4 @@
+import JSON
 import Platform
 import TestSupport
 import Testing
@@ -42,6 +43,20 @@ import Testing
         #expect(outcome.logLines.count == 2)
         #expect(outcome.logLines.first?.contains(#""message":"serving""#) == true)
         #expect(outcome.logLines.last?.contains(#""message":"ended""#) == true)
+    }
+
+    /// The symptom: `"status":"404"`.
+    @Test func `in a JSON log numbers are numbers`() async throws {
+        let outcome = try await EmulatedKMS.with { kms in
+            try await ServiceProcess.answers(
+                to: Lines.getPublicKey(7, "nobody"), arguments: ["--log-level", "debug"], environment: kms.environment)
+        }
+        let lines = try outcome.logLines.map { try JSONValue(parsing: String($0)) }
+        let attempt = try #require(lines.first { $0["message"]?.string == "an attempt ended" })
+        #expect(attempt["status"]?.integer == 404 && attempt["attempt"]?.integer == 1)
+        #expect(attempt["totalUs"]?.integer != nil && attempt["reusedConnection"]?.bool == false)
+        #expect(attempt["requests"]?.string == "7", "an id is text, whatever it looks like")
+        #expect(lines.last?["answered"]?.integer == 1)
     }
 
     @Test func `somebody at a terminal gets help on stderr, with a line that works when it is pasted`() async throws {
