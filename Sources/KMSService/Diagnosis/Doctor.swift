@@ -35,17 +35,18 @@ package struct Doctor {
         let usable = examineConfiguration(configuration)
         let hasLibraries = examineLibraries()
         guard let usable, hasLibraries else {
-            let rest: [Finding.Check] = [.credentials, .dns, .connection, .clock] + (key == nil ? [] : [.key])
+            let rest: [Finding.Check] = [.credentials, .authorities, .dns, .connection, .clock] + (key == nil ? [] : [.key])
             skip(rest, usable == nil ? "needs a configuration" : "needs libraries that will do")
             return false
         }
         do throws(KMSError) {
             let probe = try ServiceProbe(usable.client)
             examineCredentials(probe)
+            examineAuthorities(probe)
             examineDNS(probe, usable.client)
             examineConnection(probe, usable.client)
         } catch {
-            skip([.credentials, .dns], "needs a connection that can be set up")
+            skip([.credentials, .authorities, .dns], "needs a connection that can be set up")
             fail(.connection, error)
             skip([.clock], "needs an answer")
         }
@@ -65,10 +66,9 @@ package struct Doctor {
         case .success(let configuration):
             let client = configuration.client
             let proxy = client.usesProxy ? ", through a proxy" : ""
-            let authorities = client.caFile.map { ", trusting \($0.path)" } ?? ""
             add(
                 .configuration, .passed,
-                "endpoint \(client.endpoint), zone \(configuration.zone.rawValue)\(proxy)\(authorities)")
+                "endpoint \(client.endpoint), zone \(configuration.zone.rawValue)\(proxy)")
             return configuration
         }
     }
@@ -93,6 +93,17 @@ package struct Doctor {
             if let advice = found.credentials.adviceOnQuotationMarks { add(.credentials, .warned, advice) }
         } catch {
             fail(.credentials, error)
+        }
+    }
+
+    private mutating func examineAuthorities(_ probe: ServiceProbe) {
+        do {
+            guard let authorities = try probe.authorities() else {
+                return skip([.authorities], "plain HTTP needs none")
+            }
+            add(.authorities, .passed, authorities)
+        } catch {
+            fail(.authorities, error)
         }
     }
 

@@ -4,7 +4,7 @@ import JSONRPC
 /// What `doctor` found out about one thing.
 package struct Finding: Equatable, Sendable {
     package enum Check: String, CaseIterable, Sendable {
-        case configuration, libraries, credentials, dns, connection, clock, key
+        case configuration, libraries, credentials, authorities, dns, connection, clock, key
     }
 
     package enum Verdict: String, Sendable {

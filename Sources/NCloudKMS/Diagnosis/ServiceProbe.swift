@@ -54,6 +54,13 @@ package struct ServiceProbe {
         }
     }
 
+    /// What the certificate of the service is checked with, in words; nil where it has none, as over plain HTTP.
+    ///
+    /// - Throws: `KMSError`, 1011, if no server is trusted.
+    package func authorities() throws(KMSError) -> String? {
+        configuration.endpoint.scheme == .https ? try multi.authorities.inWords() : nil
+    }
+
     /// The addresses of the service's host, as texts.
     package func addresses() throws(LookupFailure) -> [String] {
         var hints = addrinfo()

@@ -57,6 +57,20 @@ final class CertificateAuthorities {
         }
     }
 
+    /// The same in words, for people.
+    ///
+    /// - Throws: `KMSError`, 1011, if no server is trusted.
+    func inWords() throws(KMSError) -> String {
+        switch current() {
+        case .folder(let path): return "those of the system, in \(path)"
+        case .store(let store):
+            let count = store.count == 1 ? "one certificate" : "\(store.count) certificates"
+            return "\(count) in \(file.map { "\($0)" } ?? "")"
+        case .unusable(let problem):
+            throw KMSError(.untrustedService, "No server is trusted: \(problem.text).")
+        }
+    }
+
     private func changed(to trust: Trust) -> Trust {
         generation += 1
         return trust

@@ -20,7 +20,7 @@ final class CurlMulti {
 
     let waker: MultiWaker
     private let configuration: TransportConfiguration
-    private let authorities: CertificateAuthorities
+    let authorities: CertificateAuthorities
     private let connections: ConnectionTable
     private let clock: any TimeSource
     private var transfers: [TransferID: CurlEasy] = [:]

@@ -20,6 +20,9 @@ final class TrustStore {
     /// at 30 ms for each connection to parse a system's bundle and a copy of it for each transfer.
     let label: [UInt8]
 
+    /// How many certificates it has.
+    let count: Int
+
     /// - Parameter file: PEM as OpenSSL reads it: other text, keys and revocation lists between the certificates are
     ///   passed over, and so is a byte order mark.
     init(_ file: [UInt8]) throws(Problem) {
@@ -29,7 +32,7 @@ final class TrustStore {
         // As libcurl sets them: a certificate of the file is trusted even if it is not a root.
         X509_STORE_set_flags(store, UInt(X509_V_FLAG_TRUSTED_FIRST) | UInt(X509_V_FLAG_PARTIAL_CHAIN))
         let text = Array(file.droppingByteOrderMark())
-        let count = try Self.forEachCertificate(in: text) { certificate throws(Problem) in
+        count = try Self.forEachCertificate(in: text) { certificate throws(Problem) in
             guard X509_STORE_add_cert(store, certificate) == 1 else { throw .outOfMemory }
             if first.isEmpty { first = try Self.pem(of: certificate) }
         }

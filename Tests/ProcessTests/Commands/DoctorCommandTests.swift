@@ -34,12 +34,14 @@ import Testing
         let kms = try EmulatedKMS()
         let doctor = try await run(environment: kms.environment)
         #expect(
-            doctor.verdicts == "configuration ok, libraries ok, credentials ok, dns ok, connection ok, clock ok")
+            doctor.verdicts == "configuration ok, libraries ok, credentials ok, authorities ok, dns ok, connection ok, clock ok")
         #expect(doctor.lines[0].text.contains(kms.emulator.endpoint))
         #expect(doctor.lines[1].text.contains("libcurl "))
         #expect(doctor.lines[1].text.contains("OpenSSL "))
         #expect(doctor.lines[2].text == "access key DEMO… from the environment")
-        #expect(doctor.lines[4].text.contains("TLS"))
+        #expect(doctor.lines[3].text.hasPrefix("one certificate in /"), "\(doctor.lines[3].text)")
+        #expect(doctor.lines[3].text.hasSuffix(" (NCLOUD_KMS_CA_FILE)"))
+        #expect(doctor.lines[5].text.contains("TLS"))
         #expect(doctor.status == 0)
         // The request of the connection is none for a key.
         #expect(kms.emulator.state.perKey.isEmpty)
@@ -65,9 +67,23 @@ import Testing
         let doctor = try await run(["demo-ec"], environment: kms.environment)
         #expect(
             doctor.verdicts
-                == "configuration ok, libraries ok, credentials ok, dns ok, connection ok, clock FAIL, key ok")
-        #expect(doctor.lines[5].text.contains(" s \(word) the service's"), "\(doctor.lines[5].text)")
+                == "configuration ok, libraries ok, credentials ok, authorities ok, dns ok, connection ok, clock FAIL, key ok")
+        #expect(doctor.lines[6].text.contains(" s \(word) the service's"), "\(doctor.lines[6].text)")
         #expect(doctor.status == 1)
+    }
+
+    @Test func `a file of authorities that can't be used is told before anybody connects`() async throws {
+        let folder = try TemporaryDirectory()
+        try folder.write("no certificate", to: "ca.pem")
+        let kms = try EmulatedKMS()
+        let doctor = try await run(["--ca-file", folder.path("ca.pem")], environment: kms.environment)
+        #expect(
+            doctor.verdicts
+                == "configuration ok, libraries ok, credentials ok, authorities FAIL, dns ok, connection FAIL, clock skip")
+        #expect(doctor.lines[3].text.hasPrefix("UntrustedService (1011): No server is trusted: "))
+        #expect(doctor.status == 1)
+        let plain = try EmulatedKMS(usesTLS: false)
+        #expect(try await run(environment: plain.environment).verdicts.contains("authorities skip, dns ok"))
     }
 
     @Test func `a clock within the tolerance is ok`() async throws {
@@ -83,7 +99,7 @@ import Testing
             environment: ["NCLOUD_PROFILE": "absent"])
         #expect(
             doctor.verdicts
-                == "configuration ok, libraries ok, credentials FAIL, dns FAIL, connection FAIL, clock skip, key FAIL")
+                == "configuration ok, libraries ok, credentials FAIL, authorities ok, dns FAIL, connection FAIL, clock skip, key FAIL")
         #expect(doctor.status == 1)
     }
 
@@ -92,10 +108,10 @@ import Testing
         var environment = kms.environment
         environment["NCLOUD_KMS_CA_FILE"] = nil
         let untrusted = try await run(environment: environment)
-        #expect(untrusted.lines[4].verdict == "FAIL")
-        #expect(untrusted.lines[4].text.hasPrefix("UntrustedService (1011): "), "\(untrusted.lines[4].text)")
+        #expect(untrusted.lines[5].verdict == "FAIL")
+        #expect(untrusted.lines[5].text.hasPrefix("UntrustedService (1011): "), "\(untrusted.lines[5].text)")
         let refused = try await run(["--endpoint", "https://127.0.0.1:9"], environment: kms.environment)
-        #expect(refused.lines[4].text.hasPrefix("ServiceUnavailable (1008): "), "\(refused.lines[4].text)")
+        #expect(refused.lines[5].text.hasPrefix("ServiceUnavailable (1008): "), "\(refused.lines[5].text)")
         #expect([untrusted.status, refused.status] == [1, 1])
     }
 
@@ -106,7 +122,7 @@ import Testing
         let doctor = try await run(["demo-ec"] + arguments, environment: [:])
         #expect(
             doctor.verdicts
-                == "configuration FAIL, libraries ok, credentials skip, dns skip, connection skip, clock skip, key skip"
+                == "configuration FAIL, libraries ok, credentials skip, authorities skip, dns skip, connection skip, clock skip, key skip"
         )
         #expect(doctor.lines[0].text.hasPrefix(arguments[0]), "\(doctor.lines[0].text)")
         #expect(doctor.status == 1)
@@ -136,11 +152,11 @@ import Testing
             .map { try JSONValue(parsing: String($0)) }
         #expect(
             lines.map { $0["check"]?.string } == [
-                "configuration", "libraries", "credentials", "dns", "connection", "clock", "key",
+                "configuration", "libraries", "credentials", "authorities", "dns", "connection", "clock", "key",
             ])
-        #expect(lines.map { $0["verdict"]?.string } == ["ok", "ok", "ok", "ok", "ok", "ok", "fail"])
+        #expect(lines.map { $0["verdict"]?.string } == ["ok", "ok", "ok", "ok", "ok", "ok", "ok", "fail"])
         #expect(lines.allSatisfy { $0["text"]?.string?.isEmpty == false })
-        #expect(lines.map { $0["error"]?["code"]?.integer } == [nil, nil, nil, nil, nil, nil, 1004])
+        #expect(lines.map { $0["error"]?["code"]?.integer } == [nil, nil, nil, nil, nil, nil, nil, 1004])
         #expect(outcome.log == "")
         #expect(outcome.status == 1)
         let wrong = try await ServiceProcess.output(of: ["doctor", "a/b", "--format", "json"])
