@@ -18,7 +18,10 @@ final class TrustStore {
     /// A certificate of the file and the hash of all of it, as PEM. libcurl gets this as the authorities of a handle, and so
     /// keeps connections and TLS sessions apart that were checked with different files. The whole file would do the same,
     /// at 30 ms for each connection to parse a system's bundle and a copy of it for each transfer.
-    let label: [UInt8]
+    ///
+    /// It has a value before anything can fail: an object that is not initialized to its end is not deinitialized either, and
+    /// its store would stay.
+    private(set) var label: [UInt8] = []
 
     /// How many certificates it has.
     let count: Int
