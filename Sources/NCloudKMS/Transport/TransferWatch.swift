@@ -104,6 +104,8 @@ final class TransferWatch {
         if check.wasWrittenBefore { connections.condemnIdle() }
         let descriptor: CInt?
         (check, descriptor) = connections.take(localPort: localPort, isEncrypted: ssl != nil, check)
+        // Nothing is known of a connection that is neither in the table nor new, so nothing speaks for it.
+        if descriptor == nil, connectStart == nil { (check.isKept, check.isCondemned) = (true, true) }
         // What is decrypted already is no longer in the socket.
         if let ssl, SSL_has_pending(ssl) != 0 { check.input = .data }
         if check.showsSurplus { connections.sawSurplus() }
