@@ -35,7 +35,8 @@ package struct Doctor {
         let usable = examineConfiguration(configuration)
         let hasLibraries = examineLibraries()
         guard let usable, hasLibraries else {
-            let rest: [Finding.Check] = [.credentials, .authorities, .dns, .connection, .clock] + (key == nil ? [] : [.key])
+            let rest: [Finding.Check] =
+                [.credentials, .authorities, .dns, .connection, .clock] + (key == nil ? [] : [.key])
             skip(rest, usable == nil ? "needs a configuration" : "needs libraries that will do")
             return false
         }

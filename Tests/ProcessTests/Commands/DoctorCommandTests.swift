@@ -34,7 +34,8 @@ import Testing
         let kms = try EmulatedKMS()
         let doctor = try await run(environment: kms.environment)
         #expect(
-            doctor.verdicts == "configuration ok, libraries ok, credentials ok, authorities ok, dns ok, connection ok, clock ok")
+            doctor.verdicts
+                == "configuration ok, libraries ok, credentials ok, authorities ok, dns ok, connection ok, clock ok")
         #expect(doctor.lines[0].text.contains(kms.emulator.endpoint))
         #expect(doctor.lines[1].text.contains("libcurl "))
         #expect(doctor.lines[1].text.contains("OpenSSL "))
@@ -67,7 +68,8 @@ import Testing
         let doctor = try await run(["demo-ec"], environment: kms.environment)
         #expect(
             doctor.verdicts
-                == "configuration ok, libraries ok, credentials ok, authorities ok, dns ok, connection ok, clock FAIL, key ok")
+                == "configuration ok, libraries ok, credentials ok, authorities ok, dns ok, connection ok, clock FAIL, key ok"
+        )
         #expect(doctor.lines[6].text.contains(" s \(word) the service's"), "\(doctor.lines[6].text)")
         #expect(doctor.status == 1)
     }
@@ -79,7 +81,8 @@ import Testing
         let doctor = try await run(["--ca-file", folder.path("ca.pem")], environment: kms.environment)
         #expect(
             doctor.verdicts
-                == "configuration ok, libraries ok, credentials ok, authorities FAIL, dns ok, connection FAIL, clock skip")
+                == "configuration ok, libraries ok, credentials ok, authorities FAIL, dns ok, connection FAIL, clock skip"
+        )
         #expect(doctor.lines[3].text.hasPrefix("UntrustedService (1011): No server is trusted: "))
         #expect(doctor.status == 1)
         let plain = try EmulatedKMS(usesTLS: false)
@@ -99,7 +102,8 @@ import Testing
             environment: ["NCLOUD_PROFILE": "absent"])
         #expect(
             doctor.verdicts
-                == "configuration ok, libraries ok, credentials FAIL, authorities ok, dns FAIL, connection FAIL, clock skip, key FAIL")
+                == "configuration ok, libraries ok, credentials FAIL, authorities ok, dns FAIL, connection FAIL, clock skip, key FAIL"
+        )
         #expect(doctor.status == 1)
     }
 
