@@ -1,5 +1,5 @@
-/// Everything that a client can be told, with the defaults of 02-wire-protocol.md, section Configuration. Nonsense is
-/// refused when it is built, so that nothing behind it has to check again.
+/// Everything that a client can be told, with its default. Nonsense is refused when it is built, so that nothing after it
+/// has to check again.
 public struct KMSClientConfiguration: Sendable {
     /// What requests are authenticated with.
     public enum Authentication: Sendable {

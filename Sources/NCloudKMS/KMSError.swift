@@ -52,7 +52,7 @@ public struct KMSError: Error, Hashable, Sendable {
         }
 
         /// Whether an answer of the past may stand in for this failure: the service could not be asked, as opposed
-        /// to having refused (03-client-behaviour.md, stale-if-error).
+        /// to having refused.
         package var isUnavailability: Bool {
             switch self {
             case .rateLimited, .serviceUnavailable, .deadlineExceeded: true

@@ -1,7 +1,7 @@
 /// What names a key: derived by the service from the key's name, and not confidential.
 ///
 /// 1–256 of `A–Z a–z 0–9 . _ ~ -`, the unreserved characters of RFC 3986, section 2.3, so that it stands in a path as
-/// it is; not `.` or `..`, which a path swallows (02-wire-protocol.md, `getPublicKey`).
+/// it is; not `.` or `..`, which a path swallows (`protocol/`, `getPublicKey`).
 public struct KeyTag: Hashable, Sendable, CustomStringConvertible {
     /// The service's samples have 52; five times as many leave room, and keep a cache key small.
     public static let maximumLength = 256

@@ -1,6 +1,6 @@
 import JSON
 
-/// What Get Public Key is asked with (01-kms-api.md).
+/// What Get Public Key is asked with.
 package struct PublicKeyRequest: Hashable, Sendable {
     package let keyTag: KeyTag
 

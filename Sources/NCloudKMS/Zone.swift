@@ -1,4 +1,4 @@
-/// Which of NAVER Cloud's separate services holds the keys (01-kms-api.md, Hosts).
+/// Which of NAVER Cloud's separate services holds the keys.
 public enum Zone: String, CaseIterable, Sendable {
     /// Global keys.
     case global = "public"

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What each module of `Sources/` may import: the table of `design/architecture.md`.
+/// What each module of `Sources/` may import, as the README draws it.
 private let allowedImports: [String: Set<String>] = [
     "CLibcurl": [],
     "COpenSSL": [],

@@ -3,7 +3,7 @@ import Testing
 @testable import NCloudKMS
 
 @Suite struct KMSErrorTests {
-    /// The table of 02-wire-protocol.md, section Errors.
+    /// The table of `protocol/`, Errors.
     static let contract: [(Int, String, Bool)] = [
         (-32_800, "RequestCancelled", false), (1_001, "CredentialsUnavailable", false),
         (1_002, "AuthenticationFailed", false), (1_003, "PermissionDenied", false), (1_004, "KeyNotFound", false),

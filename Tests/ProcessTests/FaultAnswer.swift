@@ -21,7 +21,7 @@ struct FaultAnswer: Sendable {
     let ageMilliseconds: Int?
     let publicKey: String?
 
-    /// What spec page 02 says of each error, save its cause.
+    /// What `protocol/` says of each error, save its cause.
     private static let types: [Int: (name: String, isRetryable: Bool)] = [
         -32800: ("RequestCancelled", false), 1001: ("CredentialsUnavailable", false),
         1002: ("AuthenticationFailed", false), 1003: ("PermissionDenied", false), 1004: ("KeyNotFound", false),

@@ -3,7 +3,7 @@ import KMSEmulator
 import TestSupport
 import Testing
 
-/// Spec page 03, the list of faults: answers that bring no key. The rows are those of the tables of spec page 01.
+/// Answers that bring no key. The rows are those of the table in `protocol/`, Errors.
 @Suite(.timeLimit(.minutes(1))) struct FaultAnswerTests {
     /// What the emulator does to every request, and what the client sees of it.
     struct Row: Sendable, CustomTestStringConvertible {

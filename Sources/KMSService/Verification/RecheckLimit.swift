@@ -2,7 +2,7 @@ import NCloudKMS
 import Platform
 
 /// Decides whether a signature that a cached key finds wrong is tried once more with a fresh key, as the key may have
-/// been rotated since (02-wire-protocol.md, `verifySignature`). Whoever sends wrong signatures must not be able to turn
+/// been rotated since (`protocol/`, `verifySignature`). Whoever sends wrong signatures must not be able to turn
 /// each into a request: a key is fetched for this at most once in 30 s.
 struct RecheckLimit: Sendable {
     static let interval = Duration.seconds(30)

@@ -2,7 +2,7 @@ import NCloudKMS
 import PublicKeys
 
 /// A signature as text: Base64, or the service's own form `ncpkms:vN:` and Base64, whose `N` is the version of the key
-/// that signed (01-kms-api.md, "The rest of the API").
+/// that signed.
 package struct ServiceSignature: Equatable, Sendable {
     package let bytes: [UInt8]
     /// Nil where the text does not say it.

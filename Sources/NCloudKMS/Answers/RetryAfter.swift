@@ -7,7 +7,7 @@ package enum RetryAfter {
     package static let maximum = Duration.seconds(24 * 60 * 60)
 
     /// The wait that a header asks for: whole seconds, or until an HTTP date. Nil when it is unreadable, negative or
-    /// more than a day, all of which are ignored (03-client-behaviour.md, Retry).
+    /// more than a day, all of which are ignored.
     ///
     /// - Parameter now: milliseconds since 1970-01-01T00:00:00Z, by the server's clock where its `Date` is known.
     package static func delay(of header: String, now: Int64) -> Duration? {

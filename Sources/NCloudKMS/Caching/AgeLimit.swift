@@ -1,7 +1,6 @@
 import Platform
 
-/// How old an answer may be for one call. An answer is as old as the start of the fetch behind it
-/// (03-client-behaviour.md, Cache and coalescing).
+/// How old an answer may be for one call. An answer is as old as the start of the fetch that brought it.
 package struct AgeLimit: Equatable, Sendable {
     package let maximumAge: Duration
 

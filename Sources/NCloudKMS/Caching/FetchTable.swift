@@ -1,7 +1,6 @@
 import Platform
 
-/// The fetches under way and who waits for each, so that equal calls share one (03-client-behaviour.md, Cache and
-/// coalescing). A fetch begins when the first caller asks, and starts when its first request is handed to the
+/// The fetches under way and who waits for each, so that equal calls share one. A fetch begins when the first caller asks, and starts when its first request is handed to the
 /// transport; until then every caller may join it.
 package struct FetchTable<Key: Hashable, Waiter> {
     package struct FetchID: Hashable, Sendable {

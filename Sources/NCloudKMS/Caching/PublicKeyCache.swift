@@ -1,6 +1,6 @@
 import Platform
 
-/// Answers of the service, for as long as they may be used again (03-client-behaviour.md, Cache and coalescing).
+/// Answers of the service, for as long as they may be used again.
 package struct PublicKeyCache<Value> {
     /// A process that uses more keys than this within the time to live asks for some of them again.
     package static var capacity: Int { 1_024 }

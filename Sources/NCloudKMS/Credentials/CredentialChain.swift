@@ -1,7 +1,7 @@
 import Platform
 
 /// The places of credentials, one after the other: token, environment, profile file, server role. The first that has
-/// all it needs wins; half a pair in one place is an error (03-client-behaviour.md, Credentials).
+/// all it needs wins; half a pair in one place is an error.
 ///
 /// What was found is kept. A token file is read again when it changes, and every file when the service refused what was in
 /// it. As long as nothing is found, every call looks again.

@@ -1,4 +1,4 @@
-/// Where credentials are looked for (01-kms-api.md, Credentials; 02-wire-protocol.md, Configuration).
+/// Where credentials are looked for.
 ///
 /// What is given here was named by a flag, or by the program that uses this library, and must be there: see
 /// `verifyNamedPlaces`. What is nil is taken from the environment, and then from the defaults; those may be missing.

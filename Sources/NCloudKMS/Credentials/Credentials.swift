@@ -1,6 +1,6 @@
 import COpenSSL
 
-/// What a request is authenticated with: a key pair that signs it, or a token that is sent (01-kms-api.md).
+/// What a request is authenticated with: a key pair that signs it, or a token that is sent.
 public struct Credentials: Sendable {
     package enum Kind: Sendable {
         case keyPair(accessKeyID: String, secret: SecretBytes)

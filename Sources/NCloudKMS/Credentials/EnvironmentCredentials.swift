@@ -1,6 +1,6 @@
 import Platform
 
-/// The credentials that environment variables hold (01-kms-api.md, Credentials; 02-wire-protocol.md, Configuration).
+/// The credentials that environment variables hold.
 package struct EnvironmentCredentials {
     package static let accessKeyNames = ["NCLOUD_ACCESS_KEY_ID", "NCLOUD_ACCESS_KEY"]
     package static let secretKeyNames = ["NCLOUD_SECRET_ACCESS_KEY", "NCLOUD_SECRET_KEY"]

@@ -1,5 +1,4 @@
-/// A question to the metadata service of a server: a `GET`, sent directly and never through a proxy
-/// (01-kms-api.md, Credentials).
+/// A question to the metadata service of a server: a `GET`, sent directly and never through a proxy.
 package struct MetadataRequest: Equatable, Sendable {
     package static let method = "GET"
     package static let connectTimeout = Duration.seconds(1)

@@ -1,6 +1,6 @@
 import Platform
 
-/// The key pair of one profile in a file as NAVER's tools write it, `~/.ncloud/configure` (01-kms-api.md, Credentials).
+/// The key pair of one profile in a file as NAVER's tools write it, `~/.ncloud/configure`.
 ///
 /// Lines of `name = value` under headers of `[profile]`; lines before the first header belong to `DEFAULT`, and so does
 /// a file without headers. Lines that begin with `#` or `;` are comments, and so is what such a

@@ -1,7 +1,7 @@
 import Platform
 
-/// The key pair that a VPC server gets for its role: what to ask the metadata service next, and when
-/// (01-kms-api.md, Credentials, 3). It sends nothing itself: its owner does, and brings the answers.
+/// The key pair that a VPC server gets for its role: what to ask the metadata service next, and when.
+/// It sends nothing itself: its owner does, and brings the answers.
 ///
 /// At most one question is under way; the old keys serve while new ones are fetched.
 package struct ServerRole: Sendable {

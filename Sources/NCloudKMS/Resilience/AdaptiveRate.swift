@@ -1,6 +1,6 @@
 import Platform
 
-/// A rate that gives way when the service throttles, and comes back by and by (03-client-behaviour.md, Rate limiter).
+/// A rate that gives way when the service throttles, and recovers step by step.
 struct AdaptiveRate: Sendable {
     /// Below this a key would be out of reach for minutes after one bad second.
     static let floor = Rate(perSecond: 1)

@@ -1,7 +1,7 @@
 import Platform
 
 /// How far the service's clock is ahead of this machine's, as far as signatures need to know: they are good for five
-/// minutes (03-client-behaviour.md, section Clock skew).
+/// minutes.
 package struct ClockSkew: Sendable {
     /// A minute less than what the service tolerates.
     package static let tolerance = Duration.seconds(4 * 60)

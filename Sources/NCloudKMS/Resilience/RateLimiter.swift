@@ -1,7 +1,7 @@
 import Platform
 
 /// Who may send a request now, who has to wait, and until when: a limit for each key, one for the process, and a queue
-/// for each key (03-client-behaviour.md, Rate limiter).
+/// for each key.
 ///
 /// Waiting callers of one key are served first come, first served; under the process's limit the one that came first
 /// goes first among those whose own key lets them. It starts no timer: its owner calls `admitDue` at `nextAdmission`.

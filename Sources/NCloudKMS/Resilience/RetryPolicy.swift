@@ -1,6 +1,6 @@
 import Platform
 
-/// How often and how late a request is repeated. The numbers are those of 03-client-behaviour.md, section Retry.
+/// How often and how late a request is repeated. The numbers are those of the AWS SDKs' retries of 2026.
 package struct RetryPolicy: Sendable {
     /// An outage of a moment is over by then; the caller hardly notices.
     package static let baseDelay = Duration.milliseconds(50)

@@ -1,7 +1,7 @@
 import Platform
 
 /// How many retries all calls to one service may make together: a bucket that retries empty and successes fill, so
-/// that a service that is down gets no flood of repeats on top (03-client-behaviour.md, section Retry).
+/// that a service that is down gets no flood of repeats on top.
 package struct RetryQuota: Sendable {
     package static let capacity = 500
     package static let retryCost = 14

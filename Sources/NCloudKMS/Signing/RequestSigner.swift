@@ -1,6 +1,6 @@
 import PublicKeys
 
-/// Makes the headers that authenticate one attempt of a request (01-kms-api.md, Authentication): the three of a signed
+/// Makes the headers that authenticate one attempt of a request: the three of a signed
 /// request, or the one of a token. One signer serves one set of credentials.
 ///
 /// Not for use by two threads at once.

@@ -3,7 +3,7 @@ import Testing
 
 @testable import JSONRPC
 
-/// The rules of JSON-RPC 2.0, sections 4 and 5, and of `spec/02-wire-protocol.md`.
+/// The rules of JSON-RPC 2.0, sections 4 and 5, and of `protocol/`.
 @Suite struct MessageReaderTests {
     /// What a text is read as: the kind, the id to answer to, the method and the parameters.
     private func read(_ text: String) throws -> String {

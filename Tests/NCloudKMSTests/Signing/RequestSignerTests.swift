@@ -3,7 +3,7 @@ import Testing
 @testable import NCloudKMS
 
 @Suite struct RequestSignerTests {
-    /// The vectors of 01-kms-api.md, Authentication.
+    /// Computed with three independent implementations of HMAC.
     struct Vector: Sendable {
         let method: String
         let target: String

@@ -3,7 +3,7 @@ import Testing
 
 @testable import NCloudKMS
 
-/// What a server can do to a plain connection, byte by byte (spec page 03, the list of faults).
+/// What a server can do to a plain connection, byte by byte.
 @Suite struct RawFaultTests {
     private static let head = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n"
     private static let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

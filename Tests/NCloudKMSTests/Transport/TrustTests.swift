@@ -4,7 +4,7 @@ import Testing
 
 @testable import NCloudKMS
 
-/// Servers that must not be trusted, and one that may (spec page 03, the list of faults).
+/// Servers that must not be trusted, and one that may.
 @Suite struct TrustTests {
     private let authority: TestAuthority
 
