@@ -18,10 +18,7 @@ final class TrustStore {
     /// A certificate of the file and the hash of all of it, as PEM. libcurl gets this as the authorities of a handle, and so
     /// keeps connections and TLS sessions apart that were checked with different files. The whole file would do the same,
     /// at 30 ms for each connection to parse a system's bundle and a copy of it for each transfer.
-    ///
-    /// It has a value before anything can fail: an object that is not initialized to its end is not deinitialized either, and
-    /// its store would stay.
-    private(set) var label: [UInt8] = []
+    let label: [UInt8]
 
     /// How many certificates it has.
     let count: Int
@@ -30,21 +27,33 @@ final class TrustStore {
     ///   passed over, and so is a byte order mark.
     init(_ file: [UInt8]) throws(Problem) {
         guard let store = X509_STORE_new() else { throw .outOfMemory }
-        handle = store
-        var first: [UInt8] = []
-        // As libcurl sets them: a certificate of the file is trusted even if it is not a root.
-        X509_STORE_set_flags(store, UInt(X509_V_FLAG_TRUSTED_FIRST) | UInt(X509_V_FLAG_PARTIAL_CHAIN))
-        let text = Array(file.droppingByteOrderMark())
-        count = try Self.forEachCertificate(in: text) { certificate throws(Problem) in
-            guard X509_STORE_add_cert(store, certificate) == 1 else { throw .outOfMemory }
-            if first.isEmpty { first = try Self.pem(of: certificate) }
+        do throws(Problem) {
+            (count, label) = try Self.fill(store, with: file)
+        } catch {
+            // An object that is not initialized to its end is not deinitialized either.
+            X509_STORE_free(store)
+            throw error
         }
-        guard count > 0 else { throw Self.problem(ofTextWithoutCertificate: text) }
-        label = Array("SHA-256 \(Self.sha256(file))\n".utf8) + first
+        handle = store
     }
 
     deinit {
         X509_STORE_free(handle)
+    }
+
+    private static func fill(
+        _ store: OpaquePointer, with file: [UInt8]
+    ) throws(Problem) -> (count: Int, label: [UInt8]) {
+        var first: [UInt8] = []
+        // As libcurl sets them: a certificate of the file is trusted even if it is not a root.
+        X509_STORE_set_flags(store, UInt(X509_V_FLAG_TRUSTED_FIRST) | UInt(X509_V_FLAG_PARTIAL_CHAIN))
+        let text = Array(file.droppingByteOrderMark())
+        let count = try forEachCertificate(in: text) { certificate throws(Problem) in
+            guard X509_STORE_add_cert(store, certificate) == 1 else { throw .outOfMemory }
+            if first.isEmpty { first = try pem(of: certificate) }
+        }
+        guard count > 0 else { throw problem(ofTextWithoutCertificate: text) }
+        return (count, Array("SHA-256 \(sha256(file))\n".utf8) + first)
     }
 
     /// - Returns: the number of certificates.
