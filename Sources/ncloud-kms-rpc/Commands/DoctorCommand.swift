@@ -9,8 +9,8 @@ struct DoctorCommand: ParsableCommand {
         commandName: "doctor", abstract: "Check everything that a call needs.",
         discussion: """
             Looks at the configuration (every wrong setting is a line), the libraries, the credentials (never showing a \
-            secret), the name of the service, the connection to it, and its clock; with a key's tag it makes a real \
-            call, too. One line for each: ok, warn, FAIL or skip.
+            secret), the certificate authorities, the name of the service, the connection to it, and its clock; with a \
+            key's tag it makes a real call, too. One line for each: ok, warn, FAIL or skip.
 
             With --format json each line is an object with check, verdict (ok, warn, fail or skip), text, and error \
             where a check failed with one.
