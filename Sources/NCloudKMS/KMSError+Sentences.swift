@@ -43,7 +43,7 @@ extension KMSError {
                 "The service refuses this key or version: it is disabled, does not exist, or has no public key."
             case .rateLimited: "The service throttled the request; call less often, or try again later."
             case .quotaExceeded:
-                "The API's quota is used up; raise it in the console, or wait until it is counted anew."
+                "The API's quota is used up; raise it in the console, or wait until it is reset."
             case .serviceUnavailable: "The service failed (HTTP \(status)); try again later."
             case .requestRejected where saysWhy:
                 "The service rejected the request (HTTP \(status)); its own message says why."

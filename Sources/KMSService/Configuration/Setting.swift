@@ -138,7 +138,7 @@ extension Setting.Name {
                 "End when that process ends, for hosts whose pipe others hold open too")
         case .stdio:
             Setting(
-                self, nil, [], defaultText: "on",
+                self, nil, [], defaultText: "off",
                 "Accepted, as editors' clients pass it, and means nothing: it always speaks on stdin and stdout")
         case .allowDebug:
             Setting(
