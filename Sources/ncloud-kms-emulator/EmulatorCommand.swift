@@ -116,6 +116,8 @@ struct EmulatorCommand: ParsableCommand {
         let signals = SignalQueue()
         let exitStatus: Int32
         do {
+            // Nobody could read where it listens.
+            if command.isEmpty, try StandardStreams.fillGaps().contains(STDOUT_FILENO) { throw ClosedOutput() }
             let emulator = try Emulator(
                 Emulator.Configuration(
                     seed: seed, usesTLS: !http, address: listen, port: port, names: san, certificatePath: caOut,
@@ -183,6 +185,11 @@ struct EmulatorCommand: ParsableCommand {
         }
         try FileContents.append(json.bytes + [UInt8(ascii: "\n")], to: STDOUT_FILENO)
     }
+}
+
+/// There is nothing to announce an emulator on that stands alone.
+private struct ClosedOutput: Error, CustomStringConvertible {
+    let description = "stdout is closed, so nobody could read where the emulator listens"
 }
 
 /// Exit statuses of the emulator itself, as `env` and `timeout` have them; others are those of the command.

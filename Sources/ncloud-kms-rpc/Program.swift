@@ -25,6 +25,11 @@ struct Program: ParsableCommand {
     static func main() {
         // Before anything can be written: a host that has closed stderr must not kill what has a status to tell.
         signal(SIGPIPE, SIG_IGN)
+        do throws(PlatformError) {
+            try StandardStreams.fillGaps()
+        } catch {
+            Exit.now(ConfigurationError("the system refused: \(error)", isUsage: false))
+        }
         // To serve, or to exit with 0, would look as if the command had been carried out.
         guard let arguments = ProcessArguments.strings else {
             Exit.now(.internalFault("the system did not hand over the command line"))

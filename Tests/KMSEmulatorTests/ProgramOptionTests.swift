@@ -69,6 +69,63 @@ import Testing
         #expect(try FileContents.of(directory.path("ca.pem")).starts(with: "-----BEGIN CERTIFICATE-----".utf8))
     }
 
+    // MARK: Nothing to run, nowhere to write
+
+    /// As `-- $CMD` is with an empty variable. It served, told its secret and waited for ever.
+    @Test(arguments: [["--"], ["--http", "--"]])
+    func `a command that is missing after its dashes is a usage error`(_ arguments: [String]) async throws {
+        let result = try await Program.run("/usr/bin/timeout", ["60", Program.emulator] + arguments)
+        #expect(result.status == 64)
+        #expect(result.output.isEmpty)
+        #expect(
+            result.errors
+                == "ncloud-kms-emulator: no command follows \"--\"; leave that out to run the emulator alone\n")
+    }
+
+    private func runWithout(_ redirections: String, _ arguments: [String]) async throws -> Program.Result {
+        try await Program.run(
+            "/bin/sh", ["-c", #"exec timeout 60 "$0" "$@" "# + redirections, Program.emulator] + arguments)
+    }
+
+    /// The line and its secret went into the socket that had become descriptor 1.
+    @Test(arguments: [">&-", "<&- >&-"])
+    func `alone with a closed stdout it says so and ends`(_ redirections: String) async throws {
+        let result = try await runWithout(redirections, ["--http"])
+        #expect(result.status == 125)
+        #expect(
+            result.errors
+                == "ncloud-kms-emulator: stdout is closed, so nobody could read where the emulator listens\n")
+        #expect(try await runWithout(redirections, ["--version"]).status == 74)
+    }
+
+    @Test(arguments: ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+    func `what was closed at the start is closed for the command, and nothing else lands there`(
+        _ redirections: String
+    ) async throws {
+        let directory = try TemporaryDirectory()
+        let script = """
+            for n in 0 1 2; do [ -e /proc/$$/fd/$n ] && open="$open$n"; done
+            {
+                echo "open $open"
+                readlink "/proc/$PPID/fd/0" "/proc/$PPID/fd/1" "/proc/$PPID/fd/2"
+                curl -sS -o /dev/null -w 'HTTP %{http_code}' "$NCLOUD_KMS_ENDPOINT/_emulator/health"
+            } > "$1"
+            exit 7
+            """
+        let result = try await Program.run(
+            "/bin/sh",
+            ["-c", #"exec "$0" "$@" "# + redirections, Program.emulator, "--http"] + shell(script)
+                + ["sh", directory.path("told")])
+        #expect(result.status == 7)
+        let lines = String(decoding: try FileContents.of(directory.path("told")), as: UTF8.self)
+            .split(separator: "\n")
+        try #require(lines.count == 5, "\(lines)")
+        let closed = redirections.split(separator: " ").map { ["<&-": 0, ">&-": 1][$0] ?? 2 }
+        #expect(lines[0] == "open " + (0...2).filter { !closed.contains($0) }.map(String.init).joined())
+        for number in closed { #expect(lines[1 + number] == "/dev/null") }
+        #expect(lines[4] == "HTTP 200")
+    }
+
     // MARK: The server's role
 
     @Test func `with a metadata service the command has a role in place of a key pair`() async throws {

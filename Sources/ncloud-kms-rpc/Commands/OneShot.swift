@@ -23,8 +23,7 @@ struct OneShot {
     static func prepare(_ flags: [Setting.Name: String], needsStdout: Bool) throws(CommandFailure) {
         let hasStdout: Bool
         do throws(PlatformError) {
-            // What is opened later must not be taken for the user's stdin or stdout.
-            hasStdout = try StandardStreams.fillGaps()
+            hasStdout = try !StandardStreams.fillGaps().contains(STDOUT_FILENO)
             if flags[.allowDebug] == nil { try ProcessHardening.forbidInspection() }
         } catch {
             throw CommandFailure(ConfigurationError("the system refused: \(error)", isUsage: false))
