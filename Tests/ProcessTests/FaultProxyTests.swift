@@ -110,7 +110,10 @@ struct FaultProxyTests {
         }
     }
 
-    @Test(arguments: [("http://127.0.0.1:9", 3, "can't be reached"), ("http://proxy.invalid:1", 1, "no address")])
+    @Test(arguments: [
+        ("http://127.0.0.1:9", 3, "can't be reached"), ("http://[::1]:9", 3, "can't be reached"),
+        ("http://127.0.0.1", 3, "can't be reached"), ("http://proxy.invalid:1", 1, "no address"),
+    ])
     func `a proxy that is not there is named as such`(url: String, attempts: Int, words: String) async throws {
         _ = try await ServiceProcess.run(endpoint: Self.endpoint, more: ["HTTPS_PROXY": url]) { process in
             let answer = try await process.getPublicKey()

@@ -15,7 +15,8 @@ public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebug
 
     /// A name or an address.
     let host: String
-    private let port: String?
+    /// The one that libcurl takes, when the URL has none, too.
+    private let port: String
 
     /// - Parameters:
     ///   - url: `[scheme://][user:password@]host[:port]`; without a scheme it is `http`, and without a port 1080, or
@@ -41,7 +42,7 @@ public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebug
         self.url = absolute
         self.host = host
         speaksTLS = scheme.lowercased() == "https"
-        port = Self.part(CURLUPART_PORT, of: parts)
+        port = Self.part(CURLUPART_PORT, of: parts) ?? (speaksTLS ? "443" : "1080")
         hasUserInfo = Self.part(CURLUPART_USER, of: parts) != nil || Self.part(CURLUPART_PASSWORD, of: parts) != nil
     }
 
@@ -51,7 +52,12 @@ public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebug
 
     /// Whether one of libcurl's texts says that it is the proxy to which there was no connection.
     func isNamed(in text: String) -> Bool {
-        text.contains("connect to \(host) port \(port ?? "")")
+        // A URL has an IPv6 address in brackets, libcurl's texts have it without.
+        let address = host.hasPrefix("[") && host.hasSuffix("]") ? host.dropFirst().dropLast() : host[...]
+        let name = "connect to \(address) port \(port)"
+        guard let end = text.utf8.firstRange(of: name.utf8)?.upperBound else { return false }
+        // Port 80 is not port 8080.
+        return text.utf8[end...].first.map { !$0.isASCIIDigit } ?? true
     }
 
     private static func part(_ part: CURLUPart, of parts: OpaquePointer) -> String? {

@@ -76,6 +76,24 @@ import Testing
         #expect(kind == .proxy(.unreachable))
     }
 
+    /// What libcurl says of a connection that it did not get, and whether it is the proxy's.
+    @Test(arguments: [
+        ("http://[::1]:9", "Failed to connect to ::1 port 9 after 0 ms: Couldn't connect to server", true),
+        ("http://[::1]:9", "Failed to connect to ::1 port 90 after 0 ms: Couldn't connect to server", false),
+        ("http://h:80", "Failed to connect to h port 80 after 0 ms: Couldn't connect to server", true),
+        ("http://h:80", "Failed to connect to h port 8080 after 0 ms: Couldn't connect to server", false),
+        ("http://h", "Failed to connect to h port 1080 after 0 ms: Couldn't connect to server", true),
+        ("http://h", "Failed to connect to h port 443 after 0 ms: Couldn't connect to server", false),
+        ("https://h", "Failed to connect to h port 443 after 0 ms: Couldn't connect to server", true),
+        ("socks5h://h", "Failed to connect to h port 1080", true),
+        ("http://h:1", "Failed to connect to other port 1 after 0 ms: Couldn't connect to server", false),
+    ])
+    func `the proxy is told from the service by its address and port`(
+        url: String, text: String, isNamed: Bool
+    ) throws {
+        #expect(try ProxyConfiguration(url: url).isNamed(in: text) == isNamed)
+    }
+
     @Test func `a request that is direct does not see the proxy`() throws {
         let proxyServer = try RawResponder([.readRequest, .send(RawResponder.answer("502 Proxy"))])
         let server = try RawResponder([.readRequest, .send(RawResponder.answer("200 OK")), .again])
