@@ -5,6 +5,8 @@
 struct ChunkedBody {
     enum Failure: Error {
         case malformed
+        /// A chunk alone is larger than any body that we accept.
+        case chunkTooLarge
         /// A line of the trailer is longer than libcurl reads.
         case trailerTooLong
     }
@@ -65,7 +67,8 @@ struct ChunkedBody {
         switch position {
         case .size(let digits):
             if let digit = Self.hexadecimalDigit(byte) {
-                guard digits < 16 else { throw .malformed }
+                // libcurl takes no more, and its error for more is that of a lost connection.
+                guard digits < 16, remaining <= UInt64(Int64.max) >> 4 else { throw .malformed }
                 remaining = remaining << 4 | UInt64(digit)
                 position = .size(digits: digits + 1)
             } else {
@@ -75,6 +78,7 @@ struct ChunkedBody {
             }
         case .sizeLine:
             guard byte == UInt8(ascii: "\n") else { return }
+            guard remaining <= UInt64(HTTPResponse.largestBodyBytes) else { throw .chunkTooLarge }
             position = remaining > 0 ? .data : .trailerLine(length: 0)
         case .dataEnd:
             switch byte {

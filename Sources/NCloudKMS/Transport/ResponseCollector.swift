@@ -125,7 +125,7 @@ final class ResponseCollector {
         } catch {
             switch error {
             case .malformed: isMalformed = true
-            case .trailerTooLong: isTooLarge = true
+            case .chunkTooLarge, .trailerTooLong: isTooLarge = true
             }
             return false
         }

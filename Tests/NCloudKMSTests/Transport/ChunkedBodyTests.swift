@@ -40,10 +40,21 @@ import Testing
     }
 
     @Test(arguments: [
-        "\r\n", "g\r\n", "-1\r\n", " 1\r\n{\r\n", "10000000000000000\r\n", "2\r\n{}x", "1\r\n{}\r\n0\r\n\r\n",
+        "\r\n", "g\r\n", "-1\r\n", " 1\r\n{\r\n", "10000000000000000\r\n", "8000000000000000\r\n",
+        "ffffffffffffffff\r\n{}", "2\r\n{}x", "1\r\n{}\r\n0\r\n\r\n",
     ])
     func `what is no chunk is refused`(text: String) {
         #expect(throws: ChunkedBody.Failure.malformed) { try Self.decode(text, pieces: 1_000) }
+    }
+
+    @Test(arguments: ["10001\r\n", "7fffffffffffffff\r\n{}", "00010001\n"])
+    func `a chunk that is larger than any answer is too large from its size on`(text: String) {
+        #expect(throws: ChunkedBody.Failure.chunkTooLarge) { try Self.decode(text, pieces: 1_000) }
+    }
+
+    @Test func `a chunk may be as large as an answer`() throws {
+        let body = String(repeating: "x", count: 64 << 10)
+        #expect(try Self.decode("10000\r\n\(body)\r\n0\r\n\r\n", pieces: 1_000).data == body)
     }
 
     @Test func `bytes after the end are a surplus, whatever they are`() throws {
