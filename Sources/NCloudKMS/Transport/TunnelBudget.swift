@@ -10,9 +10,12 @@ struct TunnelBudget {
     /// libcurl 7.88 takes lines below 16 KiB, and says of a longer one what it says of a lost connection. A bit less, as
     /// not every byte is counted.
     private static let longestLine = 16_000
-    /// A turn that is held up for longer is ended, so that no call hears of its deadline late: several proxied connections
-    /// may be in their CONNECT at once.
+    /// In a turn that lasts longer no answer gets more than its fair share, so that no call hears of its deadline late:
+    /// several proxied connections may be in their CONNECT at once.
     static let longestTurn = Duration.milliseconds(250)
+    /// What every answer gets in a turn, however long the others have made it: more than a proxy has to say, and so little
+    /// that all connections together take a fraction of a second for theirs.
+    static let fairShare = 4 << 10
 
     /// Progress calls of a transfer in one turn that need not stand for a byte.
     private static let otherSteps = 8
@@ -46,7 +49,7 @@ struct TunnelBudget {
         guard stepsOfTurn > Self.otherSteps else { return .goOn }
         bytes += 1
         if bytes > Self.largestBytes { return .tooLarge }
-        guard stepsOfTurn % Self.stepsBetweenLooks == 0 else { return .goOn }
+        guard stepsOfTurn > Self.fairShare, stepsOfTurn % Self.stepsBetweenLooks == 0 else { return .goOn }
         return elapsed() > Self.longestTurn ? .tooLate : .goOn
     }
 }

@@ -30,9 +30,13 @@ import Testing
         #expect(Self.steps(ofTurn: 8, upTo: 1_000_000, elapsed: .zero) == (1_000_000, .goOn))
     }
 
-    @Test func `a turn that is held up ends`() {
+    @Test func `a turn that is held up ends for whoever takes more than a fair share of it`() {
         let (steps, verdict) = Self.steps(ofTurn: .max, upTo: 100_000, elapsed: .milliseconds(251))
         #expect(verdict == .tooLate)
-        #expect(steps <= 256)
+        #expect((4_097...4_352).contains(steps))
+    }
+
+    @Test func `an answer of a usual size does not pay for a turn that others made slow`() {
+        #expect(Self.steps(ofTurn: 4_000, upTo: 60_000, elapsed: .seconds(5)) == (60_000, .goOn))
     }
 }
