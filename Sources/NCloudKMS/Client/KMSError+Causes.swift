@@ -4,9 +4,8 @@ extension KMSError {
     /// What a failed attempt means for the call.
     init(_ failure: TransportFailure) {
         switch failure.kind {
-        case .untrusted(.noAuthorities):
-            self.init(.untrustedService, "\(failure.message) Correct the file: it is read again when it has changed.")
-        case .untrusted(.clientCertificateRequired), .untrusted(.ownConfiguration), .untrusted(.noCommonCipher):
+        case .untrusted(.noAuthorities), .untrusted(.clientCertificateRequired), .untrusted(.ownConfiguration),
+            .untrusted(.noCommonCipher):
             self.init(.untrustedService, failure.message)
         case .untrusted:
             self.init(.untrustedService, "\(failure.message) Check the endpoint, the CA file and any proxy between.")

@@ -3,8 +3,9 @@ import Platform
 /// The certificate authorities that the connections of a `CurlMulti` are checked with: those of a file, read by ourselves
 /// and again when it has changed, or those of the system's folder.
 final class CertificateAuthorities {
-    /// Larger than any bundle; more is a mistake in the path.
-    static let maximumFileBytes = 16 << 20
+    /// Twice as much as a large bundle has; a system's has 0.2 MiB. No other transfer moves while a file is parsed:
+    /// 1 MiB takes 0.13 to 0.4 s, and 2 MiB up to 1.2 s, as OpenSSL sorts what it has with each certificate.
+    static let maximumFileBytes = 1 << 20
 
     /// What connections are checked with now.
     enum Trust {
@@ -18,9 +19,19 @@ final class CertificateAuthorities {
     /// Why there are no authorities.
     struct Problem: Hashable, Sendable {
         /// The rest of a sentence that begins with "it is not trusted: ".
-        let text: String
+        var text: String { advice.map { "\(cause); \($0)" } ?? cause }
         /// There were no descriptors left to read the file with.
         let isLackOfDescriptors: Bool
+
+        private let cause: String
+        /// Nil where there is nothing to correct, or the cause says it already.
+        private let advice: String?
+
+        fileprivate init(_ cause: String, advice: String?, isLackOfDescriptors: Bool = false) {
+            self.cause = cause
+            self.advice = advice
+            self.isLackOfDescriptors = isLackOfDescriptors
+        }
     }
 
     private struct Reading {
@@ -49,8 +60,8 @@ final class CertificateAuthorities {
         reading = nil
         do {
             let opened = try RegularFile(opening: file.path)
-            let trust = Self.trust(in: try opened.contents(maximumBytes: Self.maximumFileBytes), of: file)
-            reading = Reading(stamp: opened.stamp, trust: trust)
+            let (trust, isLasting) = try Self.trust(in: opened, file)
+            if isLasting { reading = Reading(stamp: opened.stamp, trust: trust) }
             return changed(to: trust)
         } catch {
             return changed(to: .unusable(Problem(file, error)))
@@ -76,49 +87,65 @@ final class CertificateAuthorities {
         return trust
     }
 
-    private static func trust(in contents: [UInt8], of file: CertificateFile) -> Trust {
+    /// - Returns: what the file gives, and whether it gives the same until it changes.
+    /// - Throws: when reading failed, which may pass.
+    private static func trust(
+        in opened: borrowing RegularFile, _ file: CertificateFile
+    ) throws(RegularFile.Problem) -> (trust: Trust, isLasting: Bool) {
+        let contents: [UInt8]
         do {
-            return .store(try TrustStore(contents))
+            contents = try opened.contents(maximumBytes: maximumFileBytes)
+        } catch .system(let error) where error.errorNumber == EFBIG {
+            return (.unusable(Problem(file, .system(error))), true)
+        }
+        do {
+            return (.store(try TrustStore(contents)), true)
         } catch {
-            return .unusable(Problem(file, error))
+            return (.unusable(Problem(file, error)), error != .outOfMemory)
         }
     }
 }
 
 extension CertificateAuthorities.Problem {
-    fileprivate static let none = Self(text: "there are no certificate authorities on this machine", false)
+    fileprivate static let none = Self(
+        "there are no certificate authorities on this machine",
+        advice: "install them (ca-certificates), or name a file of them")
 
-    fileprivate init(text: String, _ isLackOfDescriptors: Bool) {
-        self.text = text
-        self.isLackOfDescriptors = isLackOfDescriptors
-    }
+    /// What to do about the file, and that this is enough.
+    private static let correction = "correct the file, which is read again when it has changed"
 
     fileprivate init(_ file: CertificateFile, _ problem: RegularFile.Problem) {
-        let file = "the file of certificate authorities \(file)"
+        let name = "the file of certificate authorities \(file)"
         switch problem {
         case .system(let error) where error.errorNumber == EFBIG:
-            self.init(text: "\(file) is larger than \(CertificateAuthorities.maximumFileBytes >> 20) MiB", false)
-        case .system(let error):
             self.init(
-                text: "\(file) can't be read: \(PlatformError.text(of: error.errorNumber))",
-                [EMFILE, ENFILE].contains(error.errorNumber))
+                "\(name) is larger than \(CertificateAuthorities.maximumFileBytes >> 20) MiB", advice: Self.correction)
+        case .system(let error):
+            let isLackOfDescriptors = [EMFILE, ENFILE].contains(error.errorNumber)
+            self.init(
+                "\(name) can't be read: \(PlatformError.text(of: error.errorNumber))",
+                advice: isLackOfDescriptors || error.errorNumber == ENOMEM ? nil : Self.correction,
+                isLackOfDescriptors: isLackOfDescriptors)
         case .notRegular:
-            self.init(text: "\(file) can't be used: \(problem)", false)
+            self.init("\(name) can't be used: \(problem)", advice: Self.correction)
         }
     }
 
     fileprivate init(_ file: CertificateFile, _ problem: TrustStore.Problem) {
         let name = "the file of certificate authorities \(file)"
-        let text =
-            switch problem {
-            case .empty: "\(name) is empty"
-            case .isDER:
-                "\(name) is in DER form; convert it to PEM: openssl x509 -inform DER -in \(file.path) -out NEW-FILE"
-            case .hasNoCertificate: "\(name) holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
-            case .hasDamagedCertificate: "\(name) holds a certificate that can't be read"
-            case .outOfMemory: "there was no memory for \(name)"
-            }
-        self.init(text: text, false)
+        switch problem {
+        case .empty: self.init("\(name) is empty", advice: Self.correction)
+        case .isDER:
+            self.init(
+                "\(name) is in DER form",
+                advice: "convert it to PEM: openssl x509 -inform DER -in \(file.path) -out NEW-FILE")
+        case .hasNoCertificate:
+            self.init(
+                "\(name) holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", advice: Self.correction)
+        case .hasDamagedCertificate:
+            self.init("\(name) holds a certificate that can't be read", advice: Self.correction)
+        case .outOfMemory: self.init("there was no memory for \(name)", advice: nil)
+        }
     }
 }
 

@@ -28,6 +28,12 @@ import Testing
         }
     }
 
+    private func store(_ authorities: CertificateAuthorities) throws -> TrustStore {
+        let trust = authorities.current()
+        guard case .store(let store) = trust else { return try #require(nil, "\(words(trust))") }
+        return store
+    }
+
     @Test func `what OpenSSL reads is read, and a byte order mark does no harm`() throws {
         let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n"
         let trusted = pem.replacing("CERTIFICATE", with: "TRUSTED CERTIFICATE")
@@ -74,17 +80,13 @@ import Testing
         let authorities = authorities(path)
         #expect(words(authorities.current()).contains("No such file"))
         try folder.write(pem, to: "ca.pem")
-        guard case .store(let first) = authorities.current() else {
-            Issue.record("the file that came was not read")
-            return
-        }
+        let first = try store(authorities)
         let generation = authorities.generation
-        guard case .store(let same) = authorities.current() else { return }
-        #expect(same === first)
+        #expect(try store(authorities) === first)
         #expect(authorities.generation == generation)
 
         try folder.write("\(pem)\n", to: "ca.pem")
-        guard case .store(let second) = authorities.current() else { return }
+        let second = try store(authorities)
         #expect(second !== first)
         // What libcurl tells connections by differs with anything in the file.
         #expect(second.label != first.label)
@@ -94,6 +96,30 @@ import Testing
         #expect(words(authorities.current()).contains("is empty"))
         #expect(unlink(path) == 0)
         #expect(words(authorities.current()).contains("No such file"))
+    }
+
+    @Test func `a file as large as the limit is read, and a larger one refused once for each change`() throws {
+        let path = folder.path("ca.pem")
+        let filler = String(repeating: "#", count: (1 << 20) - pem.utf8.count - 1) + "\n"
+        try folder.write(filler + pem, to: "ca.pem")
+        let authorities = authorities(path)
+        let first = try store(authorities)
+        try folder.write("\n\(filler)\(pem)", to: "ca.pem")
+        #expect(words(authorities.current()).contains("is larger than 1 MiB; correct the file"))
+        let generation = authorities.generation
+        #expect(words(authorities.current()).contains("is larger than 1 MiB"))
+        // It was not read again.
+        #expect(authorities.generation == generation)
+        try folder.write(pem, to: "ca.pem")
+        #expect(try store(authorities) !== first)
+    }
+
+    @Test func `what is wrong comes with what can be done about it`() throws {
+        try folder.write("", to: "ca.pem")
+        #expect(words(authorities(folder.path("ca.pem")).current()).contains("is empty; correct the file"))
+        let nothing = CertificateAuthorities(file: nil, system: SystemAuthorities())
+        let told = words(nothing.current())
+        #expect(told.contains("install them (ca-certificates)") && !told.contains("correct the file"), "\(told)")
     }
 
     @Test func `without a file it is the system's folder alone, or its bundle where the folder has no hashes`() throws {
