@@ -12,16 +12,34 @@ package struct OutputFile: Equatable, Sendable {
     /// A symbolic link stays, and what it points to is replaced. What is not a regular file, such as a pipe or a device,
     /// is written to, and so is one of our own descriptors (`/dev/stdout`), since other programs hold it open, too.
     ///
-    /// - Parameter mode: of the new file; nil is what the umask leaves.
+    /// A file that can't be replaced is overwritten in place, where a failure can leave a part: one that is mounted by
+    /// itself, as in a container, or one that may be written to in a folder that may not.
+    ///
+    /// - Parameter mode: of a file that takes the place; nil is that of the file that was there, else what the umask
+    ///   leaves.
     package func write(_ bytes: [UInt8], mode: mode_t? = nil) throws(PlatformError) {
         if let ownDescriptor { return try FileContents.append(bytes, to: ownDescriptor) }
         var status = stat()
-        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+        let exists = stat(path, &status) == 0
+        if exists, status.st_mode & S_IFMT != S_IFREG {
             let descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY)
             guard descriptor >= 0 else { throw PlatformError("open") }
             defer { close(descriptor) }
             return try FileContents.append(bytes, to: descriptor)
         }
+        do throws(PlatformError) {
+            try replace(with: bytes, mode: mode ?? (exists ? status.st_mode & 0o777 : nil))
+        } catch {
+            guard exists, Self.refusals.contains(error.errorNumber) else { throw error }
+            try overwrite(with: bytes)
+        }
+    }
+
+    /// What the system says when a file can't be replaced that may be written to: it is a mount point; the folder is on
+    /// another or a read-only file system, is not ours to write to, or is sticky and the file somebody else's.
+    private static let refusals = [EBUSY, EXDEV, EROFS, EACCES, EPERM]
+
+    private func replace(with bytes: [UInt8], mode: mode_t?) throws(PlatformError) {
         let target = try Self.followingLinks(path)
         let (temporary, descriptor) = try Self.createBeside(target)
         do throws(PlatformError) {
@@ -31,6 +49,12 @@ package struct OutputFile: Equatable, Sendable {
             unlink(temporary)
             throw error
         }
+    }
+
+    private func overwrite(with bytes: [UInt8]) throws(PlatformError) {
+        let descriptor = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY)
+        guard descriptor >= 0 else { throw PlatformError("open") }
+        try Self.fill(descriptor, with: bytes, mode: nil)
     }
 
     package var isTerminal: Bool {
@@ -59,32 +83,37 @@ package struct OutputFile: Equatable, Sendable {
         }
     }
 
+    /// A path as the system has it: any bytes, and a zero.
+    private typealias SystemPath = [CChar]
+
     /// The path that a symbolic link leads to, whether or not there is something.
-    private static func followingLinks(_ path: String) throws(PlatformError) -> String {
+    private static func followingLinks(_ path: String) throws(PlatformError) -> SystemPath {
         /// As many as Linux follows.
         let maximumLinks = 40
-        var path = path
+        var path = SystemPath(path.utf8CString)
         for _ in 0..<maximumLinks {
-            var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+            var buffer = SystemPath(repeating: 0, count: Int(PATH_MAX))
             let count = readlink(path, &buffer, buffer.count)
             // It is not a link, or nothing is there. Whatever else is wrong, the next call will tell.
             if count < 0 { return path }
-            let target = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            path = target.hasPrefix("/") ? target : folder(of: path) + target
+            let target = buffer[..<count]
+            path = (target.first == slash ? [] : folder(of: path)) + target + [0]
         }
         throw PlatformError("readlink", errorNumber: ELOOP)
     }
 
-    /// With the slash at its end; "" for a name alone.
-    private static func folder(of path: String) -> Substring {
-        path.lastIndex(of: "/").map { path[...$0] } ?? ""
+    private static let slash = CChar(bitPattern: UInt8(ascii: "/"))
+
+    /// With the slash at its end, and no zero; empty for a name alone.
+    private static func folder(of path: SystemPath) -> SystemPath.SubSequence {
+        path.lastIndex(of: slash).map { path[...$0] } ?? []
     }
 
     /// Creates an empty file in the folder of another one, as only there it can take its place at one go.
-    private static func createBeside(_ path: String) throws(PlatformError) -> (path: String, descriptor: CInt) {
+    private static func createBeside(_ path: SystemPath) throws(PlatformError) -> (path: SystemPath, descriptor: CInt) {
         while true {
             let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
-            let temporary = "\(folder(of: path)).ncloud-kms-\(suffix)"
+            let temporary = SystemPath(folder(of: path)) + ".ncloud-kms-\(suffix)".utf8CString
             let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
             if descriptor >= 0 { return (temporary, descriptor) }
             guard errno == EEXIST || errno == EINTR else { throw PlatformError("open") }

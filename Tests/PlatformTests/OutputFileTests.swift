@@ -38,6 +38,23 @@ import Testing
         #expect(try status("a").st_mode & 0o7777 == 0o666 & ~mask)
     }
 
+    @Test(arguments: [0o640, 0o600, 0o755] as [mode_t])
+    func `a file that is replaced passes its mode on`(mode: mode_t) throws {
+        try OutputFile(folder.path("a")).write([])
+        #expect(chmod(folder.path("a"), mode) == 0)
+        try OutputFile(folder.path("a")).write(Array("x".utf8))
+        #expect(try status("a").st_mode & 0o7777 == mode)
+    }
+
+    @Test func `the target of a link is any bytes`() throws {
+        let target = Array(folder.path("caf").utf8) + [0xE9, 0]
+        #expect(target.withUnsafeBytes { symlink($0.bindMemory(to: CChar.self).baseAddress!, folder.path("a")) } == 0)
+        try OutputFile(folder.path("a")).write(Array("x".utf8))
+        #expect(try text("a") == "x")
+        #expect(try status("a").st_mode & S_IFMT == S_IFLNK)
+        #expect(target.withUnsafeBytes { access($0.bindMemory(to: CChar.self).baseAddress!, F_OK) } == 0)
+    }
+
     @Test func `a symbolic link stays, and what it points to is replaced`() throws {
         try OutputFile(folder.path("target")).write(Array("one".utf8))
         #expect(symlink("target", folder.path("inner")) == 0)
