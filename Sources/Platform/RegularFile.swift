@@ -62,6 +62,13 @@ package struct RegularFile: ~Copyable {
     /// Whether users other than the owner may read it, by its mode.
     package let isReadableByOthers: Bool
 
+    /// Whether it is on a read-only mount, where nobody can change its mode: so containers get their secrets.
+    package var isOnReadOnlyMount: Bool {
+        var status = statvfs()
+        // What can't be told is taken for the usual.
+        return fstatvfs(descriptor, &status) == 0 && status.f_flag & UInt(ST_RDONLY) != 0
+    }
+
     package init(opening path: String) throws(Problem) {
         // Looked at before it is opened, which can have consequences where it is a device; and after, as it may have been
         // replaced in between.

@@ -155,6 +155,27 @@ import Testing
         }
     }
 
+    /// As the secrets of containers are.
+    @Test(.enabled(if: PrivateHosts.arePossible, "mount namespaces are refused"), arguments: [true, false])
+    func `a file that others can read is no warning where nobody can change that`(isReadOnly: Bool) async throws {
+        let folder = try TemporaryDirectory()
+        let path = try folder.write("configure", Self.profile(Self.old).utf8)
+        #expect(chmod(path, 0o644) == 0)
+        let mount = "mount --bind \(path) \(path) && mount -o remount,bind,\(isReadOnly ? "ro" : "rw") \(path)"
+        try await EmulatedKMS.with(seed: Self.seed(Self.old)) { kms in
+            let outcome = try await ServiceProcess.output(
+                "/usr/bin/unshare",
+                of: [
+                    "--mount", "/bin/sh", "-c", "\(mount) && exec \"$0\" doctor",
+                    BuiltProducts.path(of: "ncloud-kms-rpc"),
+                ],
+                environment: Self.variables(kms, ["NCLOUD_CONFIG_FILE": path]))
+            #expect(outcome.status == 0, "\(outcome.log)")
+            let text = String(decoding: outcome.result, as: UTF8.self)
+            #expect(text.contains("other users can read") == !isReadOnly, "\(text)")
+        }
+    }
+
     @Test(arguments: ["NCLOUD_CONFIG_FILE", "NCLOUD_KMS_TOKEN_FILE"])
     func `a file of credentials that others can read is a warning, once`(variable: String) async throws {
         let folder = try TemporaryDirectory()
@@ -168,7 +189,8 @@ import Testing
                 let log = try await run(kms, [variable: path]) { (process) async throws in
                     for _ in 0..<3 { #expect(try await process.getPublicKey().code == nil) }
                 }
-                let warnings = log.split(separator: "\n").filter { $0.contains("other users can read") }
+                let advice = "other users can read the credentials file; remove their access"
+                let warnings = log.split(separator: "\n").filter { $0.contains(advice) }
                 #expect(warnings.count == count)
                 #expect(warnings.allSatisfy { $0.contains("warning") && $0.contains(path) })
             }

@@ -24,7 +24,7 @@ extension KMSEngine {
         signers.loggedFileReadableByOthers = file
         guard let file else { return }
         logger.warning(
-            "other users can read the file of the credentials; take that right away (chmod go= FILE)",
+            "other users can read the credentials file; remove their access (chmod go= FILE)",
             metadata: ["file": "\(file)"])
     }
 

@@ -34,14 +34,14 @@ package struct CredentialChain: Sendable {
     private struct ReadFile {
         let path: String
         let stamp: FileStamp
-        let isReadableByOthers: Bool
+        let isNeedlesslyReadable: Bool
 
         var hasChanged: Bool { FileStamp(ofFile: path) != stamp }
 
         init(_ file: SecretFile, at path: String) {
             self.path = path
             stamp = file.stamp
-            isReadableByOthers = file.isReadableByOthers
+            isNeedlesslyReadable = file.isNeedlesslyReadable
         }
     }
 
@@ -57,9 +57,10 @@ package struct CredentialChain: Sendable {
     /// Why a token file that changed could not be read again, for the log; its old token still serves.
     package private(set) var tokenFileProblem: String?
 
-    /// The file of the credentials in use, if users other than its owner may read it: a warning of the log.
+    /// The file of the credentials in use, if users other than its owner may read it and its mode can be changed: a
+    /// warning of the log.
     package var fileReadableByOthers: String? {
-        loaded?.file.flatMap { $0.isReadableByOthers ? $0.path : nil }
+        loaded?.file.flatMap { $0.isNeedlesslyReadable ? $0.path : nil }
     }
 
     package init(_ lookup: CredentialLookup) {

@@ -9,13 +9,13 @@ package struct SecretFile: Sendable {
 
     package let contents: SecretBytes
     package let stamp: FileStamp
-    /// Whether users other than its owner may read it.
-    package let isReadableByOthers: Bool
+    /// Whether users other than its owner may read it, and its mode can be changed.
+    package let isNeedlesslyReadable: Bool
 
     package init(reading path: String) throws(Problem) {
         let file = try RegularFile(opening: path)
         stamp = file.stamp
-        isReadableByOthers = file.isReadableByOthers
+        isNeedlesslyReadable = file.isReadableByOthers && !file.isOnReadOnlyMount
         contents = try SecretBytes(capacity: Self.maximumBytes + 1) { memory throws(Problem) in
             try file.read(into: UnsafeMutableRawBufferPointer(memory))
         }
