@@ -34,7 +34,9 @@ man: build ## Man pages and shell completions, at .build/share
 	$(RELEASE) --product generate-man-page
 	rm -rf $(SHARE)
 	mkdir -p $(MANUALS) $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS) $(FISH_COMPLETIONS)
-	$(foreach program,$(PROGRAMS),$(DESCRIPTION) | .build/release/generate-man-page > $(MANUALS)/$(program).1 &&) true
+	$(foreach program,$(PROGRAMS),$(DESCRIPTION) > $(SHARE)/help.json && \
+		.build/release/generate-man-page < $(SHARE)/help.json > $(SHARE)/page && \
+		mv $(SHARE)/page $(MANUALS)/$(program).1 &&) rm $(SHARE)/help.json
 	$(foreach program,$(PROGRAMS),$(COMPLETIONS) bash > $(BASH_COMPLETIONS)/$(program) &&) true
 	$(foreach program,$(PROGRAMS),$(COMPLETIONS) zsh > $(ZSH_COMPLETIONS)/_$(program) &&) true
 	$(foreach program,$(PROGRAMS),$(COMPLETIONS) fish > $(FISH_COMPLETIONS)/$(program).fish &&) true
@@ -57,7 +59,7 @@ soak: ## Hours in minutes: mixed traffic (NCLOUD_KMS_SOAK_MINUTES, 10), an outag
 	NCLOUD_KMS_SOAK=$(SOAK_FIGURES) $(SWIFT) test --skip-build --disable-xctest --no-parallel \
 		--filter 'SoakTests|IdleTests'; status=$$?; cat $(SOAK_FIGURES) && exit $$status
 
-sanitize: ## All tests under the thread sanitizer, then under the address sanitizer, which sees them optimised, too
+sanitize: ## All tests under the thread sanitizer, then under the address sanitizer, also in optimised builds
 	@.ci/dependencies test
 	NCLOUD_KMS_SANITIZER=thread TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/tsan.suppressions" \
 		$(TEST) --sanitize=thread --scratch-path .build-tsan
