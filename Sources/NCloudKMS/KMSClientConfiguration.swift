@@ -111,7 +111,7 @@ public struct KMSClientConfiguration: Sendable {
 
     var transport: TransportConfiguration {
         // One more for the metadata service, whose answer those who hold the others may be waiting for.
-        return TransportConfiguration(
+        TransportConfiguration(
             maximumConnections: maximumConnections + 1, caFile: caFile, proxy: proxyToEndpoint,
             userAgent: userAgent)
     }

@@ -9,7 +9,7 @@ public enum Zone: String, CaseIterable, Sendable {
     /// The government cloud.
     case government = "gov"
 
-    /// - Parameter name: as `--zone` takes it, in lower case.
+    /// - Parameter name: a raw value, in lower case.
     /// - Throws: `InvalidValue` named `zone`.
     public init(named name: String) throws(InvalidValue) {
         if name == "fin" {

@@ -74,6 +74,18 @@ private let maximumLines = 400
         }
     }
 
+    /// Flags are the program's: what uses a library may have other names for the same things.
+    @Test func `no library knows a flag of the program`() throws {
+        let libraries = ["NCloudKMS", "PublicKeys", "JSON", "Platform"]
+        for file in try SourceFile.all() where libraries.contains(file.module) {
+            for line in file.text.split(separator: "\n") where line.contains(/(^|[^-\w])--[a-z]/) {
+                // A flag of another program, in advice to people who run that one.
+                if line.contains("docker --env-file") { continue }
+                Issue.record("\(file.path): \(line)")
+            }
+        }
+    }
+
     @Test(arguments: [
         ("import JSON", ["JSON"]), ("  import  JSON // why", ["JSON"]), ("@_exported import Glibc", ["Glibc"]),
         ("@testable import JSONRPC\nimport Testing", ["JSONRPC", "Testing"]),

@@ -52,7 +52,7 @@ package struct ClockSkew: Sendable {
     /// To be added to the wall clock before signing; zero until a skew was found.
     package private(set) var offset = Duration.zero
 
-    /// - Parameter isEnabled: false for `--no-clock-correction`.
+    /// - Parameter isEnabled: whether a skew is corrected; otherwise `offset` stays zero.
     package init(isEnabled: Bool = true) {
         self.isEnabled = isEnabled
     }

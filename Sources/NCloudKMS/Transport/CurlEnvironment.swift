@@ -3,7 +3,7 @@ import COpenSSL
 
 /// The libcurl of this process, initialised once and found fit for the transport.
 package struct CurlEnvironment: Sendable {
-    /// The libcurl at hand can't carry the transport. The program exits 78.
+    /// The libcurl at hand can't carry the transport; another one must be installed.
     package struct Unfit: Error, Equatable, CustomStringConvertible {
         package let description: String
     }

@@ -1,6 +1,6 @@
 /// What every transfer of one `CurlMulti` has in common.
 struct TransportConfiguration: Sendable {
-    /// Connections at once, and so transfers at once (`--max-connections`).
+    /// Connections at once, and so transfers at once.
     var maximumConnections = 32
 
     /// The certificate authorities to trust instead of the system's.

@@ -49,6 +49,7 @@ public enum SignatureAlgorithm: String, CaseIterable, Sendable {
         case .ecdsa(let curve): key.curve == curve
         }
     }
+
     /// Whether bytes have the form of a signature by this algorithm: by a key of any size that is accepted, in either
     /// encoding. It is about what a file may hold, not about whether the signature is valid.
     package func canBeSignature(_ bytes: [UInt8]) -> Bool {
