@@ -3,6 +3,8 @@ import Platform
 /// The environment of a process, where an empty variable is an unset one and the white space around a value counts for
 /// nothing: env files of Windows leave a CR at its end, mounted secrets an LF.
 public struct EnvironmentVariables: Sendable {
+    /// A variable as it is. `HOME` is taken so: white space in a path is a part of it, and every program of the user's
+    /// has to find the same folder.
     private let value: @Sendable (String) -> String?
 
     /// The environment of this process.
