@@ -21,6 +21,12 @@ import Testing
         #expect(KMSError.Code.allCases.count == Self.contract.count)
     }
 
+    @Test func `what is wrong with the authorities has its own advice, and gets no other`() {
+        let failure = TransportFailure(.untrusted(.noAuthorities("there are none")), message: "There are none.")
+        #expect(KMSError(failure).message == "There are none.")
+        #expect(KMSError(failure).code == .untrustedService)
+    }
+
     static let errors: [KMSError] =
         KMSError.Code.allCases.map { KMSError.service($0, status: 418) }
         + KMSError.Activity.allCases.map { KMSError.deadlineExceeded(while: $0) }

@@ -84,6 +84,10 @@ import Testing
             "chunks of 64 KiB + 1",
             [.readRequest, .send(chunked + "10001\r\n" + String(repeating: "x", count: (64 << 10) + 1))],
             .tooLarge),
+        Fault(
+            "chunk of 64 KiB + 1, cut at its start", [.readRequest, .send(chunked + "10001\r\n{}")], .tooLarge),
+        Fault("chunk size of 2^63", [.readRequest, .send(chunked + "8000000000000000\r\n{}")], .badResponse),
+        Fault("chunk size of 2^64", [.readRequest, .send(chunked + "10000000000000000\r\n{}")], .badResponse),
         Fault("no chunks where they are announced", [.readRequest, .send(chunked + "{}\r\n0\r\n\r\n")], .badResponse),
         Fault(
             "header line of 200 KB",
