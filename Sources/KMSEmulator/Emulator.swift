@@ -26,7 +26,7 @@ package final class Emulator: Sendable {
         package var certificatePath: String?
         /// Whether the metadata service of a VPC server is there, too, and gives the seed's role.
         package var servesMetadata: Bool
-        /// The delay of every answer.
+        /// The delay of every answer, save those to control requests.
         package var latency: Duration
         /// The most that is added to the latency, evenly distributed.
         package var jitter: Duration

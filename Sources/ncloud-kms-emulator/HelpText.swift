@@ -49,6 +49,7 @@ extension EmulatorCommand {
         with count=N (the first N requests), rate=P (a probability), key=TAG, and for
         answers message=TEXT, number (errorCode as a number), retry-after=VALUE:
           --fault status=503,code=500,rate=0.05 --fault reset,count=2,key=demo-rsa
+        Neither control requests nor those to the metadata service meet a fault.
 
         CONTROL for tests, unsigned, under /_emulator/:
           GET health           200 once it serves

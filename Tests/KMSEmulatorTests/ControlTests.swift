@@ -203,4 +203,20 @@ import Testing
         #expect(try control("POST", "close-idle").status == 200)
         #expect(client.readToEnd().end == .closed)
     }
+
+    /// Such connections were in no count, and stayed open.
+    @Test func `a client that asks for the health first is one like others`() throws {
+        defer { emulator.stop() }
+        let client = try RawClient(emulator)
+        client.send("GET /_emulator/health HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(client.readResponse()?.status == 200)
+        #expect(emulator.state.openedConnections == 0)
+        client.send(SignedRequest().message)
+        #expect(client.readResponse()?.status == 200)
+        #expect(emulator.state.openedConnections == 1)
+        #expect(emulator.state.openConnections == 1)
+        #expect(emulator.state.perConnection == [1])
+        #expect(try control("POST", "close-idle").status == 200)
+        #expect(client.readToEnd().end == .closed)
+    }
 }

@@ -29,6 +29,28 @@ import Testing
         #expect(idle.isEmpty)
     }
 
+    /// As a client's that has asked for the health first, and then goes on.
+    @Test func `the first other request makes it an ordinary connection`() {
+        var counters = Counters()
+        for number in 1...2 {
+            counters.connectionOpened(number, socket: Int32(10 + number))
+            counters.controlRequestBegan(on: number)
+        }
+        _ = counters.requestBegan(on: 1, keyTag: "a")
+        counters.serverRoleRequestBegan(on: 2)
+        #expect(counters.state.openedConnections == 2)
+        #expect(counters.state.openConnections == 2)
+        #expect(counters.state.perConnection == [1])
+        for number in 1...2 { _ = counters.requestEnded(on: number, isAborted: false) }
+        let idle = counters.closeIdle()
+        #expect(Set(idle) == [11, 12])
+        // After a reset nothing was opened.
+        counters.reset()
+        counters.controlRequestBegan(on: 1)
+        _ = counters.requestBegan(on: 1, keyTag: "a")
+        #expect(counters.state.openedConnections == 0)
+    }
+
     @Test func `an idle connection is closed at once, a busy one when its request ends`() {
         var counters = Counters()
         counters.connectionOpened(1, socket: 10)

@@ -56,6 +56,33 @@ import Testing
         #expect(!told.contains("SECRET"))
     }
 
+    @Test func `its answers have the latency and the jitter of others, and no faults`() throws {
+        let emulator = try Emulator(
+            .init(
+                usesTLS: false, servesMetadata: true, latency: .milliseconds(100), jitter: .milliseconds(200),
+                faults: [try Fault(parsing: "status=503"), try Fault(parsing: "delay=60000")], random: { 0.5 }))
+        defer { emulator.stop() }
+        let start = SystemClock().now
+        #expect(try get(Self.path, of: emulator).body == "demo-role")
+        #expect((200..<20_000).contains((SystemClock().now - start).milliseconds))
+    }
+
+    @Test func `an answer that is late holds nobody up, is recorded before, and is given after close-idle`() throws {
+        let emulator = try Emulator(.init(usesTLS: false, servesMetadata: true, latency: .milliseconds(300)))
+        defer { emulator.stop() }
+        let client = try RawClient(emulator)
+        client.send("GET \(Self.path) HTTP/1.1\r\nHost: x\r\n\r\n")
+        var request: JSONValue?
+        while request?["body"]?.string == nil {
+            request = try JSONValue(parsing: get("/_emulator/requests", of: emulator).body)["requests"]?.elements?.first
+        }
+        #expect(request?["status"]?.isNull == true)
+        emulator.closeIdleConnections()
+        #expect(client.readResponse()?.body == "demo-role")
+        #expect(client.readToEnd().end == .closed)
+        #expect(emulator.state.aborted == 0)
+    }
+
     @Test func `nobody gets a key pair who did not ask for the service`() throws {
         let emulator = try Emulator(.init(usesTLS: false))
         defer { emulator.stop() }

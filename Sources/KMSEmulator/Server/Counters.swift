@@ -36,9 +36,9 @@ struct Counters: Sendable {
         let socket: Int32
         var requests = 0
         var isBusy = false
-        /// It ends behind the answer that is under way.
+        /// It ends after the answer that is under way.
         var closesWhenIdle = false
-        /// Its first request was a control request, so it is nobody's business.
+        /// All of its requests were control requests, so it is nobody's business.
         var isControl = false
         var isCountedAsOpened = true
     }
@@ -70,8 +70,19 @@ struct Counters: Sendable {
             totals.perKey[keyTag, default: 0] += 1
         }
         open[number]?.requests += 1
-        open[number]?.isBusy = true
+        serverRoleRequestBegan(on: number)
         return open[number]?.requests ?? 1
+    }
+
+    /// A request that counts nowhere, but whose connection is one like others.
+    mutating func serverRoleRequestBegan(on number: Int) {
+        guard var connection = open[number] else { return }
+        if connection.isControl {
+            connection.isControl = false
+            if connection.isCountedAsOpened { totals.openedConnections += 1 }
+        }
+        connection.isBusy = true
+        open[number] = connection
     }
 
     /// - Returns: the connection's socket, if the connection must end now.

@@ -43,7 +43,7 @@ final class EmulatorCore: Sendable {
         shared.withLock { $0.counters.connectionClosed(number) }
     }
 
-    /// Ends every connection that is between two requests, and the others behind the answers that are under way.
+    /// Ends every connection that is between two requests, and the others after the answers that are under way.
     func closeIdleConnections() {
         shared.withLock { shared in
             // Under the lock: a socket is closed after `connectionClosed` only, so none of these numbers is stale.
@@ -57,6 +57,10 @@ final class EmulatorCore: Sendable {
     struct Plan {
         let service: KeyService
         let faults: FaultPlan.Outcome
+    }
+
+    /// What every request has but a control request.
+    struct Schedule {
         /// Latency and jitter, with the delays among the faults.
         let delay: Duration
         /// The request's number in the recorder.
@@ -67,17 +71,36 @@ final class EmulatorCore: Sendable {
         shared.withLock { $0.counters.controlRequestBegan(on: connection) }
     }
 
-    func requestBegan(on connection: Int, _ head: RequestHead, headers: RecordedHeaders, keyTag: String?) -> Plan {
+    func requestBegan(on connection: Int, _ head: RequestHead, headers: RecordedHeaders, keyTag: String?) -> (
+        Plan, Schedule
+    ) {
         let time = configuration.clock.wallClockMilliseconds
         return shared.withLock { shared in
             let count = shared.counters.requestBegan(on: connection, keyTag: keyTag)
             let faults = shared.faults.outcome(keyTag: keyTag, requestOfConnection: count) { shared.dice.roll() }
             if faults.isFault { shared.counters.requestFaulted() }
-            var delay = configuration.latency + .milliseconds(faults.delayMilliseconds)
-            if configuration.jitter > .zero { delay += configuration.jitter * shared.dice.roll() }
+            let delay = delay(&shared.dice) + .milliseconds(faults.delayMilliseconds)
             let record = shared.recorder.began(head, headers: headers, faults: faults, wallClockMilliseconds: time)
-            return Plan(service: shared.service, faults: faults, delay: delay, record: record)
+            return (Plan(service: shared.service, faults: faults), Schedule(delay: delay, record: record))
         }
+    }
+
+    /// A request to the metadata service, which no fault befalls.
+    func serverRoleRequestBegan(on connection: Int, _ head: RequestHead, headers: RecordedHeaders) -> Schedule {
+        let time = configuration.clock.wallClockMilliseconds
+        return shared.withLock { shared in
+            shared.counters.serverRoleRequestBegan(on: connection)
+            let delay = delay(&shared.dice)
+            let record = shared.recorder.began(
+                head, headers: headers, faults: FaultPlan.Outcome(), wallClockMilliseconds: time)
+            return Schedule(delay: delay, record: record)
+        }
+    }
+
+    /// Latency and jitter.
+    private func delay(_ dice: inout Dice) -> Duration {
+        guard configuration.jitter > .zero else { return configuration.latency }
+        return configuration.latency + configuration.jitter * dice.roll()
     }
 
     /// The request is whole, and has been answered if there is a status. The body is nil when it was too large.
@@ -85,16 +108,11 @@ final class EmulatorCore: Sendable {
         shared.withLock { $0.recorder.update(record, body: body, status: status) }
     }
 
-    /// Answers a request to the metadata service, and records it; nil where there is none.
-    func serverRoleAnswer(to head: RequestHead, headers: RecordedHeaders, roleID: String, body: [UInt8]) -> Answer? {
+    /// The metadata service's answer; nil where there is no such service.
+    func serverRoleAnswer(to head: RequestHead, roleID: String) -> Answer? {
         let time = configuration.clock.wallClockMilliseconds
         return shared.withLock { shared in
-            guard let role = shared.serverRole else { return nil }
-            let answer = role.answer(method: head.method, roleID: roleID, wallClockMilliseconds: time)
-            let record = shared.recorder.began(
-                head, headers: headers, faults: FaultPlan.Outcome(), wallClockMilliseconds: time)
-            shared.recorder.update(record, body: body, status: answer.status)
-            return answer
+            shared.serverRole?.answer(method: head.method, roleID: roleID, wallClockMilliseconds: time)
         }
     }
 

@@ -20,8 +20,8 @@ final class Exchange {
     /// The largest body that is kept; what comes beyond is read and dropped.
     var maximumBodyBytes = KeyService.maximumBodyBytes
     var isBodyTooLarge = false
-    /// Without secrets.
-    var headers = RecordedHeaders()
+    /// Nil for control requests.
+    var schedule: EmulatorCore.Schedule?
     /// Nil for control requests, and for those to the metadata service.
     var plan: EmulatorCore.Plan?
     /// A fault cut it off, so its end is not the client's doing.
@@ -38,9 +38,9 @@ final class Exchange {
         head.target = target
         route = Route(target: target)
         body.removeAll(keepingCapacity: true)
-        headers = RecordedHeaders()
         maximumBodyBytes = KeyService.maximumBodyBytes
         isBodyTooLarge = false
+        schedule = nil
         plan = nil
         isCutOff = false
     }

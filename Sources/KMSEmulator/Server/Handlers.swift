@@ -53,10 +53,13 @@ enum Handlers {
     static let completed: MHD_RequestCompletedCallback = { context, _, requestContext, reason in
         guard let server = Server.of(context), let exchange = Exchange.of(requestContext?.pointee) else { return }
         // Nil for control requests, and for those that ended before their headers were there.
-        guard exchange.plan != nil else { return }
+        guard exchange.schedule != nil else { return }
         let isComplete =
             reason == .REQUEST_TERMINATED_COMPLETED_OK || reason == .REQUEST_TERMINATED_DAEMON_SHUTDOWN
-        server.core.requestEnded(on: exchange.number, isAborted: !isComplete && !exchange.isCutOff)
+        // Those to the metadata service count nowhere.
+        let isAborted = exchange.plan != nil && !isComplete && !exchange.isCutOff
+        server.core.requestEnded(on: exchange.number, isAborted: isAborted)
+        exchange.schedule = nil
         exchange.plan = nil
     }
 }
@@ -83,7 +86,8 @@ extension Server {
             core.controlRequestBegan(on: exchange.number)
             exchange.maximumBodyBytes = Control.maximumBodyBytes
         case .serverRole where core.servesMetadata:
-            exchange.headers = Self.headers(of: connection)
+            exchange.schedule = core.serverRoleRequestBegan(
+                on: exchange.number, exchange.head, headers: Self.headers(of: connection))
         default:
             exchange.head.timestamp = header(HeaderName.timestamp)
             exchange.head.accessKey = header(HeaderName.accessKey)
@@ -91,7 +95,7 @@ extension Server {
             exchange.head.token = header(HeaderName.token)
             var keyTag: String?
             if case .getPublicKey(let tag) = exchange.route { keyTag = tag }
-            exchange.plan = core.requestBegan(
+            (exchange.plan, exchange.schedule) = core.requestBegan(
                 on: exchange.number, exchange.head, headers: Self.headers(of: connection), keyTag: keyTag)
         }
         if let length = header("Content-Length").flatMap({ UInt64($0) }),
@@ -104,12 +108,13 @@ extension Server {
     }
 
     fileprivate func requestArrived(_ exchange: Exchange, _ connection: OpaquePointer) -> MHD_Result {
-        guard let plan = exchange.plan else { return send(answer(exchange), exchange, connection) }
+        guard let delay = exchange.schedule?.delay else { return send(answer(exchange), exchange, connection) }
+        let faults = exchange.plan?.faults ?? FaultPlan.Outcome()
         // It may never be answered.
-        if exchange.phase == .receiving, plan.faults.isFault || plan.delay > .zero { record(exchange, status: nil) }
-        if exchange.phase == .receiving, plan.faults.ending == .hang || plan.delay > .zero {
+        if exchange.phase == .receiving, faults.isFault || delay > .zero { record(exchange, status: nil) }
+        if exchange.phase == .receiving, faults.ending == .hang || delay > .zero {
             exchange.phase = .waiting
-            let duration = plan.faults.ending == .hang ? nil : plan.delay
+            let duration = faults.ending == .hang ? nil : delay
             let isWaiting = suspensions.suspend(
                 exchange.number, connection, socket: exchange.socket, for: duration)
             exchange.isCutOff = !isWaiting
@@ -125,7 +130,7 @@ extension Server {
             }
         }
 
-        switch plan.faults.ending {
+        switch faults.ending {
         case .answer(let answer):
             return send(answer, exchange, connection)
         case .close, .hang:
@@ -164,8 +169,8 @@ extension Server {
     }
 
     private func record(_ exchange: Exchange, status: Int?) {
-        guard let plan = exchange.plan else { return }
-        core.requestArrived(plan.record, body: exchange.isBodyTooLarge ? nil : exchange.body, status: status)
+        guard let schedule = exchange.schedule else { return }
+        core.requestArrived(schedule.record, body: exchange.isBodyTooLarge ? nil : exchange.body, status: status)
     }
 
     private func answer(_ exchange: Exchange) -> Answer {
@@ -175,9 +180,7 @@ extension Server {
                 method: exchange.head.method, name: name, query: query,
                 body: exchange.isBodyTooLarge ? nil : exchange.body)
         case .serverRole(let roleID):
-            let answer = core.serverRoleAnswer(
-                to: exchange.head, headers: exchange.headers, roleID: roleID, body: exchange.body)
-            if let answer { return answer }
+            if let answer = core.serverRoleAnswer(to: exchange.head, roleID: roleID) { return answer }
         default: break
         }
         guard let plan = exchange.plan else { return Refusal.Gateway.unexpectedError.answer(details: "No plan.") }

@@ -4,7 +4,7 @@ import Platform
 /// The last requests, for tests that look at what a client has sent; also the answer to `GET /_emulator/requests`.
 /// Control requests are not among them. What authenticates a request is never kept.
 struct Recorder: Sendable {
-    /// So many requests, or fewer when they are large.
+    /// The most requests that are kept; fewer when they are large.
     static let maximumCount = 1_000
     /// What their headers and bodies may take together.
     static let maximumBytes = 16 << 20
