@@ -11,7 +11,7 @@ public struct Service: Sendable {
     private let stops: [StopSource]
 
     /// - Throws: `ConfigurationError` when the configuration can't be put to work: a CA file that can't be read, a
-    ///   libcurl that will not do.
+    ///   libcurl that can't be used.
     public init(
         _ configuration: ServiceConfiguration, logger: Logger, input: CInt, output: CInt, stops: [StopSource]
     ) throws(ConfigurationError) {

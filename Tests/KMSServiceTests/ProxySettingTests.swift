@@ -43,7 +43,7 @@ import Testing
         }
         #expect(error?.message.hasPrefix("\(name) ") ?? false)
         #expect(error?.message.contains("password@") == false)
-        #expect(error?.exitStatus == (flag == nil ? 78 : 64))
+        #expect(error.map { ExitStatus($0).rawValue } == (flag == nil ? 78 : 64))
     }
 
     static let malformedForeignVariables: [([String: String], String)] = [

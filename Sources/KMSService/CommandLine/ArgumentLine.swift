@@ -19,7 +19,9 @@ package struct ArgumentLine: Sendable {
     /// Whether errors are for programs, too.
     package var wantsJSON: Bool {
         guard let (word, rest) = firstWord, word == "get-public-key" || word == "doctor" else { return false }
-        return rest.contains("--format=json") || zip(rest, rest.dropFirst()).contains { $0 == ("--format", "json") }
+        // `doctor` has fewer formats, but it calls this one the same.
+        return rest.contains { $0.hasPrefix("--format=") && KeyOutput(word: String($0.dropFirst(9))) == .json }
+            || zip(rest, rest.dropFirst()).contains { $0 == "--format" && KeyOutput(word: $1) == .json }
     }
 
     private static func unknown(_ word: String) -> String? { CommandWord(word).isCommand ? nil : word }

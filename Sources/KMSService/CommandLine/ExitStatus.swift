@@ -82,14 +82,13 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         case (.success, .getPublicKey), (.success, .terraform): "Done"
         case (.negative, .verify): "The signature is not valid"
         case (.negative, .doctor): "A check failed"
-        case (.undecided, .verify): "It could not be told; stderr says why"
+        case (.undecided, .verify): "It could not be determined; stderr says why"
         case (.undecided, .getPublicKey), (.undecided, .terraform): "An error that has no status of its own (1013)"
         case (.usage, .terraform): "The command line is wrong, or the query"
         case (.usage, _): "The command line is wrong"
-        case (.configuration, .doctor): nil
-        case (.output, _), (.configuration, _): meaning
-        case (.internalFault, .serve): nil
-        case (.internalFault, _): meaning
+        // A wrong variable is a check that failed.
+        case (.configuration, .doctor): "The system refused what the program needs to start"
+        case (.output, _), (.configuration, _), (.internalFault, _): meaning
         case (.noKey, .getPublicKey), (.noKey, .terraform), (.unavailable, .getPublicKey), (.unavailable, .terraform),
             (.untrusted, .getPublicKey), (.untrusted, .terraform), (.permission, .getPublicKey),
             (.permission, .terraform):
@@ -98,22 +97,28 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         }
     }
 
-    /// What `serve` adds to the list: a second signal ends the program at once.
-    private static let ofSignal = (status: "128+N", meaning: "serve: signal N came a second time")
+    /// What `serve` adds to the list: a second signal ends the program at once. The other commands don't exit then: a
+    /// signal ends them as it ends any program.
+    private static let signalStatus = "128+N"
+    private static let signalMeaning = "signal N came a second time"
 
     /// Every status with its meaning, in the order of the numbers.
     package static var list: [(status: String, meaning: String)] {
-        allCases.map { (status: String($0.rawValue), meaning: $0.meaning) } + [ofSignal]
+        allCases.map { (status: String($0.rawValue), meaning: $0.meaning) }
+            + [(status: signalStatus, meaning: "serve: \(signalMeaning)")]
     }
 
     /// The list for `--help`, which wraps no line of at most 80 columns.
     package static var helpText: String { text(list) }
 
     package static func helpText(of command: Command) -> String {
-        text(
-            allCases.compactMap { status in
-                status.meaning(of: command).map { (status: String(status.rawValue), meaning: $0) }
-            })
+        let list = allCases.compactMap { status in
+            status.meaning(of: command).map { (status: String(status.rawValue), meaning: $0) }
+        }
+        let ofSignal = (
+            status: signalStatus, meaning: "\(signalMeaning.prefix(1).uppercased())\(signalMeaning.dropFirst())"
+        )
+        return text(list + (command == .serve ? [ofSignal] : []))
     }
 
     /// What such a text begins with.

@@ -67,8 +67,7 @@ struct SettingReader {
         _ name: Setting.Name, of _: Choice.Type = Choice.self, synonyms: [String: Choice] = [:]
     ) throws(ConfigurationError) -> Choice? where Choice.RawValue == String {
         guard let source = try text(name) else { return nil }
-        let word = source.text.lowercased()
-        guard let choice = Choice(rawValue: word) ?? synonyms[word] else {
+        guard let choice = Choice(word: source.text) ?? synonyms[source.text.lowercased()] else {
             let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
             throw source.error("must be one of \(names)")
         }
@@ -101,7 +100,4 @@ public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
     }
 
     public var description: String { message }
-
-    /// The exit status of `sysexits.h`: 64 for the usage, 78 for the configuration.
-    public var exitStatus: Int32 { isUsage ? EX_USAGE : EX_CONFIG }
 }

@@ -37,7 +37,7 @@ package struct Doctor {
         guard let usable, hasLibraries else {
             let rest: [Finding.Check] =
                 [.credentials, .authorities, .dns, .connection, .clock] + (key == nil ? [] : [.key])
-            skip(rest, usable == nil ? "needs a configuration" : "needs libraries that will do")
+            skip(rest, usable == nil ? "needs a configuration" : "needs usable libraries")
             return false
         }
         do throws(KMSError) {
@@ -89,7 +89,7 @@ package struct Doctor {
             let found = try probe.credentials()
             add(.credentials, .passed, found.credentials.description)
             if let file = found.fileReadableByOthers {
-                add(.credentials, .warned, "other users can read \(file); take that right away: chmod go= \(file)")
+                add(.credentials, .warned, "other users can read \(file); remove that permission: chmod go= \(file)")
             }
             if let advice = found.credentials.adviceOnQuotationMarks { add(.credentials, .warned, advice) }
         } catch {
@@ -100,7 +100,7 @@ package struct Doctor {
     private mutating func examineAuthorities(_ probe: ServiceProbe) {
         do {
             guard let authorities = try probe.authorities() else {
-                return skip([.authorities], "plain HTTP needs none")
+                return skip([.authorities], "not needed for plain HTTP")
             }
             add(.authorities, .passed, authorities)
         } catch {
@@ -113,7 +113,11 @@ package struct Doctor {
         do {
             let addresses = try probe.addresses()
             let isName = addresses != [host]
-            add(.dns, .passed, isName ? "\(host) is \(addresses.joined(separator: ", "))" : "\(host) needs none")
+            add(
+                .dns, .passed,
+                isName
+                    ? "\(host) is \(addresses.joined(separator: ", "))"
+                    : "\(host) is an address, so no lookup is needed")
         } catch {
             let problem = "\(host) was not found: \(error)"
             // A proxy looks names up itself, so here nobody need know them.
@@ -148,8 +152,10 @@ package struct Doctor {
         guard seconds.magnitude >= UInt64(ClockSkew.tolerance.components.seconds) else {
             return add(.clock, .passed, text)
         }
-        let meanwhile = correctsClock ? ", though the client corrects it meanwhile" : ""
-        add(.clock, .failed, "\(text), and 5 minutes make signatures invalid: set it\(meanwhile)")
+        let correction = correctsClock ? ", which the client corrects" : ""
+        add(
+            .clock, correctsClock ? .warned : .failed,
+            "\(text)\(correction); signatures are refused from 5 minutes on; set the clock")
     }
 
     private mutating func examineKey(_ reference: KeyReference, _ configuration: ServiceConfiguration, _ logger: Logger)

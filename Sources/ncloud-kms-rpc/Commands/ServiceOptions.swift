@@ -1,7 +1,8 @@
 import ArgumentParser
 import KMSService
 
-/// Some of the settings, as options of a command. Together the groups have all of `Setting.all`, which see.
+/// Some of the settings, as options of a command. Together the groups have all of `Setting.all`, where they are
+/// described.
 protocol SettingOptions: ParsableArguments {
     /// The flags that were given.
     var flags: [Setting.Name: String] { get }

@@ -28,8 +28,11 @@ import Testing
     }
 
     @Test func `a configuration is 78, and a command line 64`() {
-        #expect(CommandFailure(ConfigurationError("x", isUsage: false)).status.rawValue == 78)
-        #expect(CommandFailure(ConfigurationError("x", isUsage: true)).status.rawValue == 64)
+        for (isUsage, status) in [(false, Int32(78)), (true, 64)] {
+            let error = ConfigurationError("x", isUsage: isUsage)
+            #expect(ExitStatus(error).rawValue == status)
+            #expect(CommandFailure(error).status.rawValue == status)
+        }
     }
 
     @Test func `every status of a command is in the list, with a meaning`() {

@@ -1,3 +1,4 @@
+import KMSService
 import Platform
 import TestSupport
 import Testing
@@ -29,7 +30,7 @@ import Testing
     }
 
     @Test(arguments: [["get-public-key", "k"], verify], ["--ca-file", "--config-file", "--token-file"])
-    func `a file of a flag that can't be read is status 78, before the command or behind it`(
+    func `a file of a flag that can't be read is status 78, before the command or after it`(
         _ command: [String], _ flag: String
     ) async throws {
         for arguments in [command + [flag, "/nonexistent"], [flag, "/nonexistent"] + command] {
@@ -62,17 +63,18 @@ import Testing
     }
 
     @Test(arguments: [
-        ["a\nb\u{1B}[31m"], ["--ca-file", "/none\n\u{1B}[31m"], ["--config-file", "/none\nb", "get-public-key", "k"],
-        ["get-public-key", "k", "-o", "/none\u{1B}[31m\n/x"],
+        (["a\nb\u{1B}[31m"], 64), (["--ca-file", "/none\n\u{1B}[31m"], 78),
+        (["--config-file", "/none\nb", "get-public-key", "k"], 78),
+        (["get-public-key", "demo-ec", "-o", "/none\u{1B}[31m\n/x"], 74),
     ])
     func `what an error repeats of the command line moves no cursor, and stays on one line`(
-        _ arguments: [String]
+        _ arguments: [String], _ status: Int
     ) async throws {
         let kms = try EmulatedKMS()
         let outcome = try await ServiceProcess.output(of: arguments, environment: kms.environment)
         #expect(outcome.logLines.count == 1, "\(outcome.log)")
         #expect(!outcome.log.contains("\u{1B}"))
-        #expect([64, 74, 78, 66].contains(outcome.status))
+        #expect(outcome.status == status, "\(outcome.log)")
     }
 
     @Test(arguments: [
@@ -99,17 +101,30 @@ import Testing
     }
 
     @Test(arguments: [
-        ("get-public-key", [0, 2, 64, 66, 69, 70, 74, 76, 77, 78]), ("verify", [0, 1, 2, 64, 70, 74, 78]),
-        ("doctor", [0, 1, 64, 70, 74]), ("terraform", [0, 2, 64, 66, 69, 70, 74, 76, 77, 78]),
-        ("serve", [0, 64, 74, 78]), (nil, [0, 1, 2, 64, 66, 69, 70, 74, 76, 77, 78]),
+        ("get-public-key", "0 2 64 66 69 70 74 76 77 78"), ("verify", "0 1 2 64 70 74 78"),
+        ("doctor", "0 1 64 70 74 78"), ("terraform", "0 2 64 66 69 70 74 76 77 78"),
+        // A second signal ends a process that serves; it ends the others at once, without an exit.
+        ("serve", "0 64 70 74 78 128+N"), (nil, "0 1 2 64 66 69 70 74 76 77 78 128+N"),
     ])
-    func `help lists the statuses that there are`(_ command: String?, _ statuses: [Int]) async throws {
+    func `help lists the statuses that there are`(_ command: String?, _ statuses: String) async throws {
         let outcome = try await ServiceProcess.output(of: (command.map { [$0] } ?? []) + ["--help"])
         let lines = String(decoding: outcome.result, as: UTF8.self).split(
             separator: "\n", omittingEmptySubsequences: false)
         let start = try #require(lines.firstIndex(of: "Exit status:"))
         let list = lines[(start + 1)...].prefix { !$0.isEmpty }
-        #expect(list.compactMap { $0.split(separator: " ").first.flatMap { Int($0) } } == statuses)
+        #expect(list.compactMap { $0.split(separator: " ").first }.joined(separator: " ") == statuses)
+    }
+
+    @Test func `the commands that mistakes are compared with are those of the help`() async throws {
+        let outcome = try await ServiceProcess.output(of: ["--help"])
+        let lines = String(decoding: outcome.result, as: UTF8.self).split(
+            separator: "\n", omittingEmptySubsequences: false)
+        let start = try #require(lines.firstIndex(of: "SUBCOMMANDS:"))
+        // Texts go on further to the right.
+        let names = lines[(start + 1)...].prefix { !$0.isEmpty }.filter { !$0.hasPrefix("   ") }
+            .compactMap { $0.split(separator: " ").first.map(String.init) }
+        #expect(names.count > 3)
+        #expect(names + ["help"] == CommandWord.commands)
     }
 
     @Test(arguments: ["get-public-key", "verify", "doctor", "terraform"])

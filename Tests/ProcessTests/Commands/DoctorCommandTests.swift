@@ -63,15 +63,21 @@ import Testing
     }
 
     @Test(arguments: [("skew=+400s", "behind"), ("skew=-400s", "ahead of")])
-    func `a wrong clock is told, and which way`(_ fault: String, _ word: String) async throws {
+    func `a wrong clock is a warning where the client corrects it, else a failure; and which way it is`(
+        _ fault: String, _ word: String
+    ) async throws {
         let kms = try EmulatedKMS(faults: [fault])
-        let doctor = try await run(["demo-ec"], environment: kms.environment)
-        #expect(
-            doctor.verdicts
-                == "configuration ok, libraries ok, credentials ok, authorities ok, dns ok, connection ok, clock FAIL, key ok"
-        )
-        #expect(doctor.lines[6].text.contains(" s \(word) the service's"), "\(doctor.lines[6].text)")
-        #expect(doctor.status == 1)
+        let reachable = "configuration ok, libraries ok, credentials ok, authorities ok, dns ok, connection ok, "
+        let corrected = try await run(["demo-ec"], environment: kms.environment)
+        #expect(corrected.verdicts == reachable + "clock warn, key ok")
+        #expect(corrected.lines[6].text.contains(" s \(word) the service's, which the client corrects; "))
+        #expect(corrected.status == 0)
+
+        let wrong = try await run(["demo-ec", "--no-clock-correction"], environment: kms.environment)
+        #expect(wrong.verdicts == reachable + "clock FAIL, key FAIL")
+        #expect(wrong.lines[6].text.contains(" s \(word) the service's; "), "\(wrong.lines[6].text)")
+        #expect(wrong.lines[6].text.hasSuffix("; signatures are refused from 5 minutes on; set the clock"))
+        #expect(wrong.status == 1)
     }
 
     @Test func `a file of authorities that can't be used is told before anybody connects`() async throws {

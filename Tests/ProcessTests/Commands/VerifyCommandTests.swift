@@ -40,6 +40,13 @@ import Testing
         #expect(outcome.status == status, sourceLocation: sourceLocation)
     }
 
+    @Test func `words count in any case, and white space around a value for nothing`() async throws {
+        let signature = try await TestKeys.shared.value.p256.sign(Self.message, algorithm: "ES256")
+        let path = try folder.write("signature", signature)
+        let arguments = ["ec", file, "--signature", path, "--key-version", "1 "]
+        expect(try await run(arguments + ["--algorithm", " es256", "--encoding", "DER\r"]), 0)
+    }
+
     @Test(arguments: [("rsa", "RS256"), ("rsa", "PS512"), ("ec", "ES256")])
     func `a signature is read in each of its forms, and is valid or not`(
         _ keyTag: String, _ algorithm: String
