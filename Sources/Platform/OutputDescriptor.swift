@@ -19,7 +19,7 @@ public struct OutputDescriptor: Sendable {
         case other(chunkBytes: Int)
     }
 
-    /// A pipe that is writable takes so many bytes at once without blocking (PIPE_BUF on Linux; POSIX wants 512).
+    /// A pipe that is writable takes this many bytes at once without blocking (PIPE_BUF on Linux; POSIX wants 512).
     private static let pipeChunkBytes = 4096
     /// A terminal that is writable has room for some 256 characters (`WAKEUP_CHARS` of Linux).
     private static let deviceChunkBytes = 256

@@ -41,13 +41,16 @@ package struct OutputFile: Equatable, Sendable {
 
     private func replace(with bytes: [UInt8], mode: mode_t?) throws(PlatformError) {
         let target = try Self.followingLinks(path)
-        let (temporary, descriptor) = try Self.createBeside(target)
-        do throws(PlatformError) {
-            try Self.fill(descriptor, with: bytes, mode: mode)
-            guard rename(temporary, target) == 0 else { throw PlatformError("rename") }
-        } catch {
-            unlink(temporary)
-            throw error
+        // Ctrl-C in the middle would leave the temporary file there.
+        try DeferredTermination.during { () throws(PlatformError) in
+            let (temporary, descriptor) = try Self.createBeside(target)
+            do throws(PlatformError) {
+                try Self.fill(descriptor, with: bytes, mode: mode)
+                guard rename(temporary, target) == 0 else { throw PlatformError("rename") }
+            } catch {
+                unlink(temporary)
+                throw error
+            }
         }
     }
 

@@ -1,5 +1,5 @@
 extension String {
-    /// The first characters that fit into so many bytes of UTF-8; no Unicode scalar is cut.
+    /// The first characters that fit into this many bytes of UTF-8; no Unicode scalar is cut.
     package func prefix(utf8Bytes maximum: Int) -> String {
         guard utf8.count > maximum else { return self }
         var end = utf8.index(utf8.startIndex, offsetBy: maximum)

@@ -25,8 +25,7 @@ public struct EnvironmentVariables: Sendable {
     /// A path in which a leading `~/` is the home directory, as no shell has seen it that would say so; without a home
     /// directory it stays as it is.
     public func expandingHome(_ path: String) -> String {
-        guard path.hasPrefix("~/"), let home = homeDirectory else { return path }
-        return home + path.dropFirst()
+        HomeDirectory.expanding(path, variable: value("HOME"))
     }
 
     /// The same without some variables.
@@ -43,18 +42,5 @@ public struct EnvironmentVariables: Sendable {
     }
 
     /// The home directory: `HOME`, else what the password database says; nil if neither knows.
-    var homeDirectory: String? {
-        if let home = value("HOME"), !home.isEmpty { return home }
-        var entry = passwd()
-        var found: UnsafeMutablePointer<passwd>?
-        // What sysconf(_SC_GETPW_R_SIZE_MAX) suggests is 1,024; entries from a directory service may be longer.
-        var buffer = [CChar](repeating: 0, count: 16 << 10)
-        return buffer.withUnsafeMutableBufferPointer { buffer in
-            guard let base = buffer.baseAddress,
-                getpwuid_r(getuid(), &entry, base, buffer.count, &found) == 0, found != nil,
-                let directory = entry.pw_dir, directory[0] != 0
-            else { return nil }
-            return String(cString: directory)
-        }
-    }
+    var homeDirectory: String? { HomeDirectory.path(variable: value("HOME")) }
 }

@@ -44,7 +44,7 @@ private func isInstalled(_ shell: String) -> Bool { FileManager.default.isExecut
         let outcome = try await ServiceProcess.output(
             "/usr/bin/\(shell)", of: ["-c", program] + arguments, environment: ["HOME": folder.path])
         let lines = String(decoding: outcome.result, as: UTF8.self).split(separator: "\n")
-        // fish puts a description behind a tab.
+        // fish puts a description after a tab.
         return Set(lines.map { String($0.prefix { $0 != "\t" }) })
     }
 

@@ -16,7 +16,7 @@ import Testing
             ]))
     }
 
-    /// A PEM with CRLF within and no line end behind it.
+    /// A PEM with CRLF within and no line end after it.
     private static func odd(_ pem: String) -> String { String(pem.dropLast().replacing("\n", with: "\r\n")) }
 
     private func run(_ arguments: String...) async throws -> ServiceProcess.Outcome<[UInt8]> {
@@ -43,6 +43,17 @@ import Testing
         let keys = try await TestKeys.shared.value
         #expect(try await text("rsa", "--key-version", "1") == keys.otherRSA.publicKey)
         #expect(try await text("rsa", "--key-version", "2") == keys.rsa.publicKey)
+    }
+
+    @Test func `words count in any case, and white space around a value for nothing`() async throws {
+        let keys = try await TestKeys.shared.value
+        #expect(try await text("rsa", "--key-version", " 1", "--format", "Pem\r\n") == keys.otherRSA.publicKey)
+        // Errors are for programs then, too, also before the command line is understood.
+        for arguments in [["none", "--format", " JSON"], ["none", "--format=Json", "--no-such-flag"]] {
+            let outcome = try await ServiceProcess.output(
+                of: ["get-public-key"] + arguments, environment: Self.kms.value.environment)
+            #expect(try JSONValue(parsing: outcome.log)["error"]?["code"]?.integer != nil, "\(outcome.log)")
+        }
     }
 
     @Test(arguments: ["rsa", "ec", "k1"])
@@ -215,6 +226,25 @@ import Testing
         #expect(try contents(of: path) == keys.rsa.publicKey)
         #expect(try entries(ofFolder: folder.path, includingHidden: true) == ["key.pem"])
         #expect(try await text("ec", "-o", "-") == keys.p256.publicKey)
+    }
+
+    /// A signal after the temporary file was made left that behind.
+    @Test(
+        .enabled(if: Strace.mayTrace, "strace is not installed, or may not trace"), arguments: ["INT", "TERM", "HUP"])
+    func `a signal while a file is written ends the program after it, and leaves nothing beside the file`(
+        _ signal: String
+    ) async throws {
+        let folder = try TemporaryDirectory()
+        let outcome = try await ServiceProcess.output(
+            Strace.program,
+            of: [
+                "-f", "-o", "/dev/null", "-e", "trace=fsync", "-e", "inject=fsync:signal=SIG\(signal):when=1",
+                BuiltProducts.path(of: "ncloud-kms-rpc"), "get-public-key", "ec", "--allow-debug", "-o",
+                folder.path("key.pem"),
+            ], environment: Self.kms.value.environment)
+        #expect(outcome.status == ["INT": -SIGINT, "TERM": -SIGTERM, "HUP": -SIGHUP][signal].map { Int($0) })
+        #expect(try entries(ofFolder: folder.path, includingHidden: true) == ["key.pem"])
+        #expect(try await contents(of: folder.path("key.pem")) == TestKeys.shared.value.p256.publicKey)
     }
 
     @Test func `a file that can't be written is status 74`() async throws {

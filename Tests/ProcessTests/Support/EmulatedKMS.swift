@@ -14,7 +14,7 @@ struct EmulatedKMS {
         caFile = try folder.write("ca.pem", (emulator.certificatePEM ?? "").utf8)
     }
 
-    /// Runs `body` with an emulator, which is stopped behind it.
+    /// Runs `body` with an emulator, which is stopped after it.
     static func with<Result>(
         seed: Seed = .demo, faults: [String] = [], _ body: (EmulatedKMS) async throws -> Result
     ) async throws -> Result {

@@ -3,7 +3,7 @@ import TestSupport
 
 /// The system calls of a program, in order, as strace sees them.
 enum Strace {
-    private static let program = "/usr/bin/strace"
+    static let program = "/usr/bin/strace"
 
     /// Whether one process may trace another here; containers often forbid it.
     static let mayTrace =
