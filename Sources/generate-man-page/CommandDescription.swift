@@ -59,7 +59,7 @@ struct ArgumentDescription {
         help = facts.isEmpty ? abstract : "\(abstract) (\(facts.joined(separator: "; ")))"
     }
 
-    /// As it stands behind `.It` or in a synopsis.
+    /// As it stands after `.It` or in a synopsis.
     var mdoc: String {
         let value = valueName.map { "Ar \(MdocWriter.argument($0))\(isRepeating ? " ..." : "")" }
         if isPositional { return (followsTerminator ? "Fl \\- " : "") + (value ?? "") }

@@ -73,7 +73,7 @@ struct MdocWriter {
             let escaped = Self.escaped(String(word), isLiteral: word.hasPrefix("-"))
             if !current.isEmpty, current.count + 1 + escaped.count > Self.maximumColumns { flush(&self) }
             current += current.isEmpty ? escaped : " \(escaped)"
-            // A bracket or a quotation mark may stand behind the end of a sentence.
+            // A bracket or a quotation mark may follow the end of a sentence.
             let last = word.last { !")\"".contains($0) }
             if let last, ".!?".contains(last) { flush(&self) }
         }

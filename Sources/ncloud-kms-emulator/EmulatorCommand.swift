@@ -54,7 +54,7 @@ struct EmulatorCommand: ParsableCommand {
             """)
     var metadata = false
 
-    @Option(help: ArgumentHelp("Delay every answer.", valueName: "ms"))
+    @Option(help: ArgumentHelp("Delay every answer, save those to control requests.", valueName: "ms"))
     var latency = 0
 
     @Option(help: ArgumentHelp("Add up to this much to the latency, at random.", valueName: "ms"))
@@ -120,7 +120,8 @@ struct EmulatorCommand: ParsableCommand {
             if command.isEmpty, try StandardStreams.fillGaps().contains(STDOUT_FILENO) { throw ClosedOutput() }
             let emulator = try Emulator(
                 Emulator.Configuration(
-                    seed: seed, usesTLS: !http, address: listen, port: port, names: san, certificatePath: caOut,
+                    seed: seed, usesTLS: !http, address: listen, port: port, names: san,
+                    certificatePath: caOut.map { HomeDirectory.expanding($0) },
                     servesMetadata: metadata, latency: .milliseconds(latency), jitter: .milliseconds(jitter),
                     throttlePerSecond: throttle == 0 ? nil : throttle, faults: fault, randomSeed: randomSeed))
             defer { emulator.stop() }
@@ -155,7 +156,7 @@ struct EmulatorCommand: ParsableCommand {
             return try Seed(
                 parsing: path == "-"
                     ? FileContents.of(descriptor: STDIN_FILENO, maximumBytes: Self.maximumSeedBytes)
-                    : FileContents.of(path))
+                    : FileContents.of(HomeDirectory.expanding(path)))
         } catch {
             throw ValidationError("--seed \(path): \(error)")
         }

@@ -25,7 +25,7 @@ import Testing
         #expect(mode(file.path) != nil)
     }
 
-    @Test func `an older one is replaced as a whole, also behind a link`() throws {
+    @Test func `an older one is replaced as a whole, through a link, too`() throws {
         try directory.write(String(repeating: "old", count: 1_000), to: "old.pem")
         #expect(symlink("old.pem", directory.path("link.pem")) == 0)
         let old = try FileContents.of(directory.path("old.pem"))

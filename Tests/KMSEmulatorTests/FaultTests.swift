@@ -80,7 +80,7 @@ import Testing
         ("reset,hang", "it must hold exactly one effect"), ("status=503,close", "it must hold exactly one effect"),
         ("status=199", "status must be an integer from 200 to 599"), ("status", "status needs a value"),
         ("status=", "status needs a value"), ("code=777", "the code 777 needs a status"),
-        ("code=ODD", "the code ODD needs a status"), ("code=FORBIDDEN,number", "the code FORBIDDEN is no number"),
+        ("code=ODD", "the code ODD needs a status"), ("code=FORBIDDEN,number", "the code FORBIDDEN is not a number"),
         ("empty,code=500", "\"code\" is unknown, or does not go with the others"),
         ("reset,retry-after=1", "\"retry-after\" is unknown, or does not go with the others"),
         ("reset=head", "reset takes no value but \"body\""), ("hang=5", "hang takes no value"),

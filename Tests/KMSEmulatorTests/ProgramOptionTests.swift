@@ -69,6 +69,18 @@ import Testing
         #expect(try FileContents.of(directory.path("ca.pem")).starts(with: "-----BEGIN CERTIFICATE-----".utf8))
     }
 
+    @Test func `in a path a leading tilde and slash are the home directory`() async throws {
+        let home = try TemporaryDirectory()
+        try home.write(#"{"accessKeys":[{"id":"MINE","secret":"s"}],"keys":[]}"#, to: "seed.json")
+        let result = try await Program.run(
+            Program.emulator,
+            ["--seed", "~/seed.json", "--ca-out=~/ca.pem"]
+                + shell(#"echo "$NCLOUD_ACCESS_KEY_ID $NCLOUD_KMS_CA_FILE""#),
+            environment: ["HOME": home.path])
+        #expect(result.output == "MINE \(home.path("ca.pem"))\n", "\(result)")
+        #expect(try FileContents.of(home.path("ca.pem")).starts(with: "-----BEGIN CERTIFICATE-----".utf8))
+    }
+
     // MARK: Nothing to run, nowhere to write
 
     /// As `-- $CMD` is with an empty variable. It served, told its secret and waited for ever.
@@ -122,7 +134,7 @@ import Testing
         try #require(lines.count == 5, "\(lines)")
         let closed = redirections.split(separator: " ").map { ["<&-": 0, ">&-": 1][$0] ?? 2 }
         #expect(lines[0] == "open " + (0...2).filter { !closed.contains($0) }.map(String.init).joined())
-        for number in closed { #expect(lines[1 + number] == "/dev/null") }
+        for number in closed { #expect(lines[1 + number] == "/dev/null", "\(lines)") }
         #expect(lines[4] == "HTTP 200")
     }
 

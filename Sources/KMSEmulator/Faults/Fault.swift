@@ -23,7 +23,7 @@ package struct Fault: Sendable, Equatable {
         case hang
         /// Answers later, besides the latency of every answer.
         case delay(milliseconds: Int)
-        /// Closes a connection behind the answer to its n-th request.
+        /// Closes a connection after the answer to its n-th request.
         case closeEvery(requests: Int)
         /// Runs the emulator's clock ahead (or behind): for the check of timestamps and for `Date`.
         case skew(milliseconds: Int64)
@@ -33,7 +33,7 @@ package struct Fault: Sendable, Equatable {
     package struct Trigger: Sendable, Equatable {
         /// Requests for this key; nil: any.
         package var keyTag: String?
-        /// The first so many that match; nil: all.
+        /// How many of those that match, from the first on; nil: all.
         package var count: Int?
         /// The probability for each that matches, 0–1; nil: 1.
         package var rate: Double?

@@ -1,4 +1,4 @@
-/// Why a fault's text is none.
+/// Why the text of a fault is not valid.
 package struct FaultSpecError: Error, Equatable, CustomStringConvertible {
     package let description: String
 
@@ -18,7 +18,7 @@ extension Fault {
     /// | `trickle`, `trickle=MS` | the body in chunks of one byte, MS (1) before each |
     /// | `hang` | no answer |
     /// | `delay=MS` | a later answer |
-    /// | `close-every=N` | closes behind every N-th answer of a connection |
+    /// | `close-every=N` | closes after every N-th answer of a connection |
     /// | `skew=+360s` | the emulator's clock (ms, s, m, h, d) |
     ///
     /// With `count=N` (the first N), `rate=P` (with this probability), `key=TAG` (for this key), and for answers
@@ -147,7 +147,7 @@ extension FaultWords {
         }
         let row = Refusal.Service(rawValue: code)
         guard let status = status ?? row?.status else { throw failure("the code \(code) needs a status") }
-        guard !isNumber else { throw failure("the code \(code) is no number") }
+        guard !isNumber else { throw failure("the code \(code) is not a number") }
         return Refusal.Service.answer(status: status, code: code, message: message ?? row?.message ?? "Error")
     }
 }

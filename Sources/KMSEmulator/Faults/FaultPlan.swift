@@ -1,7 +1,7 @@
 /// The faults in force. Decides for each request which of them happen.
 ///
 /// Skew, delays and `close-every` go together with anything. Of the other faults, which end the request each in its own
-/// way, the first one that is triggered happens; those behind it don't use up their counts.
+/// way, the first one that is triggered happens; those after it don't use up their counts.
 struct FaultPlan: Sendable {
     private var faults: [(fault: Fault, remaining: Int)]
 
@@ -13,7 +13,7 @@ struct FaultPlan: Sendable {
     struct Outcome: Sendable, Equatable {
         var skewMilliseconds: Int64 = 0
         var delayMilliseconds = 0
-        /// The connection ends behind the answer.
+        /// The connection ends after the answer.
         var closesConnection = false
         var ending: Ending?
 

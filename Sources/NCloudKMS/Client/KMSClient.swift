@@ -27,7 +27,7 @@ public final class KMSClient: Sendable {
     private let clock: any TimeSource
     private let lastCall = Atomic<Int>(0)
 
-    /// - Throws: `SetupError` when libcurl will not do, or the system has no thread or descriptor left. Missing
+    /// - Throws: `SetupError` when libcurl can't be used, or the system has no thread or descriptor left. Missing
     ///   credentials or an unreachable service are errors of calls.
     public convenience init(
         _ configuration: KMSClientConfiguration, clock: any TimeSource = SystemClock(), logger: Logger
