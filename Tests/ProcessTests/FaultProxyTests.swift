@@ -95,18 +95,13 @@ struct FaultProxyTests {
         }
         defer { proxy.stop() }
         _ = try await ServiceProcess.run(endpoint: Self.endpoint, more: ["HTTPS_PROXY": proxy.baseURL]) { process in
-            // It has started by then.
-            _ = try await process.status()
-            let start = SystemClock().now
             for number in 1...8 {
                 try process.beginGetPublicKey(number, #"{"keyTag":"k\#(number)","timeoutMs":1000}"#)
             }
             for answer in try await process.nextFaultAnswers(8) {
                 #expect([1008, 1009].contains(answer.code), "\(answer.message)")
             }
-            // A second after the deadline where there is a processor to spare, and many where there is none. Without a
-            // limit this lasts for as long as the proxy sends.
-            #expect(SystemClock().now - start < .seconds(10))
+            // Without a limit there is no answer for as long as the proxy sends, so the suite's time limit would end this.
         }
     }
 

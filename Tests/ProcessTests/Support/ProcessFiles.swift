@@ -18,6 +18,16 @@ struct ProcessFiles {
         return number
     }
 
+    /// The processor time that its threads have used, in user mode and in the kernel; that of a zombie, too.
+    func processorTime() throws -> Duration {
+        let text = try contents(of: "/proc/\(processID)/stat")
+        // The name in parentheses may hold anything; `utime` and `stime` are the 14th and 15th field (proc_pid_stat(5)).
+        let fields = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ").dropFirst(12)
+        let ticks = fields.prefix(2).compactMap { Int($0) }
+        guard ticks.count == 2 else { throw Unreadable(text: text) }
+        return .seconds(Double(ticks[0] + ticks[1]) / Double(sysconf(CInt(_SC_CLK_TCK))))
+    }
+
     struct ThreadActivity: Equatable {
         var isAsleep: Bool
         var switches: [String]
