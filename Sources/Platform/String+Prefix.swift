@@ -7,4 +7,8 @@ extension String {
         while utf8[end] & 0xC0 == 0x80 { end = utf8.index(before: end) }
         return String(self[..<end])
     }
+
+    /// As much of somebody else's text as an error or a log repeats, 256 bytes: a message is for reading, and must not
+    /// grow with what is wrong in a request, an argument or a file.
+    package var excerpt: String { prefix(utf8Bytes: 256) }
 }

@@ -28,11 +28,11 @@ struct Program: ParsableCommand {
         do throws(PlatformError) {
             try StandardStreams.fillGaps()
         } catch {
-            Exit.now(ConfigurationError("the system refused: \(error)", isUsage: false))
+            Exit.now(unableToServe: ConfigurationError("the system refused: \(error)", isUsage: false))
         }
         // To serve, or to exit with 0, would look as if the command had been carried out.
         guard let arguments = ProcessArguments.strings else {
-            Exit.now(.internalFault("the system did not hand over the command line"))
+            Exit.now(unableToServe: .internalFault("the system did not hand over the command line"))
         }
         do {
             var command = try parseAsRoot(arguments)
@@ -50,8 +50,10 @@ struct Program: ParsableCommand {
             Exit.now(.usage("\(CommandWord(word).message) (--help lists the options)"), asJSON: line.wantsJSON)
         }
         guard exitCode(for: error) == .success else {
-            let message = "\(oneLine(message(for: error))) (--help lists the options)"
-            Exit.now(.usage(message), asJSON: line.wantsJSON)
+            let failure = CommandFailure.usage(
+                "\(oneLine(line.shortening(message(for: error)))) (--help lists the options)")
+            if line.serves { Exit.now(unableToServe: failure) }
+            Exit.now(failure, asJSON: line.wantsJSON)
         }
         do throws(CommandFailure) {
             // Help, the version, completions.

@@ -35,7 +35,7 @@ package enum AnswerTarget: Equatable, Sendable {
         } catch {
             switch self {
             case .stdout: throw .output("stdout", error)
-            case .file(let file): throw .output("-o \(file.path)", error)
+            case .file(let file): throw .output("-o \(file.path.excerpt)", error)
             }
         }
     }

@@ -24,6 +24,19 @@ package struct ArgumentLine: Sendable {
             || zip(rest, rest.dropFirst()).contains { $0 == "--format" && KeyOutput(word: $1) == .json }
     }
 
+    /// Whether the program is to serve, rather than to carry out a command, as far as it can be told.
+    package var serves: Bool { firstWord.map { $0.word == "serve" } ?? true }
+
+    /// A message about the command line with no more of an argument, or of the value of an option, than its beginning, and
+    /// of no more than 1 KiB, however many arguments it repeats.
+    package func shortening(_ message: String) -> String {
+        let values = arguments.compactMap { argument in
+            argument.firstIndex(of: "=").map { String(argument[argument.index(after: $0)...]) }
+        }
+        let long = (arguments + values).filter { $0 != $0.excerpt }
+        return long.reduce(message) { $0.replacing($1, with: $1.excerpt) }.prefix(utf8Bytes: 1_024)
+    }
+
     private static func unknown(_ word: String) -> String? { CommandWord(word).isCommand ? nil : word }
 
     private var firstWord: (word: String, rest: ArraySlice<String>)? {

@@ -21,8 +21,7 @@ package struct CommandWord: Sendable {
 
     /// One line that says what to write instead.
     package var message: String {
-        // It may be anything, and of any length.
-        let shown = "\"\(word.count > 64 ? "\(word.prefix(64))…" : word)\""
+        let shown = "\"\(word.excerpt)\""
         let commands = "the commands are \(Self.commands.joined(separator: ", "))"
         if let method = Self.methods.first(where: { $0.name == word }) {
             guard let command = method.command else {

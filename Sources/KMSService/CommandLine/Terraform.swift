@@ -75,7 +75,7 @@ package enum Terraform {
         for member in members {
             guard let name = Name(rawValue: member.name) else {
                 let names = Name.allCases.map(\.rawValue).joined(separator: " and ")
-                throw .invalidParams(String(member.name.prefix(64)), "is not known; there are \(names)")
+                throw .invalidParams(member.name.excerpt, "is not known; there are \(names)")
             }
             guard known.updateValue(member.value, forKey: name) == nil else {
                 throw .invalidParams(name.rawValue, "must not be there twice")

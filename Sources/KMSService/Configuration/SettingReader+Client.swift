@@ -60,7 +60,7 @@ extension SettingReader {
             _ = try RegularFile(opening: file.path)
         } catch {
             if case .system = error, !source.isFlag { return file }
-            throw ConfigurationError("\(source.origin) \(file.path): \(error)", isUsage: false)
+            throw ConfigurationError("\(source.origin) \(file.path.excerpt): \(error)", isUsage: false)
         }
         return file
     }

@@ -6,15 +6,15 @@ import Platform
 /// A line is written with one system call. The kernel takes one of up to 4 KiB (`PIPE_BUF`) as a whole or not at all, so
 /// a full pipe does not end in half of a line, nor do the lines of two programs that share a pipe mix.
 public final class LogWriter: Sendable {
-    /// Lines that wait for a reader that has stalled; more are dropped.
+    /// Lines that wait for a reader that has stalled; more are dropped. A longer line is taken where nothing waits.
     private static let maximumWaitingBytes = 256 << 10
 
     private struct State: Sendable {
         /// Lines with their ends, oldest first.
         var waiting: [[UInt8]] = []
-        /// So many of them at the front are written.
+        /// How many of them at the front are written.
         var writtenLines = 0
-        /// So many bytes of the next one are written.
+        /// How many bytes of the next one are written.
         var writtenBytes = 0
         /// The bytes of those that are not written.
         var waitingBytes = 0
@@ -37,7 +37,7 @@ public final class LogWriter: Sendable {
     public func write(line: some Collection<UInt8>, notice: (_ dropped: Int) -> [UInt8] = LogWriter.plainNotice) {
         state.withLock { state in
             drain(&state)
-            guard state.waitingBytes + line.count < Self.maximumWaitingBytes else {
+            guard state.waitingBytes == 0 || state.waitingBytes + line.count < Self.maximumWaitingBytes else {
                 state.dropped += 1
                 return
             }

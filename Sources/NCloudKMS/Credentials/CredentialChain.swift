@@ -189,7 +189,11 @@ package struct CredentialChain: Sendable {
         do { read = try SecretFile(reading: path) } catch { return .absent("\(source) (\(error))") }
         file = ReadFile(read, at: path)
         let profile: ProfileFile
-        do { profile = try read.profile(lookup.profile) } catch { throw .credentialsUnusable("\(path), \(error)") }
+        do {
+            profile = try read.profile(lookup.profile)
+        } catch {
+            throw .credentialsUnusable("\(path.excerpt), \(error)")
+        }
         if let credentials = try profile.credentials(source: source) { return .found(credentials) }
         return .absent("\(source) (\(profile.hasProfile ? "no keys in it" : "no such profile"))")
     }

@@ -41,20 +41,26 @@ public struct CredentialLookup: Sendable {
     /// - Throws: `InvalidValue` named `token-file`, `config-file` or `profile`.
     public func verifyNamedPlaces() throws(InvalidValue) {
         if let file = namedTokenFile {
-            do { _ = try SecretFile(reading: file) } catch { throw InvalidValue("token-file", "\(file): \(error)") }
+            do {
+                _ = try SecretFile(reading: file)
+            } catch {
+                throw InvalidValue("token-file", "\(file.excerpt): \(error)")
+            }
         }
         guard namedConfigurationFile != nil || namedProfile != nil else { return }
         let name = namedConfigurationFile != nil ? "config-file" : "profile"
         guard let file = configurationFile else {
-            throw InvalidValue(name, "\(profile) can't be looked up: there is no home directory")
+            throw InvalidValue(name, "\(profile.excerpt) can't be looked up: there is no home directory")
         }
         let hasProfile: Bool
         do {
             hasProfile = try SecretFile(reading: file).profile(profile).hasProfile
         } catch {
-            throw InvalidValue(name, "\(file): \(error)")
+            throw InvalidValue(name, "\(file.excerpt): \(error)")
         }
-        if namedProfile != nil, !hasProfile { throw InvalidValue("profile", "\(profile) is not in \(file)") }
+        if namedProfile != nil, !hasProfile {
+            throw InvalidValue("profile", "\(profile.excerpt) is not in \(file.excerpt)")
+        }
     }
 }
 

@@ -11,8 +11,8 @@ public enum CredentialSource: Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .application: "the application"
         case .environment: "the environment"
-        case .profile(let name, let file): "profile \(name) of \(file)"
-        case .tokenFile(let file): "token file \(file)"
+        case .profile(let name, let file): "profile \(name.excerpt) of \(file.excerpt)"
+        case .tokenFile(let file): "token file \(file.excerpt)"
         case .serverRole(let name): "server role \(name)"
         }
     }

@@ -73,7 +73,7 @@ final class CertificateAuthorities {
     /// - Throws: `KMSError`, 1011, if no server is trusted.
     func inWords() throws(KMSError) -> String {
         switch current() {
-        case .folder(let path): return "those of the system, in \(path)"
+        case .folder(let path): return "those of the system, in \(path.excerpt)"
         case .store(let store):
             let count = store.count == 1 ? "one certificate" : "\(store.count) certificates"
             return "\(count) in \(file.map { "\($0)" } ?? "")"
@@ -138,7 +138,7 @@ extension CertificateAuthorities.Problem {
         case .isDER:
             self.init(
                 "\(name) is in DER form",
-                advice: "convert it to PEM: openssl x509 -inform DER -in \(file.path) -out NEW-FILE")
+                advice: "convert it to PEM: openssl x509 -inform DER -in \(file.path.excerpt) -out NEW-FILE")
         case .hasNoCertificate:
             self.init(
                 "\(name) holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", advice: Self.correction)
@@ -161,7 +161,7 @@ public struct CertificateFile: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The path, and what named it.
-    public var description: String { name.map { "\(path) (\($0))" } ?? path }
+    public var description: String { name.map { "\(path.excerpt) (\($0))" } ?? path.excerpt }
 }
 
 /// Where the system keeps the authorities that it trusts.

@@ -27,7 +27,7 @@ struct Serve: ParsableCommand {
         do throws(PlatformError) {
             try serveToTheEnd(flags)
         } catch {
-            Exit.now(ConfigurationError("the system refused: \(error)", isUsage: false))
+            Exit.now(unableToServe: ConfigurationError("the system refused: \(error)", isUsage: false))
         }
     }
 
@@ -38,7 +38,7 @@ struct Serve: ParsableCommand {
         do {
             configuration = try ServiceConfiguration(flags: flags, environment: .process)
         } catch {
-            Exit.now(error)
+            Exit.now(unableToServe: error)
         }
         let streams = try StandardStreams.takeOver()
         let log = LogWriter(STDERR_FILENO)
@@ -57,7 +57,7 @@ struct Serve: ParsableCommand {
                 configuration, logger: logger, input: streams.input, output: streams.output,
                 stops: stops)
         } catch {
-            Exit.now(error)
+            Exit.now(unableToServe: error)
         }
         let end = service.run()
         end.log(to: logger, log)
@@ -70,7 +70,7 @@ struct Serve: ParsableCommand {
             return StopSource(descriptor: descriptor) { "end of process \(pid), the parent" }
         } catch {
             Exit.now(
-                ConfigurationError(
+                unableToServe: ConfigurationError(
                     "\(Setting.Name.parentPID.flag): the end of process \(pid) can't be watched here: \(error)",
                     isUsage: false))
         }

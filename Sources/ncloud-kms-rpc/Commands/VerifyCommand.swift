@@ -76,7 +76,7 @@ struct VerifyCommand: ParsableCommand {
             return try FileContents.of(path, maximumBytes: Self.maximumSignatureBytes)
         } catch {
             // The same as for every other file that a flag names.
-            throw CommandFailure(ConfigurationError("--signature \(signature): \(error)", isUsage: false))
+            throw CommandFailure(ConfigurationError("--signature \(signature.excerpt): \(error)", isUsage: false))
         }
     }
 
@@ -92,7 +92,7 @@ struct VerifyCommand: ParsableCommand {
                 try FileContents.read(EnvironmentVariables.process.expandingHome(file)) { digest.update($0) }
             }
         } catch {
-            throw .undecided("\(file): \(error)")
+            throw .undecided("\(file.excerpt): \(error)")
         }
         return digest.finish()
     }
@@ -113,7 +113,8 @@ struct VerifyCommand: ParsableCommand {
         }
         guard verdict.isValid || signatureFile.canBeSignature(by: algorithm) else {
             throw .undecided(
-                "--signature \(signature): holds no signature by \(algorithm.rawValue), neither as bytes nor as Base64")
+                "--signature \(signature.excerpt): holds no signature by \(algorithm.rawValue), neither as bytes nor as Base64"
+            )
         }
         return verdict.isValid
     }

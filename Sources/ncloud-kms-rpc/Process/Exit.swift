@@ -5,20 +5,30 @@ import Platform
 ///
 /// At once, without exit handlers: nothing of ours is buffered, and the client's thread may be at work.
 enum Exit {
-    /// Says on stderr, in one line, why there is no answer, and ends the process.
+    /// Says on stderr, in one line, why there is no answer, and ends the process. It waits for a slow reader, as that line
+    /// is all that there is.
     ///
     /// - Parameter asJSON: as `{"error": …}`, for programs.
     static func now(_ failure: CommandFailure, asJSON: Bool = false) -> Never {
-        let line = asJSON ? failure.json : Array("ncloud-kms-rpc: \(failure.line)".utf8)
+        let line = asJSON ? failure.json : line(failure)
+        // Who has closed stderr wants the status alone.
+        try? FileContents.append(line + [UInt8(ascii: "\n")], to: STDERR_FILENO)
+        now(failure.status)
+    }
+
+    /// The same for a service that can't begin, which never waits for stderr.
+    static func now(unableToServe failure: CommandFailure) -> Never {
         let writer = LogWriter(STDERR_FILENO)
-        writer.write(line: line)
+        writer.write(line: line(failure))
         writer.finish()
         now(failure.status)
     }
 
-    static func now(_ error: ConfigurationError) -> Never {
-        now(CommandFailure(error))
+    static func now(unableToServe error: ConfigurationError) -> Never {
+        now(unableToServe: CommandFailure(error))
     }
+
+    private static func line(_ failure: CommandFailure) -> [UInt8] { Array("ncloud-kms-rpc: \(failure.line)".utf8) }
 
     static func now(_ status: ExitStatus) -> Never {
         _exit(status.rawValue)

@@ -103,6 +103,16 @@ import Testing
         #expect(numbers == (0..<500).map { "\($0)" })
     }
 
+    /// The symptom: it was dropped and counted, though the reader was there.
+    @Test func `a line of any length is taken where nothing waits`() throws {
+        let folder = try TemporaryDirectory()
+        let file = try Channel.file("\(folder.path)/log", O_RDWR | O_CREAT)
+        defer { close(file.program) }
+        let line = [UInt8](repeating: UInt8(ascii: "x"), count: 1 << 20)
+        for _ in 0..<2 { LogWriter(file.program).write(line: line) }
+        #expect(lseek(file.program, 0, CInt(SEEK_CUR)) == off_t(2 * (line.count + 1)))
+    }
+
     @Test func `what is no line of the log counts dropped lines in words`() {
         #expect(String(decoding: LogWriter.plainNotice(2), as: UTF8.self).contains("2 log lines"))
     }

@@ -77,6 +77,99 @@ import Testing
         #expect(outcome.status == status, "\(outcome.log)")
     }
 
+    private static let long = String(repeating: "x", count: 100_000)
+
+    /// The symptoms: an error of 100 KB; and of one that was longer when it was escaped, nothing.
+    @Test(arguments: [
+        [String(repeating: "\u{202E}", count: 40_000)], [String(repeating: "/", count: 100_000)], ["k", long],
+        ["k", "--\(long)"], ["k", "--zone=\(long)"], ["k", "--format", long], ["k", "--format=\(long)"],
+        ["k", "-o", "/\(long)"], ["k", "--ca-file", "/\(long)"], ["k", "--config-file", "/\(long)"],
+        ["k", "--token-file", "/\(long)"], ["k", "--profile", long], [String(repeating: "\u{301}", count: 60_000)],
+        ["k", "--key-version", long, "--key-version=\(long)"], (1...20_000).map { "/\($0)" },
+    ])
+    func `an error is short, whatever it repeats of the command line`(_ arguments: [String]) async throws {
+        let kms = try EmulatedKMS()
+        let outcome = try await ServiceProcess.output(of: ["get-public-key"] + arguments, environment: kms.environment)
+        #expect(outcome.logLines.count == 1, "\(outcome.log.utf8.count) bytes")
+        #expect(outcome.log.utf8.count < 4_096)
+        #expect([64, 66, 74, 78].contains(outcome.status), "\(outcome.log.prefix(500))")
+    }
+
+    @Test(arguments: [
+        "NCLOUD_KMS_CA_FILE", "NCLOUD_KMS_TOKEN_FILE", "NCLOUD_PROFILE", "NCLOUD_CONFIG_FILE", "NCLOUD_KMS_ENDPOINT",
+        "HTTPS_PROXY", "NCLOUD_KMS_PROXY",
+    ])
+    func `an error is short, whatever it repeats of a variable`(_ variable: String) async throws {
+        let outcome = try await ServiceProcess.output(
+            of: ["get-public-key", "k", "--max-attempts", "1", "--endpoint", "http://127.0.0.1:9"],
+            environment: [variable: "/\(Self.long)"])
+        #expect((1..<4_096).contains(outcome.log.utf8.count), "\(outcome.log.utf8.count) bytes")
+        #expect(outcome.logLines.count == 1)
+    }
+
+    @Test func `the other commands' errors are short, too`() async throws {
+        let kms = try EmulatedKMS()
+        for arguments in [
+            [Self.long], ["verify", "k", "--algorithm", "PS256", "--signature", Self.long, "/dev/null"],
+            ["verify", "k", "--algorithm", "PS256", "--signature", "/dev/null", Self.long],
+        ] {
+            let outcome = try await ServiceProcess.output(of: arguments, environment: kms.environment)
+            #expect((1..<4_096).contains(outcome.log.utf8.count), "\(outcome.log.utf8.count) bytes")
+            #expect([2, 64, 78].contains(outcome.status))
+        }
+    }
+
+    /// A terminal that takes nothing, as after ctrl-S, and a descriptor of it to have it go on, as after ctrl-Q.
+    private static func stoppedTerminal() throws -> (channel: Channel, control: CInt) {
+        let terminal = try Channel.terminal()
+        guard let control = Descriptors.privateCopy(of: terminal.program), tcflow(control, TCOOFF) == 0 else {
+            throw PlatformError("tcflow")
+        }
+        return (terminal, control)
+    }
+
+    /// The symptom: the one line was dropped.
+    @Test(arguments: [["get-public-key", "a/b"], ["verify"], ["docter"], ["get-public-key", "k", "--format", "xml"]])
+    func `an error waits for a terminal that is stopped`(_ arguments: [String]) async throws {
+        let (errors, control) = try Self.stoppedTerminal()
+        let outcome = try await ServiceProcess.run(arguments: arguments, errors: errors, readsLog: false) { process in
+            // It has come to its error.
+            _ = try await ProcessFiles(processID: process.processID).settled()
+            tcflow(control, TCOON)
+            close(control)
+            return try await onOwnThread {
+                var text: [UInt8] = []
+                var buffer = [UInt8](repeating: 0, count: 4_096)
+                while true {
+                    let count = read(errors.ours, &buffer, buffer.count)
+                    guard count > 0 else { return String(decoding: text, as: UTF8.self) }
+                    text += buffer[..<count]
+                }
+            }
+        }
+        #expect(outcome.result.hasPrefix("ncloud-kms-rpc: "), "\(outcome.result)")
+        #expect(outcome.status == 64)
+    }
+
+    @Test(arguments: [["--no-such-flag"], ["--max-batch", "0"], ["serve", "--zone", "moon"], ["serve", "surplus"]])
+    func `a service that can't begin waits for nobody to read why`(_ arguments: [String]) async throws {
+        let (errors, control) = try Self.stoppedTerminal()
+        defer { close(control) }
+        let outcome = try await ServiceProcess.run(arguments: arguments, errors: errors, readsLog: false) {
+            try await $0.waitForEnd()
+        }
+        #expect(outcome.status == 64)
+    }
+
+    @Test func `an error that nobody can read is its status alone`() async throws {
+        let errors = try Channel.pipeFromProgram()
+        close(errors.ours)
+        let outcome = try await ServiceProcess.run(
+            arguments: ["get-public-key", "a/b"], errors: Channel(program: errors.program), readsLog: false
+        ) { try await $0.waitForEnd() }
+        #expect(outcome.status == 64)
+    }
+
     @Test(arguments: [
         ["--help"], ["--version"], ["help"], ["help", "verify"], ["verify", "--help"],
         ["--generate-completion-script", "bash"],
