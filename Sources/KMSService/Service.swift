@@ -23,6 +23,8 @@ public struct Service: Sendable {
                 Connection.Configuration(
                     input: input, output: output, framing: configuration.framingValue,
                     maximumBatchCount: configuration.maximumBatchCount,
+                    limitNames: Connection.LimitNames(
+                        messageBytes: Setting.Name.maxMessageBytes.flag, batchCount: Setting.Name.maxBatch.flag),
                     maximumInFlight: configuration.maximumInFlight, stopDescriptors: stops.map(\.descriptor),
                     report: { logger.report($0) }),
                 methods: Self.methods(zone: configuration.zone, client: client))

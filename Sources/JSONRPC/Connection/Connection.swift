@@ -9,8 +9,8 @@ import Platform
 /// ```
 ///
 /// One thread, the caller of `run`, reads, cuts, parses and starts calls, and answers at once what it can. Calls finish
-/// on any thread: the answer is queued whole, and written by whoever queued it, at once or behind `writingTogether`, as
-/// far as that goes without waiting; the loop writes the rest. What both sides touch is `State`, under the one lock.
+/// on any thread: the answer is queued whole, and written by whoever queued it, at once or at the end of `writingTogether`,
+/// as far as that goes without waiting; the loop writes the rest. What both sides touch is `State`, under the one lock.
 public final class Connection: Sendable {
     public struct Configuration: Sendable {
         /// The descriptor to read from. Its flags are left alone.
@@ -20,6 +20,8 @@ public final class Connection: Sendable {
         public var framing: any Framing
         /// The members that a batch may have, ≥ 1.
         public var maximumBatchCount: Int
+        /// What the errors call the limits, as users know them.
+        public var limitNames: LimitNames
         /// The calls that may be in flight at once, ≥ 1; beyond that nothing is read.
         public var maximumInFlight: Int
         /// Descriptors that become readable when the connection is to end soon: signals, the end of a parent process.
@@ -31,17 +33,32 @@ public final class Connection: Sendable {
 
         public init(
             input: CInt, output: CInt, framing: any Framing, maximumBatchCount: Int = 1_000,
-            maximumInFlight: Int = 1_024, stopDescriptors: [CInt] = [], clock: any TimeSource = SystemClock(),
+            limitNames: LimitNames = LimitNames(), maximumInFlight: Int = 1_024, stopDescriptors: [CInt] = [],
+            clock: any TimeSource = SystemClock(),
             report: @escaping @Sendable (ConnectionEvent) -> Void = { _ in }
         ) {
             self.input = input
             self.output = output
             self.framing = framing
             self.maximumBatchCount = maximumBatchCount
+            self.limitNames = limitNames
             self.maximumInFlight = maximumInFlight
             self.stopDescriptors = stopDescriptors
             self.clock = clock
             self.report = report
+        }
+    }
+
+    /// What the errors call the limits that a message exceeds: the settings that change them.
+    public struct LimitNames: Sendable {
+        /// Of the bytes of a message.
+        public var messageBytes: String
+        /// Of the members of a batch.
+        public var batchCount: String
+
+        public init(messageBytes: String = "the maximum", batchCount: String = "the maximum") {
+            self.messageBytes = messageBytes
+            self.batchCount = batchCount
         }
     }
 
@@ -132,7 +149,7 @@ public final class Connection: Sendable {
         return ended
     }
 
-    /// Writes the answers to all calls that `body` finishes on this thread together, behind it: one system call in place
+    /// Writes the answers to all calls that `body` finishes on this thread together, after it: one system call in place
     /// of many. One thread at a time can have this; what another finishes meanwhile is written at once.
     public func writingTogether(_ body: () -> Void) {
         let isCollecting = state.withLock { state in
@@ -172,7 +189,7 @@ public enum ConnectionEvent: Sendable, Equatable {
     case responseDropped
     /// A notification that can't be obeyed, and why.
     case notificationDropped(RPCError)
-    /// A request that is none, and the error that it was answered with.
+    /// A message that is not a valid request, and the error that it was answered with.
     case refused(RPCError)
     /// Reading failed with that error number; taken for the end of the input.
     case inputFailed(CInt)

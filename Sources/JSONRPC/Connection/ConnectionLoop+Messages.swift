@@ -5,10 +5,10 @@ import Platform
 struct BatchCursor {
     /// Its key in `Connection.State.batches`.
     let number: Int
-    /// Where the batch lies in the input, and how much to consume behind its last member.
+    /// Where the batch lies in the input, and how much to consume after its last member.
     let range: Range<Int>
     let consumed: Int
-    /// Behind the last member that was started, from the start of the batch.
+    /// The end of the last member that was started, from the start of the batch.
     var offset: Int
 }
 
@@ -56,7 +56,8 @@ extension ConnectionLoop {
         let maximum = connection.configuration.maximumBatchCount
         guard count > 0 else { return refuse(.invalidRequest("a batch has at least one member")) }
         guard count <= maximum else {
-            return refuse(.invalidRequest("a batch of \(count) is longer than --max-batch, \(maximum)"))
+            let name = connection.configuration.limitNames.batchCount
+            return refuse(.invalidRequest("a batch of \(count) is longer than \(name), \(maximum)"))
         }
         let number = takeNumber()
         connection.state.withLock { $0.batches[number] = BatchAnswers() }

@@ -101,9 +101,9 @@ struct ConnectionLoop: ~Copyable {
             case .message(let range, let consumed):
                 adoptStyle()
                 dispatch(UnsafeBufferPointer(rebasing: input.bytes[range]), from: range.lowerBound, consumed: consumed)
-            case .refuse(let error, let consumed):
+            case .tooLong(let maximum, let consumed):
                 adoptStyle()
-                refuse(error)
+                refuse(.invalidRequest("it is longer than \(configuration.limitNames.messageBytes), \(maximum) bytes"))
                 input.consume(consumed)
             case .stop(let error):
                 adoptStyle()

@@ -52,7 +52,7 @@ struct InputBuffer: ~Copyable {
         }
     }
 
-    /// The room for a whole read behind the bytes. Doubles when they fill most of the buffer, so that every byte is moved a
+    /// The room for a whole read after the bytes. Doubles when they fill most of the buffer, so that every byte is moved a
     /// constant number of times on average. Nil, with everything as it was, if there is no memory for more.
     private mutating func makeRoom() -> UnsafeMutableRawBufferPointer? {
         let count = end - start

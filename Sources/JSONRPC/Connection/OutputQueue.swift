@@ -9,7 +9,7 @@ struct OutputQueue: Sendable {
 
     /// Never empty: answers are appended to the last one, and written from the first.
     private var chunks: [[UInt8]] = [[]]
-    /// So many bytes at the front of the first chunk are written.
+    /// How many bytes at the front of the first chunk are written.
     private var written = 0
 
     /// Bytes not written yet.

@@ -43,7 +43,9 @@ public struct AutomaticFraming: Framing {
             case .message: break
             }
             let start = bytes.prefix(Self.prefix.count)
-            let matches = start.map(\.asciiLowercased).elementsEqual(Self.prefix.prefix(start.count))
+            let matches =
+                !filler.isIndented
+                && start.map(\.asciiLowercased).elementsEqual(Self.prefix.prefix(start.count))
             if matches, start.count < Self.prefix.count, !isEnd { return .incomplete }
             choice =
                 matches && start.count == Self.prefix.count

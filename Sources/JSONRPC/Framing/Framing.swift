@@ -18,26 +18,20 @@ public protocol Framing: Sendable {
 public enum FramingStep: Equatable, Sendable {
     /// Come again with more bytes; at the end of the stream: there is nothing more.
     case incomplete
-    /// Consume so many bytes, which carry no message.
+    /// Consume that many bytes, which carry no message.
     case skip(Int)
     /// A message: its bytes, and how many to consume when it has been dealt with.
     case message(Range<Int>, consumed: Int)
-    /// Answer with the error and go on behind the consumed bytes.
-    case refuse(RPCError, consumed: Int)
+    /// Refuse a message of more than the maximum, in bytes, and go on after the consumed bytes.
+    case tooLong(maximum: Int, consumed: Int)
     /// Answer with the error; the rest of the stream can't be read.
     case stop(RPCError)
 }
 
 /// What stands around an answer.
 public enum FrameStyle: Sendable {
-    /// LF behind it.
+    /// LF after it.
     case line
     /// `Content-Length` headers before it, as the Language Server Protocol has them.
     case headers
-}
-
-extension RPCError {
-    static func tooLong(_ maximumMessageBytes: Int) -> RPCError {
-        .invalidRequest("it is longer than --max-message-bytes, \(maximumMessageBytes) bytes")
-    }
 }

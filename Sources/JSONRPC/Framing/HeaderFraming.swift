@@ -4,14 +4,14 @@ import Platform
 /// "Base Protocol"). Other headers are ignored; lines end with CR LF, and LF alone is tolerated, as are blank lines between
 /// messages and a byte order mark at the very start.
 public struct HeaderFraming: Framing {
-    /// A header block of ours is 30 bytes; one that is so much longer is no header block.
+    /// A header block of ours is 30 bytes; one that is longer than this is not a header block.
     static let maximumHeaderBytes = 8 << 10
 
     let maximumMessageBytes: Int
     /// What stands before a header block.
     private var filler: StreamFiller
-    /// Of the header block at the front, while its end has not come: so much was searched, and where its last line
-    /// begins.
+    /// Of the header block at the front, while its end has not come: how many bytes were searched, and where its last
+    /// line begins.
     private var searched = 0
     private var lineStart = 0
     /// The body of the message at the front, once its headers were read.
@@ -43,6 +43,7 @@ public struct HeaderFraming: Framing {
             case .incomplete: return .incomplete
             case .message: break
             }
+            guard !filler.isIndented else { return .stop(.badFrame("white space stands before its headers")) }
         }
 
         guard let block = headerBlock(in: bytes) else {
@@ -53,7 +54,7 @@ public struct HeaderFraming: Framing {
             let length = try Self.contentLength(in: bytes[block.headers])
             if length > maximumMessageBytes {
                 bytesToSkip = length
-                return .refuse(.tooLong(maximumMessageBytes), consumed: block.end)
+                return .tooLong(maximum: maximumMessageBytes, consumed: block.end)
             }
             return step(forBody: (block.end, length), in: bytes, isEnd: isEnd)
         } catch {
@@ -73,7 +74,7 @@ public struct HeaderFraming: Framing {
         return body.count == 0 ? .skip(end) : .message(body.start..<end, consumed: end)
     }
 
-    /// The header lines, and the end of the empty line behind them; nil while that has not come.
+    /// The header lines, and the end of the empty line after them; nil while that has not come.
     private mutating func headerBlock(
         in bytes: UnsafeBufferPointer<UInt8>
     ) -> (headers: Range<Int>, end: Int)? {

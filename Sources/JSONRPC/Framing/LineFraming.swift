@@ -7,7 +7,7 @@ public struct LineFraming: Framing {
 
     /// For the byte order mark: blank lines are lines here.
     private var filler: StreamFiller
-    /// So many bytes at the front are known to hold no LF.
+    /// How many bytes at the front are known to hold no LF.
     private var searched = 0
     /// Inside a line that was refused: its rest is dropped as it comes, so that it takes no memory.
     private var isSkipping = false
@@ -43,7 +43,7 @@ public struct LineFraming: Framing {
         if bytes.count - 1 > maximumMessageBytes {
             searched = 0
             isSkipping = true
-            return .refuse(.tooLong(maximumMessageBytes), consumed: bytes.count)
+            return .tooLong(maximum: maximumMessageBytes, consumed: bytes.count)
         }
         if isEnd, !bytes.isEmpty {
             searched = 0
@@ -58,7 +58,7 @@ public struct LineFraming: Framing {
     ) -> FramingStep {
         var end = lineEnd
         if end > 0, bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
-        if end > maximumMessageBytes { return .refuse(.tooLong(maximumMessageBytes), consumed: consumed) }
+        if end > maximumMessageBytes { return .tooLong(maximum: maximumMessageBytes, consumed: consumed) }
         let isBlank = bytes[..<end].allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
         return isBlank ? .skip(consumed) : .message(0..<end, consumed: consumed)
     }

@@ -1,13 +1,11 @@
 import Platform
 
 /// What may stand before a message and means nothing: a byte order mark at the very start of the stream, and lines of
-/// white space, as editors' clients and people who try things by hand leave between messages.
+/// white space, as editors' clients and people who try things by hand leave between messages. It is consumed as it comes,
+/// so it takes no memory, however long it is.
 struct StreamFiller: Sendable {
-    /// White space without the end of its line is kept up to here, as nothing tells yet what it belongs to.
-    static let maximumPendingBytes = 8 << 10
-
     enum Step: Equatable {
-        /// Consume so many bytes, which mean nothing.
+        /// Consume that many bytes, which mean nothing.
         case skip(Int)
         /// More bytes decide.
         case incomplete
@@ -16,8 +14,8 @@ struct StreamFiller: Sendable {
     }
 
     private var isStreamStart = true
-    /// So many bytes at the front are known to be white space without the end of a line.
-    private var searched = 0
+    /// Whether white space was consumed that stands before the message on its line.
+    private(set) var isIndented = false
 
     /// - Parameters:
     ///   - bytes: everything that was not consumed, which does not begin inside a message.
@@ -25,21 +23,20 @@ struct StreamFiller: Sendable {
     mutating func next(in bytes: UnsafeBufferPointer<UInt8>, isEnd: Bool) -> Step {
         let start = nextAtStart(in: bytes, isEnd: isEnd)
         guard start == .message else { return start }
-        for index in searched..<bytes.count {
-            switch bytes[index] {
-            case UInt8(ascii: "\n"):
-                searched = 0
-                return .skip(index + 1)
-            case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"): continue
-            default:
-                searched = 0
-                return .message
-            }
+        var end = 0
+        while end < bytes.count, Self.isWhiteSpace(bytes[end]) {
+            isIndented = bytes[end] != UInt8(ascii: "\n")
+            end += 1
         }
-        guard bytes.count <= Self.maximumPendingBytes else { return .message }
-        searched = isEnd ? 0 : bytes.count
-        // At the end, a blank line may lack its end as any other may.
-        return isEnd && !bytes.isEmpty ? .skip(bytes.count) : .incomplete
+        if end > 0 { return .skip(end) }
+        return bytes.isEmpty ? .incomplete : .message
+    }
+
+    private static func isWhiteSpace(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"), UInt8(ascii: "\n"): true
+        default: false
+        }
     }
 
     /// As `next`, for the byte order mark alone.

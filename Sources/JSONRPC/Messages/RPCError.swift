@@ -77,7 +77,7 @@ extension RPCError {
             details: [Member("reason", .string("\(error)"))])
     }
 
-    /// The frame around the text can't be read, so nothing behind it can.
+    /// The frame around the text can't be read, so nothing after it can.
     public static func badFrame(_ reason: String) -> RPCError {
         RPCError(
             .parseError, "The frame can't be read: \(reason). The stream ends here, since it is out of step.",
@@ -94,7 +94,7 @@ extension RPCError {
     public static func methodNotFound(_ method: String) -> RPCError {
         RPCError(
             .methodNotFound, "There is no method of that name; rpc.discover lists the ones that there are.",
-            details: [Member("reason", .string(excerpt(method)))])
+            details: [Member("reason", .string(method.excerpt))])
     }
 
     /// - Parameters:
@@ -116,14 +116,10 @@ extension RPCError {
         return RPCError(
             .invalidParams, "params names a parameter that this method does not have; it takes: \(list).",
             details: [
-                Member("parameter", .string(excerpt(name))),
+                Member("parameter", .string(name.excerpt)),
                 Member("reason", .string("is not a parameter of this method, which takes: \(list)")),
             ])
     }
-
-    /// As much of a request's own text as an answer repeats: an error is for reading, and must not grow with what is
-    /// wrong in the request.
-    private static func excerpt(_ text: String) -> String { text.prefix(utf8Bytes: 256) }
 
     /// A fault of ours.
     public static func internalError(_ reason: String) -> RPCError {

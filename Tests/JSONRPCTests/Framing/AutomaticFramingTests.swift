@@ -15,9 +15,9 @@ import Testing
             ("\u{FEFF}Content-Length: 2\r\n\r\nab", [.message("ab")], .headers),
             ("\u{FEFF}\r\n \nContent-Length: 2\r\n\r\nab", [.message("ab")], .headers),
             ("\u{FEFF}\n\u{FEFF}{}\n", [.message("\u{FEFF}{}")], .line), ("\u{FEFF}", [], .line), (" \n ", [], .line),
-            ("\n \u{FEFF}Content-Length: 2\n", [.message(" \u{FEFF}Content-Length: 2")], .line),
-            (" \r\n {}\n", [.message(" {}")], .line),
-            (" Content-Length: 2\n", [.message(" Content-Length: 2")], .line),
+            ("\n \u{FEFF}Content-Length: 2\n", [.message("\u{FEFF}Content-Length: 2")], .line),
+            (" \r\n {}\n", [.message("{}")], .line),
+            (" Content-Length: 2\n", [.message("Content-Length: 2")], .line),
             ("\u{FEFF}{}\n", [.message("{}")], .line),
             ("Content-Length: 2\r\n\r\nab", [.message("ab")], .headers),
             ("CONTENT-length: 2\r\n\r\nab", [.message("ab")], .headers),
@@ -38,5 +38,23 @@ import Testing
             rest.removeFirst(count)
         }
         #expect(framing.style == style)
+    }
+
+    /// The symptom: more than 8 KiB of white space on one line decided for lines.
+    @Test(
+        arguments: [
+            ("\nContent-Length: 2\r\n\r\nab", .message("ab"), .headers), ("\n{}\n", .message("{}"), .line),
+            ("{}\n", .message("{}"), .line), ("Content-Length: 2\n", .message("Content-Length: 2"), .line),
+        ] as [(String, Frame, FrameStyle)])
+    func `white space before the first message is skipped in either form, and takes no memory`(
+        first: String, expected: Frame, style: FrameStyle
+    ) {
+        for count in [8_191, 8_192, 8_193, 100_000] {
+            let input = Array((String(repeating: " \t\r ", count: count / 4 + 1) + first).utf8)
+            let cuts = Array(stride(from: 0, to: input.count, by: 100))
+            let result = frames(of: input, cutAt: cuts, AutomaticFraming(maximumMessageBytes: 100))
+            #expect(result.frames == [expected])
+            #expect(result.mostHeld <= 200)
+        }
     }
 }

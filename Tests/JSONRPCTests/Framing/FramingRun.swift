@@ -39,9 +39,9 @@ func frames(
                 precondition(consumed > 0)
                 frames.append(.message(String(decoding: held[range], as: UTF8.self)))
                 held.removeFirst(consumed)
-            case .refuse(let error, let consumed):
+            case .tooLong(_, let consumed):
                 precondition(consumed > 0)
-                frames.append(.refusal(error.code))
+                frames.append(.refusal(-32600))
                 held.removeFirst(consumed)
             case .stop(let error):
                 frames.append(.stop(error.code))

@@ -100,6 +100,16 @@ import Testing
         #expect(frames(of: input, HeaderFraming(maximumMessageBytes: .max)) == [.stop(-32700)])
     }
 
+    /// The symptom: it was taken for a header block that is too long.
+    @Test func `white space between messages takes no memory, however long it is`() {
+        let gap = String(repeating: " \t", count: 50_000)
+        let input = Array("Content-Length: 1\n\na\(gap)\r\nContent-Length: 1\n\nb\(gap)Content-Length: 1\n\nc".utf8)
+        let cuts = Array(stride(from: 0, to: input.count, by: 10))
+        let result = frames(of: input, cutAt: cuts, HeaderFraming(maximumMessageBytes: 100))
+        #expect(result.frames == [.message("a"), .message("b"), .stop(-32700)])
+        #expect(result.mostHeld < 100)
+    }
+
     @Test func `a body that is too long takes no memory`() {
         let body = Array(repeating: UInt8(ascii: "x"), count: 100_000)
         let input = Array("Content-Length: 100000\r\n\r\n".utf8) + body + Array("Content-Length: 2\r\n\r\nab".utf8)
