@@ -116,13 +116,22 @@ public struct StopSource: Sendable {
 }
 
 extension Logger {
+    /// The sentence alone does not repeat the name of a parameter or method that there is not.
+    private static func metadata(of error: RPCError) -> Logger.Metadata {
+        var metadata: Logger.Metadata = ["error": "\(error.message)"]
+        for detail in error.details where ["parameter", "reason"].contains(detail.name) {
+            if case .string(let text) = detail.value { metadata[detail.name] = "\(text.excerpt)" }
+        }
+        return metadata
+    }
+
     /// The lines that a connection's events make.
     fileprivate func report(_ event: ConnectionEvent) {
         switch event {
         case .responseDropped:
             warning("a response was dropped: nothing was asked")
         case .notificationDropped(let error):
-            warning("a notification was dropped", metadata: ["error": "\(error.message)"])
+            warning("a notification was dropped", metadata: Self.metadata(of: error))
         case .refused(let error):
             debug("a message was refused", metadata: ["error": "\(error.message)"])
         case .inputFailed(let number):

@@ -38,6 +38,19 @@ import Testing
         #expect(outcome.status == 0)
     }
 
+    /// The symptom: the sentence alone, which does not say which name is wrong.
+    @Test func `the line of a notification that was dropped says what is wrong in it`() async throws {
+        let long = String(repeating: "x", count: 300)
+        let outcome = try await ServiceProcess.answers(
+            to: #"{"jsonrpc":"2.0","method":"getStatus","params":{"\u202ekey":1}}"# + "\n"
+                + #"{"jsonrpc":"2.0","method":"\#(long)"}"# + "\n",
+            arguments: ["--log-format", "text"])
+        let lines = outcome.logLines.filter { $0.contains("a notification was dropped") }
+        #expect(lines.count == 2, "\(outcome.log)")
+        #expect(lines.first?.contains(#" parameter=\u{202e}key reason="is not a parameter"#) == true, "\(outcome.log)")
+        #expect(lines.last?.hasSuffix(" reason=\(long.prefix(256))") == true, "\(outcome.log)")
+    }
+
     @Test func `stderr carries log lines and nothing else`() async throws {
         let outcome = try await ServiceProcess.answers(to: "rubbish\n\(Lines.probe(1))\n")
         #expect(outcome.logLines.count == 2)
