@@ -116,10 +116,12 @@ public final class Connection: Sendable {
 
     // MARK: Calls, from any thread
 
-    /// - Parameter size: the bytes of its id and parameters.
-    func register(_ call: Call, size: Int, adding counters: ConnectionCounters) {
+    /// - Parameters:
+    ///   - size: the bytes of its id and parameters.
+    ///   - isLocal: as `Method.isLocal`.
+    func register(_ call: Call, size: Int, isLocal: Bool, adding counters: ConnectionCounters) {
         state.withLock { state in
-            state.inFlight.insert(call, size: size)
+            state.inFlight.insert(call, size: size, isLocal: isLocal)
             state.counters.add(counters)
         }
     }

@@ -125,7 +125,7 @@ extension ConnectionLoop {
             place: place(request.id, batch), connection: connection)
         let size = (request.id?.range.count ?? 0) + (request.params?.range.count ?? 0)
         // With what was counted so far: the call may ask for it.
-        connection.register(call, size: size, adding: answerCounters)
+        connection.register(call, size: size, isLocal: type(of: method).isLocal, adding: answerCounters)
         answerCounters = ConnectionCounters()
         do {
             try method.start(call, params)

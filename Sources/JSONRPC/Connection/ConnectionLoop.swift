@@ -184,7 +184,8 @@ struct ConnectionLoop: ~Copyable {
             state.isLoopWaiting = true
             state.wakesOnFinish = wakesOnFinish
             let work = Lifecycle.Work(
-                inFlight: state.inFlight.count, hasInput: hasInput, unwritten: state.output.count,
+                inFlight: state.inFlight.count, localInFlight: state.inFlight.localCount, hasInput: hasInput,
+                unwritten: state.output.count,
                 lastAnswer: state.lastAnswer)
             return (work, state.outputError)
         }

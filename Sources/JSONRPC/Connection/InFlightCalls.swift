@@ -30,6 +30,7 @@ struct InFlightCall: Sendable {
     let call: Call
     /// The bytes of its id and parameters.
     let size: Int
+    let isLocal: Bool
     var abort: (@Sendable () -> Void)?
 }
 
@@ -59,11 +60,16 @@ struct InFlightCalls: Sendable {
     private(set) var bytes = 0
 
     var count: Int { calls.count }
+    /// Those that wait for nobody (`Method.isLocal`).
+    private(set) var localCount = 0
 
-    /// - Parameter size: the bytes of its id and parameters.
-    mutating func insert(_ call: Call, size: Int) {
-        calls[call.number] = InFlightCall(call: call, size: size)
+    /// - Parameters:
+    ///   - size: the bytes of its id and parameters.
+    ///   - isLocal: as `Method.isLocal`.
+    mutating func insert(_ call: Call, size: Int, isLocal: Bool = false) {
+        calls[call.number] = InFlightCall(call: call, size: size, isLocal: isLocal)
         bytes += size
+        if isLocal { localCount += 1 }
         if let id = call.requestID { numbersByID[id, default: Numbers()].insert(call.number) }
     }
 
@@ -71,8 +77,9 @@ struct InFlightCalls: Sendable {
     mutating func remove(_ call: Call) -> InFlightCall? {
         guard let ended = calls.removeValue(forKey: call.number) else { return nil }
         bytes -= ended.size
+        if ended.isLocal { localCount -= 1 }
         if let id = call.requestID, let index = numbersByID.index(forKey: id) {
-            // In place: a copy of a large set for each call of a large number would take for ever.
+            // In place: copying a large set for each of many calls would take time that grows with their square.
             numbersByID.values[index].remove(call.number)
             if numbersByID.values[index].isEmpty { numbersByID.remove(at: index) }
         }

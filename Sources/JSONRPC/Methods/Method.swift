@@ -8,6 +8,10 @@ public protocol Method: Sendable {
     /// The parameters that there are, in the order of their positions.
     static var parameterNames: [String] { get }
 
+    /// Whether a call ends soon whatever others do, since it waits for nothing outside of the process. Such calls are
+    /// finished before the connection ends on `exit`, which drops those that may wait for a network.
+    static var isLocal: Bool { get }
+
     /// Answers a request at once if that takes neither waiting nor long work: appends the result's JSON to `json` and
     /// returns true. Else it appends nothing and returns false, and `start` follows. For the hot path: it is called on
     /// the connection's thread, and nothing was copied or allocated for it.
@@ -25,6 +29,8 @@ public protocol Method: Sendable {
 
 extension Method {
     public static var parameterNames: [String] { [] }
+
+    public static var isLocal: Bool { false }
 
     public func answerAtOnce(_ params: RawParameters?, arrival: Instant, into json: inout [UInt8]) -> Bool { false }
 }

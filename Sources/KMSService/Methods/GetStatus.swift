@@ -6,6 +6,8 @@ import Platform
 /// `getStatus`: what the process has done and what it uses, for people and for monitoring. Never a secret.
 struct GetStatus: Method {
     let name = "getStatus"
+    /// The client's thread answers, which never waits.
+    static let isLocal = true
 
     private let zone: Zone
     private let client: KMSClient

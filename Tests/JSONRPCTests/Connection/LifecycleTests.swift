@@ -7,9 +7,11 @@ import Testing
     private let start = Instant(nanoseconds: 1_000_000_000_000)
 
     private func work(
-        inFlight: Int = 0, hasInput: Bool = false, unwritten: Int = 0, lastAnswer: Instant = Instant(nanoseconds: 0)
+        inFlight: Int = 0, local: Int = 0, hasInput: Bool = false, unwritten: Int = 0,
+        lastAnswer: Instant = Instant(nanoseconds: 0)
     ) -> Lifecycle.Work {
-        Lifecycle.Work(inFlight: inFlight, hasInput: hasInput, unwritten: unwritten, lastAnswer: lastAnswer)
+        Lifecycle.Work(
+            inFlight: inFlight, localInFlight: local, hasInput: hasInput, unwritten: unwritten, lastAnswer: lastAnswer)
     }
 
     private var everyWork: [Lifecycle.Work] {
@@ -95,6 +97,19 @@ import Testing
         }
     }
 
+    /// The symptom: a `getStatus` before the `exit` in the same write was dropped.
+    @Test func `exit waits for the calls that wait for nobody, and then drops the others`() {
+        var lifecycle = Lifecycle()
+        lifecycle.exit()
+        #expect(lifecycle.verdict(now: start, work(inFlight: 1, local: 1)) == .run(until: nil))
+        #expect(lifecycle.verdict(now: start, work(inFlight: 3, local: 1, unwritten: 1)) == .run(until: nil))
+        #expect(lifecycle.verdict(now: start, work(inFlight: 2)) == .dropInFlight)
+        // No longer than a signal allows.
+        lifecycle.terminate(by: 9, now: start)
+        #expect(lifecycle.verdict(now: start, work(inFlight: 1, local: 1)) == .run(until: start + .seconds(1)))
+        #expect(lifecycle.verdict(now: start + .seconds(1), work(inFlight: 1, local: 1)) == .exit)
+    }
+
     /// The symptom: a flood of input that was read before the signal was dealt with to its end, however long that took.
     @Test func `after a signal the input that was read is dealt with, no longer than the grace`() {
         var lifecycle = Lifecycle()
@@ -131,7 +146,7 @@ import Testing
         #expect(lifecycle.verdict(now: start, work(inFlight: 1)) == .exit)
     }
 
-    @Test func `after shutdown it lingers two seconds behind the last answer`() {
+    @Test func `after shutdown it lingers two seconds after the last answer`() {
         var lifecycle = Lifecycle()
         lifecycle.shutDown(now: start)
         #expect(!lifecycle.inputHasEnded)
@@ -150,7 +165,7 @@ import Testing
 
     /// The symptom: a `shutdown` that is a notification, or one whose batch is not answered yet, ended the process at
     /// once when the last answer was long ago.
-    @Test func `it lingers behind the shutdown itself if no answer came after it`() {
+    @Test func `it lingers after the shutdown itself if no answer came after it`() {
         var lifecycle = Lifecycle()
         lifecycle.shutDown(now: start)
         #expect(lifecycle.verdict(now: start, work()) == .run(until: start + .seconds(2)))

@@ -4,6 +4,14 @@ import Testing
 
 /// Spec page 02, Process: "stdin ends" and "stdout closed by the reader".
 @Suite(.timeLimit(.minutes(5))) struct EndOfInputTests {
+    /// The symptom: the answers were lost, as those are of calls that wait for the service.
+    @Test func `getStatus and exit in one write: every answer is there`() async throws {
+        let text = (1...5).map { Lines.request($0, "getStatus") + "\n" }.joined()
+        let outcome = try await ServiceProcess.answers(to: text + #"{"jsonrpc":"2.0","method":"exit"}"# + "\n")
+        #expect(try WireAnswer.all(outcome.result).map(\.id) == ["1", "2", "3", "4", "5"])
+        #expect(outcome.status == 0)
+    }
+
     @Test func `what is in flight at the end of the input is answered`() async throws {
         let outcome = try await EmulatedKMS.with(faults: ["delay=100"]) { kms in
             let keys = ["demo-rsa", "demo-ec", "demo-aes", "nobody"]
