@@ -46,7 +46,7 @@ extension KMSEngine {
 
     func logDistrust() {
         logger.warning(
-            "an answer came that nobody had asked for; it was dropped, and for a minute no connection is used twice",
+            "more than one answer came to a request; the others were dropped, and for a minute no connection is used twice",
             metadata: ["endpoint": "\(service.baseURL)"])
     }
 

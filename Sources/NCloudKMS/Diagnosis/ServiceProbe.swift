@@ -116,7 +116,7 @@ package struct ServiceProbe {
         _ = try multi.start(request)
         while true {
             if let completion = try multi.perform().first { return try completion.outcome.get() }
-            // Until libcurl's own time-outs at the latest.
+            // `perform` must be called by then, whatever happens on the connection.
             let now = clock.now
             try multi.poll(
                 timeoutMilliseconds: multi.nextLook(now: now).map { CurlThread.milliseconds(from: now, to: $0) })
