@@ -62,4 +62,20 @@ struct FaultNameTests {
             }
         }
     }
+
+    @Test func `after a call that gave up connecting the name is looked up anew`() async throws {
+        try await withService { port, _, variables in
+            let silent = try UnansweringPort(host: 2, port: port)
+            let hosts = try PrivateHosts(["127.0.0.2 \(Self.host)"])
+            try await run(hosts, variables) {
+                let failure = try await $0.getPublicKey(#"{"keyTag":"demo-rsa","timeoutMs":500}"#)
+                #expect(failure.code == 1009)
+                try hosts.write(["127.0.0.4 \(Self.host)"])
+                let answer = try await $0.getPublicKey()
+                #expect(answer.code == nil, "\(answer.message)")
+                #expect(answer.attempts == 1)
+            }
+            withExtendedLifetime(silent) {}
+        }
+    }
 }

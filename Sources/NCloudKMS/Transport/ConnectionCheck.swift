@@ -20,7 +20,7 @@ struct ConnectionCheck {
 
         /// - Parameters:
         ///   - count: bytes in the socket; 0 is its end.
-        ///   - isEncrypted: in TLS a few bytes are an alert, as at the end of every connection. No answer is as short.
+        ///   - isEncrypted: in TLS a few bytes are an alert, as at the end of every connection. No answer is that short.
         init(count: Int, isEncrypted: Bool) {
             self = count > (isEncrypted ? Self.longestAlert : 0) ? .data : .end
         }

@@ -4,18 +4,35 @@ import Platform
 ///
 /// libcurl 7.88 uses a kept connection although unread bytes wait on it, and before a request is written it does not say
 /// which socket the request will go to. So every socket is noted when libcurl opens it, forgotten when libcurl closes it,
-/// and found by its local port, which the pre-request callback is told.
+/// and found by its local port and its peer, which the pre-request callback is told.
 ///
-/// Local ports are unique among connections to one peer. Connections to different peers may share a port. Then
-/// all of them are looked at, and the worst that can follow is that a sound one is replaced.
+/// Nor does libcurl say when a transfer lets go of its connection: within one turn it may hand the connection to another
+/// transfer. So each connection knows its last user, and only that one can give it back.
 final class ConnectionTable {
     private struct Connection {
         let descriptor: CInt
         /// Nil before its first request.
-        var localPort: CInt?
-        var isInUse = false
+        var ends: Ends?
+        /// Collects the answer to the last request; nil once the request's transfer has given the connection back.
+        var user: ResponseCollector?
+        /// When it was last given back.
         var idleSince: Instant?
+        var hasCarriedRequest = false
         var isCondemned = false
+    }
+
+    /// Tells a connection from all others.
+    struct Ends {
+        let localPort: CInt
+        let peerPort: CInt
+        /// As `inet_ntop` writes it, with a zero at the end; nil if the peer was gone before it could be asked for.
+        let peerAddress: [CChar]?
+
+        func areThose(localPort: CInt, peerPort: CInt, peerAddress: UnsafePointer<CChar>) -> Bool {
+            guard self.localPort == localPort else { return false }
+            guard let known = self.peerAddress else { return true }
+            return self.peerPort == peerPort && strcmp(known, peerAddress) == 0
+        }
     }
 
     private let clock: any TimeSource
@@ -39,6 +56,15 @@ final class ConnectionTable {
 
     func opened(_ descriptor: CInt) {
         connections.append(Connection(descriptor: descriptor))
+        hasOpened = true
+    }
+
+    private var hasOpened = false
+
+    /// Whether a connection was opened since this was last asked.
+    func takeOpened() -> Bool {
+        defer { hasOpened = false }
+        return hasOpened
     }
 
     func closed(_ descriptor: CInt) {
@@ -47,37 +73,47 @@ final class ConnectionTable {
 
     // MARK: What transfers do
 
-    /// Looks at the connection on which a request is about to be written, and notes that it is in use.
+    /// Looks at the connection on which a request is about to be written, and notes who uses it.
     ///
-    /// - Parameter isEncrypted: what comes first on a new TLS connection is not looked at: it is session tickets. Servers
-    ///   send them before their first answer, so that they are read by the time the connection is kept.
+    /// - Parameters:
+    ///   - user: collects the answer.
+    ///   - isEncrypted: what comes first on a new TLS connection is not looked at: it is session tickets. Servers
+    ///     send them before their first answer, so that they are read by the time the connection is kept.
     /// - Returns: the check with what the table knows of it filled in, and the connection's descriptor.
     func take(
-        localPort: CInt, isEncrypted: Bool, _ check: ConnectionCheck
+        localPort: CInt, peerPort: CInt, peerAddress: UnsafePointer<CChar>, for user: ResponseCollector,
+        isEncrypted: Bool, _ check: ConnectionCheck
     ) -> (check: ConnectionCheck, descriptor: CInt?) {
         place(localPort)
         var check = check
         var descriptor: CInt?
-        for index in connections.indices where connections[index].localPort == localPort {
+        for index in connections.indices {
             let connection = connections[index]
+            guard let ends = connection.ends,
+                ends.areThose(localPort: localPort, peerPort: peerPort, peerAddress: peerAddress)
+            else { continue }
             descriptor = connection.descriptor
-            check.isKept = check.isKept || connection.idleSince != nil
-            check.isCondemned = check.isCondemned || connection.isCondemned
-            if connection.idleSince != nil || !isEncrypted {
+            check.isKept = check.isKept || connection.hasCarriedRequest
+            // The last user may have ended in this turn, and not have given it back yet.
+            let hasSurplus = connection.user?.hasSurplus ?? false
+            check.isCondemned = check.isCondemned || connection.isCondemned || hasSurplus
+            if connection.hasCarriedRequest || !isEncrypted {
                 check.input = max(check.input, Self.input(connection.descriptor, isEncrypted))
             }
             if let idleSince = connection.idleSince { check.idle = max(check.idle, clock.now - idleSince) }
-            connections[index].isInUse = true
+            connections[index].user = user
+            connections[index].idleSince = nil
+            connections[index].hasCarriedRequest = true
         }
         return (check, descriptor)
     }
 
-    /// A transfer is done with its connection, which may be closed by now.
+    /// A transfer is done with its connection, which may be closed by now, or be another's.
     ///
     /// - Parameter isSound: false if the connection is not to be used again.
-    func release(localPort: CInt, isSound: Bool) {
-        for index in connections.indices where connections[index].localPort == localPort {
-            connections[index].isInUse = false
+    func release(by user: ResponseCollector, isSound: Bool) {
+        for index in connections.indices where connections[index].user === user {
+            connections[index].user = nil
             connections[index].idleSince = clock.now
             if !isSound { condemn(index) }
         }
@@ -85,9 +121,25 @@ final class ConnectionTable {
 
     /// A kept connection was dead: those that are idle now shared its fate, as far as anybody knows.
     func condemnIdle() {
-        for index in connections.indices where connections[index].idleSince != nil && !connections[index].isInUse {
-            condemn(index)
-        }
+        doubt = nil
+        for index in connections.indices where connections[index].idleSince != nil { condemn(index) }
+    }
+
+    /// How long a kept connection was silent before its transfer was given up, in doubt of the other kept ones.
+    private var doubt: Duration?
+
+    /// Whether requests had better have new connections, until an answer tells whether the kept ones are dead.
+    var doubtsKept: Bool { doubt != nil }
+
+    /// A transfer on a kept connection was given up before it had an answer.
+    func doubtKept(after silence: Duration) { doubt = max(doubt ?? .zero, silence) }
+
+    /// An answer has begun so long after its request. If another was waited for longer in vain, that was not for the
+    /// service's slowness.
+    func sawAnswer(after delay: Duration) {
+        guard let silence = doubt else { return }
+        doubt = nil
+        if delay < silence { condemnIdle() }
     }
 
     /// Ends a connection that libcurl has in its pool, as the peer would: libcurl then finds it dead and chooses another.
@@ -121,34 +173,44 @@ final class ConnectionTable {
         return hasNewDistrust
     }
 
-    /// Finds out the local ports of new connections, if the port is that of none that is known.
+    /// Finds out the ends of new connections, if one of them may have this port.
     private func place(_ localPort: CInt) {
-        for index in connections.indices where connections[index].localPort == nil {
-            if let port = Self.localPort(of: connections[index].descriptor), port == localPort {
-                connections[index].localPort = port
-            }
+        for index in connections.indices where connections[index].ends == nil {
+            let descriptor = connections[index].descriptor
+            guard let local = Self.address(of: descriptor, getsockname), local.port == localPort else { continue }
+            let peer = Self.address(of: descriptor, getpeername)
+            connections[index].ends = Ends(
+                localPort: localPort, peerPort: peer?.port ?? 0, peerAddress: peer?.text)
         }
     }
 
-    private static func localPort(of descriptor: CInt) -> CInt? {
+    private static func address(
+        of descriptor: CInt, _ ask: (CInt, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
+    ) -> (text: [CChar], port: CInt)? {
         var address = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         return withUnsafeMutablePointer(to: &address) { storage in
-            let status = storage.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                getsockname(descriptor, $0, &length)
-            }
+            let status = storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { ask(descriptor, $0, &length) }
             guard status == 0 else { return nil }
-            switch CInt(storage.pointee.ss_family) {
+            var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+            let family = CInt(storage.pointee.ss_family)
+            let port: UInt16
+            let isWritten: Bool
+            switch family {
             case AF_INET:
-                return storage.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
-                    CInt(UInt16(bigEndian: $0.pointee.sin_port))
+                (port, isWritten) = storage.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+                    ($0.pointee.sin_port, inet_ntop(family, &$0.pointee.sin_addr, &text, socklen_t(text.count)) != nil)
                 }
             case AF_INET6:
-                return storage.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) {
-                    CInt(UInt16(bigEndian: $0.pointee.sin6_port))
+                (port, isWritten) = storage.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) {
+                    (
+                        $0.pointee.sin6_port,
+                        inet_ntop(family, &$0.pointee.sin6_addr, &text, socklen_t(text.count)) != nil
+                    )
                 }
             default: return nil
             }
+            return isWritten ? (text, CInt(UInt16(bigEndian: port))) : nil
         }
     }
 
@@ -178,9 +240,12 @@ final class ConnectionTable {
         setUserTimeout(descriptor, milliseconds: CUnsignedInt(clamping: max(1, limit.millisecondsRoundedUp)))
     }
 
-    /// Once a connection stands, slowness is the transfer's to judge.
-    static func endLimitOfConnecting(_ descriptor: CInt) {
-        setUserTimeout(descriptor, milliseconds: 0)
+    /// A connection stands: from now on slowness is the transfer's to judge.
+    func endLimitOfConnecting(localPort: CInt) {
+        for connection in connections
+        where connection.ends == nil && Self.address(of: connection.descriptor, getsockname)?.port == localPort {
+            Self.setUserTimeout(connection.descriptor, milliseconds: 0)
+        }
     }
 
     /// RFC 5482's time-out; on Linux it counts for unanswered SYNs, too (tcp(7), TCP_USER_TIMEOUT).

@@ -22,8 +22,9 @@ nonisolated func curlIsAboutToSend(
     _ watch: UnsafeMutableRawPointer?, _ remoteAddress: UnsafeMutablePointer<CChar>?,
     _ localAddress: UnsafeMutablePointer<CChar>?, _ remotePort: CInt, _ localPort: CInt
 ) -> CInt {
-    guard let watch else { return CURL_PREREQFUNC_ABORT }
-    let mayWrite = Unmanaged<TransferWatch>.fromOpaque(watch).takeUnretainedValue().isAboutToWrite(localPort: localPort)
+    guard let watch, let remoteAddress else { return CURL_PREREQFUNC_ABORT }
+    let mayWrite = Unmanaged<TransferWatch>.fromOpaque(watch).takeUnretainedValue().isAboutToWrite(
+        localPort: localPort, peerPort: remotePort, peerAddress: remoteAddress)
     return mayWrite ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
 }
 

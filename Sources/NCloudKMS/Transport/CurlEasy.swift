@@ -36,6 +36,9 @@ final class CurlEasy {
         var isDirect: Bool
         var allowsPlainHTTP: Bool
         var needsNewConnection: Bool
+        /// Behind a proxy that is spoken to by TLS no connection is used twice: its TLS may have decrypted a surplus
+        /// answer already, which can't be seen there.
+        var hasTLSProxy: Bool
         var looksNameUpAnew: Bool
     }
     private var route: Route?
@@ -149,8 +152,8 @@ final class CurlEasy {
     }
 
     /// Has the connections from now on checked with the authorities as they are now.
-    private func setAuthorities() throws(TransportFailure) {
-        try tls.beginTransfer { folder, label throws(TransportFailure) in
+    private func setAuthorities(hasTLSProxy: Bool) throws(TransportFailure) {
+        try tls.beginTransfer(hasTLSProxy: hasTLSProxy) { folder, label throws(TransportFailure) in
             for option in [CURLOPT_CAPATH, CURLOPT_PROXY_CAPATH] { try set(option, folder) }
             for option in [CURLOPT_CAINFO_BLOB, CURLOPT_PROXY_CAINFO_BLOB] { try set(option, label) }
         }
@@ -175,14 +178,16 @@ final class CurlEasy {
             throw TransportFailure(.proxy(.misconfigured), message: "\(problem).")
         }
         collector.reset()
-        try setAuthorities()
+        let hasTLSProxy = !request.isDirect && proxy?.speaksTLS == true
+        try setAuthorities(hasTLSProxy: hasTLSProxy)
         watch.begin(request)
         errorText[0] = 0
         service = request.baseURL
         try setRoute(
             Route(
                 isDirect: request.isDirect, allowsPlainHTTP: request.allowsPlainHTTP,
-                needsNewConnection: request.needsNewConnection, looksNameUpAnew: looksNameUpAnew))
+                needsNewConnection: request.needsNewConnection, hasTLSProxy: hasTLSProxy,
+                looksNameUpAnew: looksNameUpAnew))
         try set(CURLOPT_URL, request.baseURL + request.target)
         try set(CURLOPT_TIMEOUT_MS, Self.milliseconds(request.attemptTimeout))
         // Without a value it switches off `Expect: 100-continue`, which libcurl may add by itself.
@@ -245,6 +250,7 @@ final class CurlEasy {
         try set(CURLOPT_NOPROXY, new.isDirect ? "*" : "")
         try set(CURLOPT_PROTOCOLS_STR, new.allowsPlainHTTP ? "https,http" : "https")
         try set(CURLOPT_FRESH_CONNECT, new.needsNewConnection ? 1 : 0)
+        try set(CURLOPT_FORBID_REUSE, new.hasTLSProxy ? 1 : 0)
         try set(
             CURLOPT_DNS_CACHE_TIMEOUT, new.looksNameUpAnew ? 0 : Int(Self.longestNameMemory.components.seconds))
         route = new
@@ -266,14 +272,14 @@ final class CurlEasy {
         evidence.systemError = Int32(truncatingIfNeeded: long(CURLINFO_OS_ERRNO))
         evidence.certificateError = long(CURLINFO_SSL_VERIFYRESULT)
         evidence.proxyCertificateError = long(CURLINFO_PROXY_SSL_VERIFYRESULT)
-        evidence.hasTLSProxy = route?.isDirect == false && proxy?.speaksTLS == true
+        evidence.hasTLSProxy = route?.hasTLSProxy ?? false
         evidence.tlsReason = TransferEvidence.tlsReason(in: text)
         evidence.proxyStatus = long(CURLINFO_HTTP_CONNECTCODE)
         evidence.namesProxy = proxy?.isNamed(in: text) ?? false
         evidence.proxyHost = proxy?.host ?? ""
         evidence.nameWasResolved = offset(CURLINFO_NAMELOOKUP_TIME_T) > 0
-        // The time of the connection is set only when TLS stands, too.
-        evidence.wasConnected = long(CURLINFO_LOCAL_PORT) > 0
+        // libcurl sets the time of the connection only when TLS stands, too.
+        evidence.wasConnected = watch.isConnected
         evidence.requestWasSent = collector.sent != nil
         evidence.answerHasBegun = collector.received != nil
         evidence.isTooLarge = collector.isTooLarge

@@ -73,7 +73,7 @@ final class CurlMulti {
             throw TransportFailure(.noFreeConnection, message: "Every connection is in use.")
         }
         var request = request
-        if connections.distrustsKept { request.needsNewConnection = true }
+        if connections.distrustsKept || connections.doubtsKept { request.needsNewConnection = true }
         let easy = if let ready = idle.popLast() { ready } else { try makeEasy() }
         do {
             try easy.prepare(request, looksNameUpAnew: unreachedServices.contains(request.baseURL))
@@ -100,6 +100,7 @@ final class CurlMulti {
     func cancel(_ id: TransferID) {
         guard let easy = transfers[id] else { return }
         easy.watch.dropped()
+        noteReach(of: easy)
         release(easy, id)
     }
 
@@ -109,7 +110,7 @@ final class CurlMulti {
 
     /// When `perform` must be called, whatever `poll` says; nil: no sooner than `poll` says.
     ///
-    /// Nil, too, while all transfers wait for answers on sound connections, so that no timer wakes an idle process.
+    /// Also nil while all transfers wait for answers on sound connections, so that no timer wakes an idle process.
     func nextLook(now: Instant) -> Instant? {
         var next: Instant?
         watched.removeAll { id in
@@ -129,6 +130,8 @@ final class CurlMulti {
         connections.beginTurn()
         var stillRunning: CInt = 0
         try check(curl_multi_perform(handle, &stillRunning), "transfer")
+        // Perhaps for a transfer that waited for its answer on a kept connection, which turned out to be dead.
+        if connections.takeOpened() { watched = Array(transfers.keys) }
         var completions: [Completion] = []
         if Int(stillRunning) < transfers.count { takeEnded(&completions) }
         if !watched.isEmpty { endOverdue(&completions) }
@@ -143,17 +146,18 @@ final class CurlMulti {
             else { continue }
             // The message dies with the removal, and what `finish` asks the handle for does not.
             let code = message.pointee.data.result
-            guard !isReplaced(easy) else { continue }
+            guard !isReplaced(easy, id) else { continue }
             completions.append(finish(easy, id, code))
         }
     }
 
     /// Begins a transfer again whose request has no connection yet; `poll` will not wait before its next turn.
-    private func isReplaced(_ easy: CurlEasy) -> Bool {
+    private func isReplaced(_ easy: CurlEasy, _ id: TransferID) -> Bool {
         do {
             guard try easy.prepareForAnotherConnection() else { return false }
             try check(curl_multi_remove_handle(handle, easy.handle), "end a transfer")
             try check(curl_multi_add_handle(handle, easy.handle), "begin a transfer")
+            if !watched.contains(id) { watched.append(id) }
             return true
         } catch {
             // It ends as what libcurl made of it.
@@ -173,12 +177,16 @@ final class CurlMulti {
     private func finish(_ easy: CurlEasy, _ id: TransferID, _ code: CURLcode) -> Completion {
         release(easy, id)
         let outcome = easy.finish(code)
+        noteReach(of: easy)
+        return Completion(id: id, outcome: outcome)
+    }
+
+    private func noteReach(of easy: CurlEasy) {
         switch easy.watch.hasReachedPeer {
         case true: unreachedServices.remove(easy.service)
         case false: unreachedServices.insert(easy.service)
         case nil: break
         }
-        return Completion(id: id, outcome: outcome)
     }
 
     /// Waits until a connection can be read or written, libcurl has something to do, somebody calls the waker, or the

@@ -73,6 +73,12 @@ final class ResponseCollector {
         keptSocket = nil
     }
 
+    /// libcurl opens a connection: if the request was written before, then to one that was dead.
+    func connectionIsNew() {
+        sent = nil
+        keptSocket = nil
+    }
+
     /// - Returns: when that is, so now.
     func requestIsAboutToBeSent() -> Instant {
         let now = clock.now

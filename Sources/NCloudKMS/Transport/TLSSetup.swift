@@ -13,6 +13,7 @@ final class TLSSetup {
     private let authorities: CertificateAuthorities
     /// The generation of the authorities that `handle` is set up for.
     private var generation: Int?
+    private var hasTLSProxy = false
     /// Nil: libcurl looks into the system's folder.
     private var store: TrustStore?
 
@@ -22,11 +23,14 @@ final class TLSSetup {
 
     /// Takes the authorities as they are now.
     ///
-    /// - Parameter apply: told the folder and the label that libcurl is to know the authorities by, if they have changed.
+    /// - Parameters:
+    ///   - hasTLSProxy: the service is reached through a proxy that is itself spoken to by TLS.
+    ///   - apply: told the folder and the label that libcurl is to know the authorities by, if they have changed.
     func beginTransfer(
-        _ apply: (_ folder: String?, _ label: [UInt8]?) throws(TransportFailure) -> Void
+        hasTLSProxy: Bool, _ apply: (_ folder: String?, _ label: [UInt8]?) throws(TransportFailure) -> Void
     ) throws(TransportFailure) {
         handshake = nil
+        self.hasTLSProxy = hasTLSProxy
         let trust = authorities.current()
         guard generation != authorities.generation else { return }
         generation = nil
@@ -57,8 +61,13 @@ final class TLSSetup {
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER, certificateWasChecked)
         SSL_CTX_set_client_cert_cb(context, certificateWasDemanded)
         // Else OpenSSL reads on after each record without data, for as long as they come: session tickets without an end
-        // would hold up all other transfers.
-        SSL_CTX_ctrl(context, SSL_CTRL_CLEAR_MODE, Int(SSL_MODE_AUTO_RETRY), nil)
+        // would hold up all other transfers. But it must read on where the next record may wait in the proxy's TLS: nothing
+        // comes on the socket then that would bring the transfer its next turn.
+        if hasTLSProxy {
+            SSL_CTX_set_info_callback(context, tlsHasStepped)
+        } else {
+            SSL_CTX_ctrl(context, SSL_CTRL_CLEAR_MODE, Int(SSL_MODE_AUTO_RETRY), nil)
+        }
         return CURLE_OK
     }
 }
@@ -72,6 +81,9 @@ final class Handshake {
     fileprivate(set) var wasAskedForCertificate = false
     /// An authority was not found, and no file could have been opened to find it in.
     fileprivate(set) var lackedDescriptors = false
+    fileprivate var steps = 0
+    /// Several times as many as a handshake with its session tickets has.
+    fileprivate static let mostSteps = 256
 
     private static let index = CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, nil, nil, nil, contextWasFreed)
 
@@ -149,6 +161,16 @@ private nonisolated func certificateWasDemanded(
 ) -> CInt {
     Handshake.of(connection)?.wasAskedForCertificate = true
     return 0
+}
+
+/// OpenSSL has read or written a message of a handshake, or an alert. After too many of them it no longer reads on by
+/// itself: then whoever sends them holds up the own transfer alone.
+private nonisolated func tlsHasStepped(_ connection: OpaquePointer?, _ step: CInt, _ value: CInt) {
+    guard let connection, let handshake = Handshake.of(connection) else { return }
+    handshake.steps += 1
+    if handshake.steps == Handshake.mostSteps {
+        SSL_ctrl(connection, SSL_CTRL_CLEAR_MODE, Int(SSL_MODE_AUTO_RETRY), nil)
+    }
 }
 
 /// OpenSSL frees an `SSL_CTX`; it has a handshake attached to it if it is one of ours.

@@ -153,7 +153,11 @@ struct TransferEvidence {
     private var failureOfHandshake: TransportFailure.Kind {
         if lacksRandomness { return .untrusted(.ownConfiguration) }
         guard let tlsReason, let fault = fault(ofTLSReason: tlsReason) else {
-            return .connectionLost(systemError == ECONNRESET ? .reset : .closed)
+            return switch systemError {
+            case ECONNRESET: .connectionLost(.reset)
+            case ETIMEDOUT: .timedOut(phase)
+            default: .connectionLost(.closed)
+            }
         }
         return isProxyAtFault ? .proxy(.untrusted(fault)) : .untrusted(fault)
     }

@@ -2,8 +2,8 @@ import CLibcurl
 import COpenSSL
 import Platform
 
-/// Watches one transfer of a `CurlEasy` after another, for what libcurl would let pass: an answer that was there before its
-/// request, a CONNECT without an end, an address that does not answer, a kept connection that is dead.
+/// Watches the transfers of a `CurlEasy`, one after another, for what libcurl would let pass: an answer that was there
+/// before its request, a CONNECT without an end, an address that does not answer, a kept connection that is dead.
 ///
 /// It has libcurl's callbacks, and is asked by `CurlMulti` between its turns.
 final class TransferWatch {
@@ -26,8 +26,12 @@ final class TransferWatch {
     private var connectStart: Instant?
     /// The connection that libcurl has now is open, and the request was, or is about to be, written to it.
     private var isWriting = false
-    /// Of the connection that the request was written to.
-    private var localPort: CInt?
+    /// The connection that libcurl opens now has its limit for TCP.
+    private var isLimited = false
+    /// What libcurl knew as the local port when it began to connect: no port, or that of a kept connection that was dead.
+    private var formerLocalPort = 0
+    /// A connection is noted in the table as the transfer's.
+    private var hasConnection = false
     private var isOnKeptConnection = false
     /// When the answer must have begun; nil: within the attempt's time.
     private var firstByteDeadline: Instant?
@@ -62,7 +66,9 @@ final class TransferWatch {
         tunnelBudget = TunnelBudget()
         connectStart = nil
         isWriting = false
-        localPort = nil
+        isLimited = false
+        formerLocalPort = 0
+        hasConnection = false
         isOnKeptConnection = false
         firstByteDeadline = nil
         wantsAnotherConnection = false
@@ -78,6 +84,9 @@ final class TransferWatch {
         ConnectionTable.limitConnecting(socket, to: connectTimeout)
         connectStart = connectStart ?? clock.now
         isWriting = false
+        isLimited = true
+        formerLocalPort = localPort
+        collector.connectionIsNew()
     }
 
     /// libcurl has read or written something, or looked whether it can.
@@ -85,6 +94,10 @@ final class TransferWatch {
     /// - Returns: whether it should go on.
     func progressed() -> Bool {
         guard !isWriting else { return true }
+        if isLimited, isConnected {
+            connections.endLimitOfConnecting(localPort: CInt(truncatingIfNeeded: localPort))
+            isLimited = false
+        }
         switch tunnelBudget.step(turn: connections.turn, elapsed: { clock.now - connections.turnStart }) {
         case .goOn: return true
         case .tooLarge: break
@@ -96,27 +109,29 @@ final class TransferWatch {
     /// libcurl has chosen a connection, and is about to write the request to it.
     ///
     /// - Returns: whether it should.
-    func isAboutToWrite(localPort: CInt) -> Bool {
+    func isAboutToWrite(localPort: CInt, peerPort: CInt, peerAddress: UnsafePointer<CChar>) -> Bool {
         let ssl = clibcurl_easy_get_ssl(handle).map { OpaquePointer($0) }
         var check = ConnectionCheck()
         check.hasAnotherAttempt = hasAnotherAttempt
         check.wasWrittenBefore = isOnKeptConnection
         if check.wasWrittenBefore { connections.condemnIdle() }
         let descriptor: CInt?
-        (check, descriptor) = connections.take(localPort: localPort, isEncrypted: ssl != nil, check)
+        (check, descriptor) = connections.take(
+            localPort: localPort, peerPort: peerPort, peerAddress: peerAddress, for: collector, isEncrypted: ssl != nil,
+            check)
         // Nothing is known of a connection that is neither in the table nor new, so nothing speaks for it.
         if descriptor == nil, connectStart == nil { (check.isKept, check.isCondemned) = (true, true) }
-        // What is decrypted already is no longer in the socket.
+        // What is decrypted already is no longer in the socket. (Nor is what a proxy's TLS has decrypted: there no
+        // connection is kept.)
         if let ssl, SSL_has_pending(ssl) != 0 { check.input = .data }
         if check.showsSurplus { connections.sawSurplus() }
-        self.localPort = localPort
+        hasConnection = true
         isOnKeptConnection = check.isKept
         switch check.decision {
         case .use(let limit):
             let now = collector.requestIsAboutToBeSent()
             collector.keptSocket = check.isKept ? descriptor : nil
             firstByteDeadline = limit.map { now + $0 }
-            if !check.isKept, let descriptor { ConnectionTable.endLimitOfConnecting(descriptor) }
             isWriting = true
             return true
         case .replace:
@@ -143,9 +158,16 @@ final class TransferWatch {
             return now >= firstByteDeadline
         }
         guard let connectStart, now >= connectStart + connectTimeout * 2 else { return false }
-        // Set as soon as TCP stands.
+        return !isConnected
+    }
+
+    /// Whether TCP stands on the connection that libcurl uses or opens now.
+    var isConnected: Bool { localPort > 0 && localPort != formerLocalPort }
+
+    /// libcurl sets it as soon as TCP stands, and does not clear it when it begins to connect again.
+    private var localPort: Int {
         var port = 0
-        return clibcurl_easy_get_long(handle, CURLINFO_LOCAL_PORT, &port) == CURLE_OK && port == 0
+        return clibcurl_easy_get_long(handle, CURLINFO_LOCAL_PORT, &port) == CURLE_OK ? port : 0
     }
 
     // MARK: The end
@@ -155,19 +177,25 @@ final class TransferWatch {
     /// - Parameters:
     ///   - isSound: whether its connection may be used again, if libcurl leaves it open.
     func ended(isSound: Bool) {
-        guard let localPort else { return }
+        guard hasConnection else { return }
+        hasConnection = false
         if collector.hasSurplus || collector.isForeign { connections.sawSurplus() }
-        connections.release(localPort: localPort, isSound: isSound)
-        self.localPort = nil
+        if connections.doubtsKept, let sent = collector.sent, let received = collector.received {
+            connections.sawAnswer(after: received.instant - sent)
+        }
+        connections.release(by: collector, isSound: isSound)
     }
 
     /// The transfer was ended from outside.
     func dropped() {
         // A dead connection is silent, and a short deadline must not hide it: else each call would try the next one.
-        if isWriting, isOnKeptConnection, collector.received == nil, let sent = collector.sent,
-            clock.now - sent >= Self.suspiciousSilence
-        {
-            connections.condemnIdle()
+        if isWriting, isOnKeptConnection, collector.received == nil, let sent = collector.sent {
+            let silence = clock.now - sent
+            if silence >= Self.suspiciousSilence {
+                connections.condemnIdle()
+            } else {
+                connections.doubtKept(after: silence)
+            }
         }
         ended(isSound: false)
     }

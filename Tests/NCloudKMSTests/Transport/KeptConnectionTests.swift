@@ -1,3 +1,4 @@
+import COpenSSL
 import Platform
 import TestSupport
 import Testing
@@ -221,10 +222,18 @@ import Testing
 
     @Test func `after one dead connection no other idle one is tried`() throws {
         let server = try Forgetful()
-        let transfers = try Transfers()
+        let clock = ManualClock()
+        let transfers = try Transfers(clock: clock)
         try server.open(3, transfers)
         server.forget()
-        let failure = try transfers.failure(of: .forTests(server.responder.baseURL, timeout: .milliseconds(40)))
+        clock.advance(by: .milliseconds(5_001))
+        var request = HTTPRequest.forTests(server.responder.baseURL)
+        request.hasAnotherAttempt = true
+        _ = try transfers.multi.start(request)
+        try transfers.run { _ in server.responder.requests.count == 4 }
+        clock.advance(by: .seconds(3))
+        let completion = try #require(try transfers.multi.perform().first)
+        let failure = try #require(throws: TransportFailure.self) { try completion.outcome.get() }
         #expect(failure.kind == .timedOut(.waiting))
         #expect(failure.needsNewConnection)
         for _ in 0..<5 { #expect(try transfers.response(to: .forTests(server.responder.baseURL)).status == 200) }
@@ -313,5 +322,50 @@ import Testing
         transfers.multi.cancel(id)
         #expect(try !transfers.response(to: .forTests(server.responder.baseURL)).reusedConnection)
         #expect(server.responder.connectionCount == 3)
+    }
+
+    @Test func `calls with little time do not try dead connections one by one`() throws {
+        let server = try Forgetful()
+        let clock = ManualClock()
+        let transfers = try Transfers(clock: clock)
+        try server.open(8, transfers)
+        server.forget()
+        let id = try transfers.multi.start(.forTests(server.responder.baseURL))
+        try transfers.run { _ in server.responder.requests.count == 9 }
+        clock.advance(by: .milliseconds(40))
+        transfers.multi.cancel(id)
+        for _ in 0..<8 { #expect(try transfers.response(to: .forTests(server.responder.baseURL)).status == 200) }
+        // Eight at first, one in vain, and eight on one new connection.
+        #expect(server.responder.requests.count == 17)
+        #expect(server.responder.connectionCount == 9)
+    }
+
+    @Test func `a transfer that libcurl repeats on a new connection is watched as from the beginning`() throws {
+        let authority = try TestAuthority()
+        let context = try TLSServerContext(try authority.makeIdentity(), version: TLS1_3_VERSION)
+        let responder = try RawResponder { connection in
+            // The second one is never heard of.
+            guard connection.number == 0 else { return connection.waitUntilPeerCloses() }
+            try connection.withDescriptor { descriptor in
+                let end = try TLSServerEnd(context, socket: descriptor)
+                try end.write(Self.answer(to: try end.readTarget()))
+                _ = try end.readTarget()
+            }
+            connection.reset()
+        }
+        let transfers = try Transfers(.forTests(caFile: authority.file))
+        let baseURL = "https://127.0.0.1:\(responder.port)"
+        #expect(try transfers.response(to: .forTests(baseURL, target: "/1")).status == 200)
+        let id = try transfers.multi.start(.forTests(baseURL, target: "/2"))
+        // It is asked between the turns, as the program does: what waits for an answer is not looked at any more.
+        try transfers.run { _ in
+            _ = transfers.multi.nextLook(now: SystemClock().now)
+            return responder.connectionCount == 2
+        }
+        let phase = transfers.multi.phase(of: id)
+        #expect(phase == .connecting || phase == .handshake)
+        let now = SystemClock().now
+        #expect(transfers.multi.nextLook(now: now) == now + .milliseconds(100))
+        transfers.multi.cancel(id)
     }
 }

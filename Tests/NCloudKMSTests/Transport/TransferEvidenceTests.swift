@@ -47,6 +47,7 @@ import Testing
             (CURLE_COULDNT_CONNECT, ETIMEDOUT, .resolved, .timedOut(.connecting), .allowed),
             (CURLE_COULDNT_CONNECT, EACCES, .resolved, .unreachable, .allowed),
             (CURLE_SSL_CONNECT_ERROR, ECONNRESET, .connected, .connectionLost(.reset), .allowed),
+            (CURLE_SSL_CONNECT_ERROR, ETIMEDOUT, .connected, .timedOut(.handshake), .allowed),
             (CURLE_SSL_CONNECT_ERROR, 0, .connected, .connectionLost(.closed), .allowed),
             (CURLE_SEND_ERROR, EPIPE, .sent, .connectionLost(.reset), .allowed),
             (CURLE_SEND_ERROR, 0, .sent, .connectionLost(.closed), .allowed),

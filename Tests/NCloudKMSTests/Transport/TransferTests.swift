@@ -212,6 +212,30 @@ import Testing
         #expect(SystemClock().now - start > .milliseconds(300))
     }
 
+    #if os(Linux)
+    @Test func `the limit of a TCP connect ends as soon as TCP stands`() throws {
+        let silent = try RawResponder([.waitUntilPeerCloses])
+        let transfers = try Transfers()
+        let id = try transfers.multi.start(.forTests("https://127.0.0.1:\(silent.port)"))
+        try transfers.run { _ in transfers.multi.phase(of: id) == .handshake }
+        let connection = try #require((3..<1_024).first { Self.peerPort(of: $0) == silent.port })
+        var milliseconds: CUnsignedInt = 1
+        var length = socklen_t(MemoryLayout<CUnsignedInt>.size)
+        #expect(getsockopt(connection, CInt(IPPROTO_TCP), TCP_USER_TIMEOUT, &milliseconds, &length) == 0)
+        #expect(milliseconds == 0)
+        transfers.multi.cancel(id)
+    }
+
+    private static func peerPort(of descriptor: CInt) -> UInt16? {
+        var address = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(descriptor, $0, &length) }
+        }
+        return status == 0 ? UInt16(bigEndian: address.sin_port) : nil
+    }
+    #endif
+
     @Test func `a name that does not exist is told, and one below .invalid for good`() throws {
         // With a label of 64 letters, so that no name server is asked (RFC 1035 section 2.3.4: at most 63).
         let name = String(repeating: "x", count: 64)
