@@ -20,7 +20,8 @@ private let isPossible: Bool = {
 }()
 
 /// The programs in a root without `/proc`, as in a sandbox: they still see what they were asked to do.
-@Suite(.timeLimit(.minutes(5)), .enabled(if: isPossible, "mount namespaces are refused here"))
+@Suite(
+    .timeLimit(.minutes(5)), .enabled(if: isPossible, "mount namespaces are refused here"), .notUnderAddressSanitizer)
 struct CommandLineWithoutProcTests {
     private func run(
         _ arguments: [String], of program: String = "ncloud-kms-rpc", input: [UInt8] = []
