@@ -73,8 +73,8 @@ import Testing
 
     @Test(.enabled(if: canMount, "mount namespaces are refused here"), arguments: [true, false])
     func `without any folder for temporary files it serves all the same`(isPlain: Bool) async throws {
-        // Of another file system: the others are read-only.
-        let file = "/var/tmp/ncloud-kms-test-\(getpid()).pem"
+        // Of another file system: the others are read-only. The other case runs at the same time.
+        let file = "/var/tmp/ncloud-kms-test-\(getpid())-\(isPlain).pem"
         defer { unlink(file) }
         let script = #"curl -sS -o /dev/null -w '%{http_code}' "$NCLOUD_KMS_ENDPOINT/_emulator/health""#
         let result = try await Program.run(
