@@ -1,7 +1,7 @@
 /// The names of an object's members, to find one that comes twice. Allocates nothing for small objects with plain
 /// names, and takes linear time for large ones.
 public struct JSONNameSet {
-    /// Up to so many names are compared pair by pair, which is faster than hashing.
+    /// Up to this many names are compared pair by pair, which is faster than hashing.
     private static let smallCount = 12
 
     private var ranges = InlineArray<12, Range<Int>>(repeating: 0..<0)

@@ -38,7 +38,7 @@ public struct JSONScanner {
         guard offset == bytes.count else { throw JSONError(.trailingBytes, at: offset) }
     }
 
-    /// Checks one value, which begins at `offset` or after white space, and stops behind it.
+    /// Checks one value, which begins at `offset` or after white space, and stops after it.
     public mutating func scanValue() throws(JSONError) -> JSONToken {
         skipWhiteSpace()
         let start = offset
@@ -117,7 +117,7 @@ public struct JSONScanner {
     /// Steps over a comma to the next item; false behind the closing bracket.
     private mutating func advanceInContainer(opening: UInt8, closing: UInt8) throws(JSONError) -> Bool {
         // Nothing but white space lies between the opening bracket and `offset` if and only if no item was read yet;
-        // the byte before `offset` is then the bracket itself, since `enter` stops behind it.
+        // the byte before `offset` is then the bracket itself, since `enter` stops after it.
         let isFirst = bytes[offset - 1] == opening
         skipWhiteSpace()
         let byte = try peek()

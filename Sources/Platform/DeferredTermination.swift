@@ -28,12 +28,7 @@ package enum DeferredTermination {
             guard state.depth == 1 else { return }
             // Initialized by now: the handler must not find it half made.
             deferredSignal.store(0, ordering: .relaxed)
-            var action = sigaction()
-            #if canImport(Darwin)
-            action.__sigaction_u.__sa_handler = deferringHandler
-            #else
-            action.__sigaction_handler.sa_handler = deferringHandler
-            #endif
+            var action = sigaction(handler: deferringHandler)
             // Nothing inside is to fail because of a signal.
             action.sa_flags = CInt(SA_RESTART)
             state.actions = signals.map { number in

@@ -16,12 +16,7 @@ public enum TerminationSignals {
         // Initialized by now: the handler must not find it half made.
         signalCount.store(0, ordering: .relaxed)
         signal(SIGPIPE, SIG_IGN)
-        var action = sigaction()
-        #if canImport(Darwin)
-        action.__sigaction_u.__sa_handler = terminationHandler
-        #else
-        action.__sigaction_handler.sa_handler = terminationHandler
-        #endif
+        var action = sigaction(handler: terminationHandler)
         for number in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&action.sa_mask, number) }
         // No SA_RESTART: a system call that waits comes back.
         for number in [SIGTERM, SIGINT, SIGHUP] where !staysIgnored(number) {
@@ -54,6 +49,18 @@ public enum TerminationSignals {
         let handler = action.__sigaction_handler.sa_handler
         #endif
         return unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+    }
+}
+
+extension sigaction {
+    /// The member has a name of its own on each system.
+    init(handler: @convention(c) (CInt) -> Void) {
+        self.init()
+        #if canImport(Darwin)
+        __sigaction_u.__sa_handler = handler
+        #else
+        __sigaction_handler.sa_handler = handler
+        #endif
     }
 }
 

@@ -196,7 +196,7 @@ struct ConnectionLoop: ~Copyable {
     /// Hands the answers that were given at once to the queue.
     private mutating func queueAnswers() {
         guard !answers.isEmpty || answerCounters.received > 0 else { return }
-        // Refusals do not count, or a host that keeps asking would put off the end for ever.
+        // Refusals do not count, or a host that keeps asking would put off the end forever.
         let now = lifecycle.refusesRequests ? nil : configuration.clock.now
         connection.state.withLock { state in
             state.counters.add(answerCounters)

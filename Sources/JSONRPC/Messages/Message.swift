@@ -82,7 +82,7 @@ struct MessageReader {
     }
 
     private func message(in bytes: UnsafeBufferPointer<UInt8>) -> Message {
-        // Checked first: to answer a response with an error could make two peers talk for ever.
+        // Checked first: to answer a response with an error could make two peers talk forever.
         if isResponse, method == nil { return .response }
 
         let idIsValid = id.map { [.string, .number, .null].contains($0.kind) } ?? true

@@ -33,7 +33,7 @@ struct Dice: Sendable {
         case .function(let function): return function()
         case .seeded(var generator):
             defer { source = .seeded(generator) }
-            // The 53 bits that a number below 1 has; the standard library does not promise to do the same for ever.
+            // The 53 bits that a number below 1 has; the standard library does not promise to do the same forever.
             return Double(generator.next() >> 11) * 0x1p-53
         }
     }

@@ -26,8 +26,7 @@ struct ServiceDocument {
         self.body = body
         self.sent = sent
         body.withUnsafeBufferPointer { bytes in
-            let hasMark = bytes.starts(with: Self.byteOrderMark)
-            let text = hasMark ? UnsafeBufferPointer(rebasing: bytes[Self.byteOrderMark.count...]) : bytes
+            let text = UnsafeBufferPointer(rebasing: bytes.droppingByteOrderMark())
             do throws(JSONError) {
                 read(try ServiceDocumentMembers(text), of: text)
             } catch {
@@ -64,8 +63,6 @@ struct ServiceDocument {
             isTextWithheld: isPrivate || [shownCode, shownMessage].compactMap(\.self).count < texts.count,
             detail: detail)
     }
-
-    private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
     private static func code(_ token: JSONToken?, in text: UnsafeBufferPointer<UInt8>) -> String? {
         switch token?.kind {

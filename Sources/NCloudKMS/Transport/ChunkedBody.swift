@@ -1,3 +1,5 @@
+import JSON
+
 /// Takes the data out of a body in chunks (RFC 9112, section 7.1) and counts all the rest.
 ///
 /// libcurl finds the end of such a body by itself, but throws away chunk extensions without counting them and keeps every
@@ -66,7 +68,7 @@ struct ChunkedBody {
     private mutating func takeFraming(_ byte: UInt8) throws(Failure) {
         switch position {
         case .size(let digits):
-            if let digit = Self.hexadecimalDigit(byte) {
+            if let digit = byte.hexDigitValue {
                 // libcurl takes no more, and its error for more is that of a lost connection.
                 guard digits < 16, remaining <= UInt64(Int64.max) >> 4 else { throw .malformed }
                 remaining = remaining << 4 | UInt64(digit)
@@ -94,15 +96,6 @@ struct ChunkedBody {
                 position = .trailerLine(length: length + 1)
             }
         case .data, .end: break
-        }
-    }
-
-    private static func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
         }
     }
 }
