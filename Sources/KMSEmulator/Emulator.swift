@@ -1,7 +1,16 @@
 import Platform
 
-/// A KMS in this process, on a loopback port unless told otherwise. Any number of them can run at once; all members may be
-/// used from any thread.
+/// A KMS in this process, on a loopback port by default. Any number of them can run at once; all members may be used from
+/// any thread.
+///
+/// A request passes through these types:
+///
+/// 1. `Server`: libmicrohttpd accepts the connection and reads HTTP.
+/// 2. `Exchange`: the request's head, body and answer on its connection; `Route` says where its path leads.
+/// 3. `EmulatorCore` counts and records it, and `FaultPlan` decides which faults it meets.
+/// 4. `KeyService` answers it: `Authenticator` finds the caller, then come permission, key and throttle. Requests to the
+///    metadata service go to `ServerRole`, those of tests to `Control`.
+/// 5. `Exchange` waits in `Suspensions` if the answer is delayed, then sends it, another one, or a `FaultyBody`.
 ///
 /// ```swift
 /// let emulator = try Emulator(Emulator.Configuration(faults: [Fault(parsing: "status=503,count=2")]))
@@ -15,29 +24,29 @@ package final class Emulator: Sendable {
 
     package struct Configuration: Sendable {
         package var seed: Seed
-        /// With a certificate made at the start; else plain HTTP.
+        /// TLS with a certificate made at start; else plain HTTP.
         package var usesTLS: Bool
         package var address: IPAddress
         /// 0 takes a free port.
         package var port: UInt16
-        /// What the certificate names besides the loopback's names and the addresses that the emulator listens on.
+        /// Names in the certificate besides those of the loopback interface and the addresses that the emulator listens on.
         package var names: [SubjectName]
-        /// Where the authority's certificate is written, to stay; nil makes a temporary file.
+        /// Where the authority's certificate is written, and stays; nil makes a temporary file.
         package var certificatePath: String?
-        /// Whether the metadata service of a VPC server is there, too, and gives the seed's role.
+        /// Whether it is also the metadata service of a VPC server, with the seed's role.
         package var servesMetadata: Bool
-        /// The delay of every answer, save those to control requests.
+        /// The delay of every answer except those to control requests.
         package var latency: Duration
-        /// The most that is added to the latency, evenly distributed.
+        /// The largest delay that is added to the latency; uniformly distributed.
         package var jitter: Duration
-        /// Requests a second for each key; nil: no limit.
+        /// Requests per second for each key; nil: no limit.
         package var throttlePerSecond: Int?
         package var faults: [Fault]
-        /// For the check of timestamps, for `Date` and for the throttle. Latency and pauses always take real time.
+        /// For the check of timestamps, for `Date` and for the throttle; latency and pauses take real time.
         package var clock: any TimeSource
-        /// Random numbers in [0, 1), for jitter and for the rates of faults. Called under a lock; must not block.
+        /// Returns random numbers in [0, 1) for jitter and for the rates of faults. Called under a lock; must not block.
         package var random: @Sendable () -> Double
-        /// Takes the place of `random`, and makes the ids of answers, so that a run of the same requests is the same again.
+        /// Replaces `random` and determines the ids of answers, so that the same requests get the same answers again.
         package var randomSeed: UInt64?
 
         package init(
@@ -69,9 +78,9 @@ package final class Emulator: Sendable {
     /// The base URL for this machine, as `https://127.0.0.1:43210`.
     package let endpoint: String
     package let port: UInt16
-    /// The PEM of the authority that a client must trust; nil over plain HTTP.
+    /// The PEM of the authority that a client must trust; nil for plain HTTP.
     package let certificatePEM: String?
-    /// The same in a file; a temporary one can be read by this user only and is removed by `stop`.
+    /// The path of a file with that PEM. Only this user can read a temporary one, which `stop` removes.
     package var certificateFile: String? { file?.path }
 
     private let file: CertificateFile?
@@ -80,9 +89,9 @@ package final class Emulator: Sendable {
 
     /// Starts to serve.
     ///
-    /// - Throws: `PlatformError` when the port is taken, the address is not one of this machine, the system refuses a socket
+    /// - Throws: `PlatformError` if the port is taken, the address is not one of this machine, the system refuses a socket
     ///   or a thread, or the authority's file can't be written; `CertificateFile.NoTemporaryFolder`; and errors with a
-    ///   readable description when the certificate can't be made or libmicrohttpd does not start.
+    ///   readable description if the certificate can't be made or libmicrohttpd does not start.
     package init(_ configuration: Configuration = Configuration()) throws {
         core = EmulatorCore(configuration)
         let address = configuration.address
@@ -91,7 +100,7 @@ package final class Emulator: Sendable {
         server = try Server(
             core: core, certificate: certificate, address: address, port: configuration.port,
             requestIDs: RequestIDs(seed: configuration.randomSeed))
-        // After the server, so that whoever waits for the file can connect.
+        // After the server has started, so that a client that waits for the file can connect.
         do {
             file = try certificate.map { certificate in
                 if let path = configuration.certificatePath {
@@ -112,7 +121,7 @@ package final class Emulator: Sendable {
 
     deinit { stop() }
 
-    /// Ends all connections and the server's threads; requests that are under way are cut off. May be called again.
+    /// Ends all connections and the server's threads; requests under way are cut off. May be called again.
     package func stop() {
         server.stop()
         file?.remove()
@@ -120,19 +129,20 @@ package final class Emulator: Sendable {
 
     package var state: EmulatorState { core.state }
 
-    /// Replaces keys, tokens and access keys for all requests that begin from now on.
+    /// Replaces keys, tokens, access keys and role for all requests that begin from now on.
     package func setSeed(_ seed: Seed) { core.setSeed(seed) }
 
-    /// Replaces all faults; none ends them.
+    /// Replaces all faults.
     package func setFaults(_ faults: [Fault]) { core.setFaults(faults) }
 
     /// - Parameter requestsPerSecond: for each key; nil lifts the limit.
     package func setThrottle(requestsPerSecond: Int?) { core.setThrottle(requestsPerSecond: requestsPerSecond) }
 
-    /// Ends every connection in good order, as a server does after a time of idleness: at once when it is between two
-    /// requests, else after the answer that is under way.
+    /// Closes every connection in good order, as a server does with idle ones: at once if it is between two requests, else
+    /// after the answer that is under way.
     package func closeIdleConnections() { core.closeIdleConnections() }
 
-    /// Counters to zero, no requests recorded; faults, dice and throttle as they were at the start. The seed stays.
+    /// Sets the counters to zero and forgets the recorded requests; faults, dice and throttle are as at the start. The seed
+    /// stays.
     package func reset() { core.reset() }
 }

@@ -78,9 +78,9 @@ struct EmulatorCommand: ParsableCommand {
     @Argument(parsing: .postTerminator, help: "The command to run, after --.")
     var command: [String] = []
 
-    /// Five minutes: beyond every time-out that a test could want to see.
+    /// Five minutes: longer than any time-out that a test could want to see.
     private static let maximumDelayMilliseconds = 300_000
-    /// As much as `PUT /_emulator/seed` takes.
+    /// The same as the limit of `PUT /_emulator/seed`.
     private static let maximumSeedBytes = 8 << 20
 
     private static func listenAddress(_ text: String) throws -> IPAddress {
@@ -110,13 +110,12 @@ struct EmulatorCommand: ParsableCommand {
     }
 
     func run() throws {
-        // Before the signals are held back: a seed may come from a terminal or a pipe, and Ctrl-C must end the wait.
+        // Before signals are blocked: a seed may come from a terminal or a pipe, and Ctrl-C must end the wait.
         let seed = try loadSeed()
-        // Before anything starts a thread, so that every thread inherits the mask and no signal is lost.
+        // Before any thread is started, so that every thread inherits the mask and no signal is lost.
         let signals = SignalQueue()
         let exitStatus: Int32
         do {
-            // Nobody could read where it listens.
             if command.isEmpty, try StandardStreams.fillGaps().contains(STDOUT_FILENO) { throw ClosedOutput() }
             let emulator = try Emulator(
                 Emulator.Configuration(
@@ -135,16 +134,16 @@ struct EmulatorCommand: ParsableCommand {
                     endpoint: emulator.endpoint, caFile: emulator.certificateFile,
                     credentials: metadata
                         ? .serverRole(endpoint: emulator.endpoint) : .keyPair(seed.accessKeys[0]))
-                // What stands after `--` stands at the end.
+                // The words after `--` are the last ones.
                 let arguments = ProcessArguments.pointers?.suffix(command.count) ?? []
                 exitStatus = try WrappedCommand(Array(arguments), environment: environment, signals: signals).run()
             }
         } catch let error as CertificateFile.NoTemporaryFolder {
             let advice = "set TMPDIR, or use --ca-out FILE or --http"
-            StandardError.write("ncloud-kms-emulator: \(error); \(advice)\n")
+            StandardError.report("\(error); \(advice)")
             throw ExitCode(OwnExitStatus.failure)
         } catch {
-            StandardError.write("ncloud-kms-emulator: \(error)\n")
+            StandardError.report("\(error)")
             throw ExitCode(OwnExitStatus.failure)
         }
         throw ExitCode(exitStatus)
@@ -164,12 +163,12 @@ struct EmulatorCommand: ParsableCommand {
 
     private func warnOfOthers(_ port: UInt16) {
         let role = metadata ? " and get the key pair of the role" : ""
-        StandardError.write(
-            "ncloud-kms-emulator: warning: it listens on \(listen.urlHost):\(port), where other machines may reach it: they can "
-                + "change what it answers\(role)\n")
+        StandardError.report(
+            "warning: it listens on \(listen.urlHost):\(port), where other machines may reach it: they can change what it "
+                + "answers\(role)")
     }
 
-    /// One JSON line on standard output, and nothing else ever.
+    /// Writes one line of JSON, the only one that standard output ever gets.
     private func announce(_ emulator: Emulator, _ seed: Seed, caFile: String?) throws {
         var json = JSONWriter()
         json.object { object in
@@ -188,16 +187,7 @@ struct EmulatorCommand: ParsableCommand {
     }
 }
 
-/// There is nothing to announce an emulator on that stands alone.
+/// An emulator that stands alone has nowhere to announce itself.
 private struct ClosedOutput: Error, CustomStringConvertible {
     let description = "stdout is closed, so nobody could read where the emulator listens"
-}
-
-/// Exit statuses of the emulator itself, as `env` and `timeout` have them; others are those of the command.
-enum OwnExitStatus {
-    /// The emulator could not start.
-    static let failure: Int32 = 125
-    /// The command was found and can't be run.
-    static let cannotRun: Int32 = 126
-    static let notFound: Int32 = 127
 }

@@ -9,13 +9,13 @@ import Platform
         } catch {
             end("the system refused: \(error)", status: OwnExitStatus.failure)
         }
-        // Without a command it would serve, and whoever waits for the command's status would wait for ever.
+        // Without the command after "--" it would serve, and the caller would wait for an exit status that never comes.
         guard let arguments = ProcessArguments.strings else {
             end("the system did not hand over the command line", status: EX_SOFTWARE)
         }
         do {
             var command = try EmulatorCommand.parseAsRoot(arguments)
-            // As `-- $CMD` with an empty variable: standing alone would print a secret and wait for ever.
+            // As with `-- $CMD` and an empty variable: standing alone, it would print a secret and serve without end.
             if (command as? EmulatorCommand)?.command.isEmpty == true, arguments.contains("--") {
                 end("no command follows \"--\"; leave that out to run the emulator alone", status: EX_USAGE)
             }
@@ -25,7 +25,7 @@ import Platform
         }
     }
 
-    /// ArgumentParser's own way out takes a full disk for success.
+    /// ArgumentParser's own way out reports success even if the text could not be written.
     private static func exit(after error: any Error) -> Never {
         let text = EmulatorCommand.fullMessage(for: error)
         guard EmulatorCommand.exitCode(for: error) == .success, !text.isEmpty else {
@@ -41,7 +41,24 @@ import Platform
     }
 
     private static func end(_ message: String, status: CInt) -> Never {
-        StandardError.write("ncloud-kms-emulator: \(message)\n")
+        StandardError.report(message)
         Platform.exit(status)
+    }
+}
+
+/// Exit statuses of the emulator itself, the same as those of `env` and `timeout`; others are the command's.
+enum OwnExitStatus {
+    /// The emulator could not start.
+    static let failure: Int32 = 125
+    /// The command was found, but can't be run.
+    static let cannotRun: Int32 = 126
+    static let notFound: Int32 = 127
+}
+
+enum StandardError {
+    /// Writes one line, with the program's name before it.
+    static func report(_ message: String) {
+        // There is no other place to report a failure of this.
+        try? FileContents.append(Array("ncloud-kms-emulator: \(message)\n".utf8), to: STDERR_FILENO)
     }
 }

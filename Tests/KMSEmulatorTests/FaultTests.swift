@@ -4,25 +4,27 @@ import Testing
 
 @Suite struct FaultTests {
     private func body(_ fault: Fault) -> String? {
-        guard case .answer(let answer) = fault.effect else { return nil }
+        guard case .ending(.answer(let answer)) = fault.effect else { return nil }
         return String(decoding: answer.body, as: UTF8.self)
     }
 
     private func status(_ fault: Fault) -> Int? {
-        guard case .answer(let answer) = fault.effect else { return nil }
+        guard case .ending(.answer(let answer)) = fault.effect else { return nil }
         return answer.status
     }
 
     @Test(arguments: [
-        ("reset", Fault(.reset(inBody: false))), ("reset=body", Fault(.reset(inBody: true))),
-        ("close", Fault(.close)), ("truncate", Fault(.truncate)), ("hang", Fault(.hang)),
-        ("trickle", Fault(.trickle(intervalMilliseconds: 1))), ("trickle=0", Fault(.trickle(intervalMilliseconds: 0))),
+        ("reset", Fault(.ending(.reset))), ("reset=body", Fault(.ending(.body(.reset)))),
+        ("close", Fault(.ending(.close))), ("truncate", Fault(.ending(.body(.truncate)))),
+        ("hang", Fault(.ending(.hang))),
+        ("trickle", Fault(.ending(.body(.trickle(intervalMilliseconds: 1))))),
+        ("trickle=0", Fault(.ending(.body(.trickle(intervalMilliseconds: 0))))),
         ("delay=250", Fault(.delay(milliseconds: 250))), ("close-every=200", Fault(.closeEvery(requests: 200))),
         ("skew=+360s", Fault(.skew(milliseconds: 360_000))), ("skew=-2h", Fault(.skew(milliseconds: -7_200_000))),
         ("skew=5m", Fault(.skew(milliseconds: 300_000))), ("skew=-730d", Fault(.skew(milliseconds: -63_072_000_000))),
         ("skew=1ms", Fault(.skew(milliseconds: 1))),
-        ("hang,count=2", Fault(.hang, when: .init(count: 2))),
-        ("rate=0.05,close,key=demo-rsa", Fault(.close, when: .init(keyTag: "demo-rsa", rate: 0.05))),
+        ("hang,count=2", Fault(.ending(.hang), when: .init(count: 2))),
+        ("rate=0.05,close,key=demo-rsa", Fault(.ending(.close), when: .init(keyTag: "demo-rsa", rate: 0.05))),
     ])
     func `effects and conditions are read`(text: String, expected: Fault) throws {
         #expect(try Fault(parsing: text) == expected)
@@ -67,7 +69,7 @@ import Testing
 
     @Test(arguments: ["-5", "1.5", "99999999999", "Wed", "x y"])
     func `any text can be a hint to retry`(value: String) throws {
-        guard case .answer(let answer) = try Fault(parsing: "status=503,retry-after=\(value)").effect else {
+        guard case .ending(.answer(let answer)) = try Fault(parsing: "status=503,retry-after=\(value)").effect else {
             Issue.record("no answer")
             return
         }
@@ -109,36 +111,37 @@ import Testing
     }
 
     @Test func `a count ends a fault`() {
-        let endings = outcomes([Fault(.close, when: .init(count: 2))], 4).map(\.ending)
+        let endings = outcomes([Fault(.ending(.close), when: .init(count: 2))], 4).map(\.ending)
         #expect(endings == [.close, .close, nil, nil])
     }
 
     @Test func `a rate compares with the random number`() {
-        let endings = outcomes([Fault(.hang, when: .init(rate: 0.25))], 4, random: [0.24, 0.25, 0, 0.9]).map(\.ending)
+        let endings = outcomes([Fault(.ending(.hang), when: .init(rate: 0.25))], 4, random: [0.24, 0.25, 0, 0.9]).map(
+            \.ending)
         #expect(endings == [.hang, nil, .hang, nil])
-        #expect(outcomes([Fault(.hang, when: .init(rate: 0))], 1, random: [0]).map(\.ending) == [nil])
-        #expect(outcomes([Fault(.hang, when: .init(rate: 1))], 1, random: [0.999]).map(\.ending) == [.hang])
+        #expect(outcomes([Fault(.ending(.hang), when: .init(rate: 0))], 1, random: [0]).map(\.ending) == [nil])
+        #expect(outcomes([Fault(.ending(.hang), when: .init(rate: 1))], 1, random: [0.999]).map(\.ending) == [.hang])
     }
 
     @Test func `a fault of one key leaves the others alone`() {
-        let fault = Fault(.close, when: .init(keyTag: "a", count: 1))
+        let fault = Fault(.ending(.close), when: .init(keyTag: "a", count: 1))
         #expect(outcomes([fault], 1, keyTag: "b") == [.init()])
         #expect(outcomes([fault], 1, keyTag: nil) == [.init()])
         #expect(outcomes([fault], 1, keyTag: "a").map(\.ending) == [.close])
     }
 
     @Test func `the first ending wins, and the next one keeps its count for later`() {
-        let faults = [Fault(.close, when: .init(count: 1)), Fault(.hang, when: .init(count: 1))]
+        let faults = [Fault(.ending(.close), when: .init(count: 1)), Fault(.ending(.hang), when: .init(count: 1))]
         #expect(outcomes(faults, 3).map(\.ending) == [.close, .hang, nil])
     }
 
     @Test func `skew, delay and closing go together with an ending`() {
         let faults = [
             Fault(.skew(milliseconds: 5)), Fault(.skew(milliseconds: -7)), Fault(.delay(milliseconds: 3)),
-            Fault(.closeEvery(requests: 2)), Fault(.truncate),
+            Fault(.closeEvery(requests: 2)), Fault(.ending(.body(.truncate))),
         ]
         let expected = FaultPlan.Outcome(
-            skewMilliseconds: -2, delayMilliseconds: 3, closesConnection: false, ending: .truncate)
+            skewMilliseconds: -2, delayMilliseconds: 3, closesConnection: false, ending: .body(.truncate))
         var second = expected
         second.closesConnection = true
         #expect(outcomes(faults, 3) == [expected, second, expected])

@@ -7,36 +7,35 @@ import Testing
     private static let now: Int64 = 1_700_000_000_000
     private static let raw = Answer(status: 299, contentType: "x/y", body: [1, 2])
     private let service = KeyService(
-        directory: Directory(
-            Seed(
-                accessKeys: [.demo, Seed.AccessKey(id: "limited", secret: "s", permissions: [.init(keyTag: "rsa")])],
-                keys: [
-                    Seed.Key(
-                        keyTag: "rsa", keyType: .rsa2048,
-                        versions: [
-                            Seed.Version(1, publicKey: "one"), Seed.Version(2, status: .disabled, publicKey: "two"),
-                            Seed.Version(7, publicKey: "seven"), Seed.Version(100, publicKey: "x", rawAnswer: raw),
-                            Seed.Version(3, status: .revoked, publicKey: "three"),
-                        ].sorted { $0.number < $1.number }),
-                    Seed.Key(
-                        keyTag: "newest-disabled", keyType: .ecdsa,
-                        versions: [
-                            Seed.Version(1, publicKey: "one"), Seed.Version(2, status: .disabled, publicKey: "two"),
-                        ]),
-                    Seed.Key(keyTag: "plain", keyType: .ecdsa, versions: [Seed.Version(1, publicKey: "p\n\"q\"")]),
-                    Seed.Key(keyTag: "aes", keyType: .aes256, versions: [Seed.Version(1, publicKey: nil)]),
-                    Seed.Key(
-                        keyTag: "off", keyType: .rsa2048, status: .disabled,
-                        versions: [Seed.Version(1, publicKey: "k")]),
-                    Seed.Key(
-                        keyTag: "revoked", keyType: .rsa2048, status: .revoked,
-                        versions: [Seed.Version(1, publicKey: "k")]),
-                    Seed.Key(
-                        keyTag: "raw-aes", keyType: .aes256, status: .disabled,
-                        versions: [Seed.Version(1, publicKey: nil, rawAnswer: raw)]),
-                    Seed.Key(keyTag: "raw", keyType: .rsa2048, rawAnswer: raw),
-                    Seed.Key(keyTag: "bare", keyType: .rsa2048),
-                ])))
+        Seed(
+            accessKeys: [.demo, Seed.AccessKey(id: "limited", secret: "s", permissions: [.init(keyTag: "rsa")])],
+            keys: [
+                Seed.Key(
+                    keyTag: "rsa", keyType: .rsa2048,
+                    versions: [
+                        Seed.Version(1, publicKey: "one"), Seed.Version(2, status: .disabled, publicKey: "two"),
+                        Seed.Version(7, publicKey: "seven"), Seed.Version(100, publicKey: "x", rawAnswer: raw),
+                        Seed.Version(3, status: .revoked, publicKey: "three"),
+                    ].sorted { $0.number < $1.number }),
+                Seed.Key(
+                    keyTag: "newest-disabled", keyType: .ecdsa,
+                    versions: [
+                        Seed.Version(1, publicKey: "one"), Seed.Version(2, status: .disabled, publicKey: "two"),
+                    ]),
+                Seed.Key(keyTag: "plain", keyType: .ecdsa, versions: [Seed.Version(1, publicKey: "p\n\"q\"")]),
+                Seed.Key(keyTag: "aes", keyType: .aes256, versions: [Seed.Version(1, publicKey: nil)]),
+                Seed.Key(
+                    keyTag: "off", keyType: .rsa2048, status: .disabled,
+                    versions: [Seed.Version(1, publicKey: "k")]),
+                Seed.Key(
+                    keyTag: "revoked", keyType: .rsa2048, status: .revoked,
+                    versions: [Seed.Version(1, publicKey: "k")]),
+                Seed.Key(
+                    keyTag: "raw-aes", keyType: .aes256, status: .disabled,
+                    versions: [Seed.Version(1, publicKey: nil, rawAnswer: raw)]),
+                Seed.Key(keyTag: "raw", keyType: .rsa2048, rawAnswer: raw),
+                Seed.Key(keyTag: "bare", keyType: .rsa2048),
+            ]))
 
     private func reply(
         _ target: String, body: KeyService.Body = .bytes([]), method: String = "POST",

@@ -1,20 +1,6 @@
-/// Random numbers that a seed repeats: SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators,
-/// 2014).
-struct SplitMix64: RandomNumberGenerator, Sendable {
-    private var state: UInt64
+// What `--random-seed` repeats: the dice, and the ids of answers.
 
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var bits = state
-        bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
-        return bits ^ (bits >> 31)
-    }
-}
-
-/// What decides about faults with a rate and about jitter: numbers in [0, 1).
+/// Decides about faults with a rate and about jitter: random numbers in [0, 1).
 struct Dice: Sendable {
     private var source: Source
 
@@ -33,8 +19,53 @@ struct Dice: Sendable {
         case .function(let function): return function()
         case .seeded(var generator):
             defer { source = .seeded(generator) }
-            // The 53 bits that a number below 1 has; the standard library does not promise to do the same forever.
+            // The 53 bits that a number below 1 has. `Double.random(in:using:)` does not promise the same numbers in
+            // every version of the standard library.
             return Double(generator.next() >> 11) * 0x1p-53
         }
+    }
+}
+
+/// The ids of answers: the same 16 digits for one server, then a number.
+struct RequestIDs: Sendable {
+    private let prefix: String
+    private var count: UInt64 = 0
+
+    /// - Parameter seed: determines the first 16 digits; nil takes random ones.
+    init(seed: UInt64?) {
+        var generator = seed.map(SplitMix64.init)
+        prefix = Self.hexadecimal(generator?.next() ?? .random(in: 0...UInt64.max))
+    }
+
+    mutating func next() -> String {
+        count += 1
+        return prefix + Self.hexadecimal(count)
+    }
+
+    /// 16 digits.
+    private static func hexadecimal(_ number: UInt64) -> String {
+        String(unsafeUninitializedCapacity: 16) { buffer in
+            for index in 0..<16 {
+                let digit = UInt8(truncatingIfNeeded: number >> UInt64(60 - 4 * index)) & 15
+                buffer[index] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+            }
+            return 16
+        }
+    }
+}
+
+/// A generator that repeats its numbers for a seed (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators,
+/// 2014).
+struct SplitMix64: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var bits = state
+        bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
+        return bits ^ (bits >> 31)
     }
 }

@@ -1,4 +1,4 @@
-/// Why the text of a fault is not valid.
+/// Why the text of a fault could not be read.
 package struct FaultSpecError: Error, Equatable, CustomStringConvertible {
     package let description: String
 
@@ -6,11 +6,11 @@ package struct FaultSpecError: Error, Equatable, CustomStringConvertible {
 }
 
 extension Fault {
-    /// Reads what `--fault` takes: words with commas between them, exactly one of which is an effect.
+    /// Reads what `--fault` takes: words separated by commas, exactly one of which is an effect.
     ///
     /// | word | meaning |
     /// |---|---|
-    /// | `status=N`, `code=C` | that answer (200–599), in the gateway's form when C is a number and in the service's when it is a name; either word implies the other when it is in the tables of the API reference, and a status without a code has no body |
+    /// | `status=N`, `code=C` | that answer (200–599), in the gateway's form if C is a number and in the service's if it is a name; either word implies the other if it is in the tables of the API reference, and a status without a code has no body |
     /// | `empty`, `html`, `text` | no body (200), a page of HTML (502), a line of text (503); `status=N` for another status |
     /// | `reset`, `reset=body` | a TCP reset instead of the answer, or in the middle of its body |
     /// | `close` | the connection is closed without an answer |
@@ -19,7 +19,7 @@ extension Fault {
     /// | `hang` | no answer |
     /// | `delay=MS` | a later answer |
     /// | `close-every=N` | closes after every N-th answer of a connection |
-    /// | `skew=+360s` | the emulator's clock (ms, s, m, h, d) |
+    /// | `skew=+360s` | the emulator's clock is wrong (ms, s, m, h, d) |
     ///
     /// With `count=N` (the first N), `rate=P` (with this probability), `key=TAG` (for this key), and for answers
     /// `message=TEXT`, `number` (`errorCode` as a JSON number) and `retry-after=VALUE` (the header, any text).
@@ -40,7 +40,7 @@ extension Fault {
             let known = (Self.answerNames + Self.otherNames).joined(separator: ", ")
             throw words.failure("it must hold exactly one effect: \(known)")
         }
-        let effect = isAnswer ? .answer(try words.takeAnswer()) : try words.takeEffect(others[0])
+        let effect = isAnswer ? .ending(.answer(try words.takeAnswer())) : try words.takeEffect(others[0])
         try words.expectEmpty()
         self.init(effect, when: trigger)
     }
@@ -51,35 +51,90 @@ extension Fault {
     ]
 }
 
-extension FaultWords {
-    fileprivate mutating func takeEffect(_ name: String) throws(FaultSpecError) -> Fault.Effect {
+/// The words of a fault's text (`NAME` or `NAME=VALUE`, separated by commas), taken one by one.
+private struct FaultWords {
+    private let text: String
+    private var values: [String: String?] = [:]
+
+    init(_ text: String) throws(FaultSpecError) {
+        self.text = text
+        for word in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let name = String(parts[0])
+            guard !name.isEmpty else { throw failure("a word is missing") }
+            guard values[name] == nil else { throw failure("\"\(name)\" comes twice") }
+            values.updateValue(parts.count == 2 ? String(parts[1]) : nil, forKey: name)
+        }
+    }
+
+    func failure(_ problem: String) -> FaultSpecError { FaultSpecError("the fault \"\(text)\": \(problem)") }
+
+    var names: Set<String> { Set(values.keys) }
+
+    private func has(_ name: String) -> Bool { values[name] != nil }
+
+    /// Takes a word that needs a value; nil if it is not there.
+    mutating func takeValue(_ name: String) throws(FaultSpecError) -> String? {
+        guard let value = values.removeValue(forKey: name) else { return nil }
+        guard let value, !value.isEmpty else { throw failure("\(name) needs a value") }
+        return value
+    }
+
+    mutating func takeInteger(_ name: String, in range: ClosedRange<Int>) throws(FaultSpecError) -> Int? {
+        guard let value = try takeValue(name) else { return nil }
+        guard let integer = Int(value), range.contains(integer) else {
+            let end = range.upperBound == .max ? "\(range.lowerBound) on" : "\(range.lowerBound) to \(range.upperBound)"
+            throw failure("\(name) must be an integer from \(end)")
+        }
+        return integer
+    }
+
+    /// Takes a word that may have a value.
+    @discardableResult
+    private mutating func takeOptionalValue(_ name: String) -> String? { values.removeValue(forKey: name) ?? nil }
+
+    /// Takes a word that has no value.
+    private mutating func takeFlag(_ name: String) throws(FaultSpecError) {
+        guard takeOptionalValue(name) == nil else { throw failure("\(name) takes no value") }
+    }
+
+    /// Checks that all words were taken.
+    func expectEmpty() throws(FaultSpecError) {
+        guard let name = names.min() else { return }
+        throw failure("\"\(name)\" is unknown, or does not go with the others")
+    }
+
+    // MARK: Effects
+
+    /// - Parameter name: the word of an effect, which is there.
+    mutating func takeEffect(_ name: String) throws(FaultSpecError) -> Fault.Effect {
         switch name {
         case "reset":
             let place = takeOptionalValue(name)
             guard place == nil || place == "body" else { throw failure("reset takes no value but \"body\"") }
-            return .reset(inBody: place != nil)
+            return .ending(place == nil ? .reset : .body(.reset))
         case "trickle":
-            guard hasValue(name) else {
+            guard values[name] != .some(nil) else {
                 takeOptionalValue(name)
-                return .trickle(intervalMilliseconds: 1)
+                return .ending(.body(.trickle(intervalMilliseconds: 1)))
             }
-            return .trickle(intervalMilliseconds: try takeInteger(name, in: 0...60_000) ?? 1)
+            return .ending(.body(.trickle(intervalMilliseconds: try takeInteger(name, in: 0...60_000) ?? 1)))
         case "delay": return .delay(milliseconds: try takeInteger(name, in: 0...3_600_000) ?? 0)
         case "close-every": return .closeEvery(requests: try takeInteger(name, in: 1...Int.max) ?? 1)
         case "skew": return .skew(milliseconds: try takeSkew())
         case "close":
             try takeFlag(name)
-            return .close
+            return .ending(.close)
         case "truncate":
             try takeFlag(name)
-            return .truncate
+            return .ending(.body(.truncate))
         default:
             try takeFlag(name)
-            return .hang
+            return .ending(.hang)
         }
     }
 
-    /// A sign, a whole number and a unit, up to 100 years.
+    /// A sign, a whole number and a unit, up to 100 years; in milliseconds.
     private mutating func takeSkew() throws(FaultSpecError) -> Int64 {
         let units: [(name: String, milliseconds: Int64)] = [
             ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000),
@@ -97,7 +152,7 @@ extension FaultWords {
 
     // MARK: Answers
 
-    fileprivate mutating func takeAnswer() throws(FaultSpecError) -> Answer {
+    mutating func takeAnswer() throws(FaultSpecError) -> Answer {
         let status = try takeInteger("status", in: 200...599)
         let retryAfter = try takeValue("retry-after")
         var answer: Answer
@@ -111,7 +166,7 @@ extension FaultWords {
             answer = Answer(status: status, contentType: "text/html", body: Array(page.utf8))
         } else if has("text") {
             try takeFlag("text")
-            answer = Answer(status: status ?? 503, contentType: "text/plain", body: Array("Service unavailable\n".utf8))
+            answer = .text(status: status ?? 503, "Service unavailable\n")
         } else {
             answer = try takeTableAnswer(status: status)
         }
@@ -123,7 +178,7 @@ extension FaultWords {
         return answer
     }
 
-    /// An answer of one of the tables of the API reference, or one that is like them.
+    /// An answer from one of the tables of the API reference, or one like them.
     private mutating func takeTableAnswer(status: Int?) throws(FaultSpecError) -> Answer {
         let isNumber = has("number")
         if isNumber { try takeFlag("number") }

@@ -1,5 +1,5 @@
-// What is there without a seed of one's own. The keys are constants, so that answers are the same on every start; they
-// were made with `openssl genpkey`, and nobody has the private halves.
+// The default seed. The keys are constants, so that answers are the same on every start; they were made with `openssl
+// genpkey`, and nobody has the private halves.
 
 extension Seed {
     /// `demo-rsa` (versions 1–3, of which 2 is disabled), `demo-ec` and `demo-aes`, and one access key.
@@ -19,7 +19,7 @@ extension Seed {
 }
 
 extension Seed.AccessKey {
-    /// Good for an emulator alone; it looks like what it is.
+    /// Valid only for an emulator, and recognisable as such.
     package static let demo = Seed.AccessKey(
         id: "DEMOACCESSKEY0000001", secret: "DEMOSECRETKEYnotasecret000000000000000001")
 }

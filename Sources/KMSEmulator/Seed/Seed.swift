@@ -1,6 +1,6 @@
 /// What an emulator knows when it starts: access keys, tokens and keys.
 ///
-/// As JSON, for `--seed FILE` and `PUT /_emulator/seed`. A `?` marks what may be left out; unknown members are errors:
+/// As JSON, for `--seed FILE` and `PUT /_emulator/seed`. A `?` marks an optional member; unknown members are errors:
 ///
 /// ```
 /// {
@@ -15,15 +15,15 @@
 /// }
 /// ```
 ///
-/// - `accessKeys` left out: the one of the demo seed. `permissions` left out: everything is permitted.
-/// - `status` left out: `ENABLE`.
-/// - `publicKey` is served as it is, whatever text it is. `privateKey` is a PEM, and its public half is served.
-///   `generate` makes a key when the seed is read: RSA with 2048 bits or ECDSA on P-256, as `keyType` says.
-/// - `rawAnswer` replaces the answer to every request for the version or key that passed authentication and permissions:
+/// - Without `accessKeys` there is the one of the demo seed; without `permissions` everything is permitted.
+/// - `status` is `ENABLE` by default.
+/// - `publicKey` is served as it is, whatever text it is. `privateKey` is a PEM, whose public half is served. `generate`
+///   makes a key when the seed is read: RSA with 2048 bits or ECDSA on P-256, depending on `keyType`.
+/// - `rawAnswer` replaces the answer to every request for the version or key that passes authentication and permissions:
 ///   `{"status": 200–599, "contentType"?, "headers"?: {"NAME": "VALUE"}, "body"? | "bodyBase64"?}`. Its `headers` also
-///   replace the emulator's own, such as `Date`. On a key it comes before any look at the request's body.
-/// - `role` is what the metadata service hands out, where there is one: the access key of that id (or else the first one),
-///   to be used for so long (6 hours) from each answer on. Left out, it is the role `demo-role`.
+///   replace the emulator's own, such as `Date`. That of a key is sent without a look at the request's body.
+/// - `role` is what the metadata service hands out, if there is one: the access key with that id (default: the first one),
+///   which may be used for `validSeconds` (default: 6 hours) after each answer. Without it the role is `demo-role`.
 package struct Seed: Sendable, Equatable {
     package var accessKeys: [AccessKey]
     package var keys: [Key]
@@ -40,7 +40,7 @@ package struct Seed: Sendable, Equatable {
         self.role = role ?? Role(accessKeyID: accessKeys.first?.id ?? "")
     }
 
-    /// A pair of credentials.
+    /// A key pair that signs requests.
     package struct AccessKey: Sendable, Equatable {
         package var id: String
         package var secret: String
@@ -69,7 +69,7 @@ package struct Seed: Sendable, Equatable {
         case ecdsa = "ECDSA"
     }
 
-    /// The state of a key or of a version, in the service's words.
+    /// The state of a key or of a version; raw values are the service's.
     package enum Status: String, Sendable, CaseIterable {
         case enabled = "ENABLE"
         case disabled = "DISABLE"
@@ -111,11 +111,11 @@ package struct Seed: Sendable, Equatable {
         }
     }
 
-    /// An access token, which is made for one key.
+    /// An access token, which is good for one key.
     package struct Token: Sendable, Equatable {
         package var token: String
         package var keyTag: String
-        /// Milliseconds since 1970, from which on it is refused; nil: it lives for ever.
+        /// Milliseconds since 1970 from which it is refused; nil: it never expires.
         package var expiresAtMilliseconds: Int64?
 
         package init(token: String, keyTag: String, expiresAtMilliseconds: Int64? = nil) {
@@ -131,9 +131,9 @@ package struct Seed: Sendable, Equatable {
         package static let defaultValidSeconds = 6 * 60 * 60
 
         package var id: String
-        /// Which access key of the seed it gives.
+        /// The id of the access key of the seed that it hands out.
         package var accessKeyID: String
-        /// How long the key pair may be used from each answer on. Whatever it says, the pair goes on working.
+        /// How long the key pair may be used after each answer. It keeps working after that.
         package var validSeconds: Int
 
         package init(id: String = defaultID, accessKeyID: String, validSeconds: Int = defaultValidSeconds) {

@@ -1,13 +1,13 @@
 import JSON
 
-/// One value of a seed's text with the path to it, so that every complaint says where.
+/// One value of a seed's text with the path to it, so that every error says where it is.
 struct SeedNode {
     let path: String
     let value: JSONValue
 
     func failure(_ problem: String) -> SeedError { SeedError(path, problem) }
 
-    /// The members of an object: no other names than these, and none twice.
+    /// The members of an object, which must have no names but these, and each at most once.
     func object(names: Set<String>) throws(SeedError) -> SeedObject {
         guard let members = value.members else { throw failure("must be an object") }
         if let name = value.duplicateName { throw failure("the member \"\(name)\" comes twice") }
@@ -66,4 +66,18 @@ struct SeedObject {
         guard let node = self[name] else { throw failure("the member \"\(name)\" is missing") }
         return node
     }
+}
+
+/// What is wrong with a seed, and where.
+package struct SeedError: Error, Equatable, CustomStringConvertible {
+    /// The member, as `keys[0].versions[1].status`; empty for the whole text.
+    package let path: String
+    package let problem: String
+
+    package init(_ path: String, _ problem: String) {
+        self.path = path
+        self.problem = problem
+    }
+
+    package var description: String { path.isEmpty ? problem : "\(path): \(problem)" }
 }

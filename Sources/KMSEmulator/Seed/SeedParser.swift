@@ -2,7 +2,7 @@ import JSON
 import Platform
 
 extension Seed {
-    /// Reads a seed in the form that `Seed` describes, and makes the keys that it asks for.
+    /// Reads a seed in the form that `Seed` describes, and generates the keys that it asks for.
     ///
     /// - Throws: `SeedError`, which names the member.
     package init(parsing text: [UInt8]) throws(SeedError) {
@@ -83,7 +83,7 @@ extension Seed.Token {
         token = try object.required("token").nonEmptyString()
         keyTag = try object.required("keyTag").nonEmptyString()
         expiresAtMilliseconds = nil
-        // "UL" is the API's word for a token without an end.
+        // "UL" is the API's word for a token that does not expire.
         if let node = object["expiresAt"], node.value.string != "UL" {
             guard let milliseconds = node.value.integer, milliseconds >= 0 else {
                 throw node.failure("must be milliseconds since 1970 or \"UL\"")
@@ -106,11 +106,11 @@ extension Seed.Role {
         guard accessKeys.contains(where: { $0.id == accessKeyID }) else {
             throw SeedError("\(node.path).accessKeyId", "no access key of the seed has the id \"\(accessKeyID)\"")
         }
-        // A year: beyond what any real one has.
+        // A year: longer than any real one.
         validSeconds = try object["validSeconds"]?.integer(in: 1...31_536_000) ?? Self.defaultValidSeconds
     }
 
-    /// What stands for itself in a path (RFC 3986, section 3.3) and occurs in names of roles.
+    /// Allowed in a path without escapes (RFC 3986, section 3.3) and used in names of roles.
     private static let idPunctuation = ".-_~+=,@:"
 
     private static func isIDByte(_ byte: UInt8) -> Bool {
@@ -156,18 +156,27 @@ extension Seed.Version {
         if let node = object["publicKey"] {
             publicKey = try node.string()
         } else if let node = object["privateKey"] {
-            guard let pem = PublicKeyText.derived(fromPrivateKey: try node.string()) else {
+            guard let pem = PrivateKey(pem: try node.string())?.publicPEM else {
                 throw node.failure("must be the PEM of a private key without a passphrase")
             }
             publicKey = pem
         } else if let node = object["generate"] {
             guard node.value.bool == true else { throw node.failure("must be true") }
-            guard let pem = PublicKeyText.generated(keyType) else {
+            guard let pem = Self.generatedKey(keyType) else {
                 throw node.failure("OpenSSL could not make the key")
             }
             publicKey = pem
         } else if keyType != .aes256, rawAnswer == nil {
             throw node.failure("one of publicKey, privateKey, generate, rawAnswer is missing")
+        }
+    }
+
+    /// The public half of a new key; nil if OpenSSL fails, and for AES.
+    private static func generatedKey(_ type: Seed.KeyType) -> String? {
+        switch type {
+        case .rsa2048: PrivateKey.rsa2048()?.publicPEM
+        case .ecdsa: PrivateKey.p256()?.publicPEM
+        case .aes256: nil
         }
     }
 }

@@ -1,6 +1,7 @@
+import COpenSSL
 import Platform
 
-/// Decides who sent a request, as the gateway does (the API reference, "Authentication").
+/// Finds out who sent a request, as the gateway does (the API reference, "Authentication").
 package struct Authenticator: Sendable {
     /// "5 minutes or more away from the server's clock is invalid" (the API reference).
     static let allowedSkewMilliseconds: Int64 = 5 * 60 * 1_000
@@ -13,7 +14,7 @@ package struct Authenticator: Sendable {
         self.tokens = Dictionary(tokens.map { ($0.token, $0) }) { first, _ in first }
     }
 
-    /// Why a request is refused with 401 and 200.
+    /// Why a request is refused with 401 and the code 200.
     package enum Failure: Error, Equatable {
         case missingHeader(String)
         case unreadableTimestamp
@@ -26,7 +27,7 @@ package struct Authenticator: Sendable {
         var details: String {
             switch self {
             case .missingHeader(let name): "The header \(name) is missing."
-            case .unreadableTimestamp: "The timestamp is no count of milliseconds."
+            case .unreadableTimestamp: "The timestamp is not a number of milliseconds."
             case .clockTooFarAway: "The timestamp is 5 minutes or more away from the server's clock."
             case .unknownAccessKey: "The access key is unknown."
             case .wrongSignature: "The signature does not match."
@@ -52,7 +53,7 @@ package struct Authenticator: Sendable {
         }
     }
 
-    /// The token header is looked at first: it is sent instead of the other three.
+    /// The token header comes first: it is sent instead of the other three.
     ///
     /// - Parameter wallClockMilliseconds: the server's clock, milliseconds since 1970.
     package func caller(of head: RequestHead, wallClockMilliseconds: Int64) throws(Failure) -> Caller {
@@ -65,7 +66,7 @@ package struct Authenticator: Sendable {
         guard let accessKeyID = head.accessKey else { throw .missingHeader(HeaderName.accessKey) }
         guard let signature = head.signature else { throw .missingHeader(HeaderName.signature) }
 
-        guard timestamp.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let milliseconds = Int64(timestamp) else {
+        guard timestamp.utf8.allSatisfy(\.isASCIIDigit), let milliseconds = Int64(timestamp) else {
             throw .unreadableTimestamp
         }
         let (skew, overflow) = milliseconds.subtractingReportingOverflow(wallClockMilliseconds)
@@ -80,11 +81,37 @@ package struct Authenticator: Sendable {
     }
 }
 
-/// The headers of the API.
-enum HeaderName {
-    static let timestamp = "x-ncp-apigw-timestamp"
-    static let accessKey = "x-ncp-iam-access-key"
-    static let signature = "x-ncp-apigw-signature-v2"
-    static let token = "x-ncp-ocapi-token"
-    static let requestID = "x-ncp-apigw-request-id"
+/// Signature version 2 of the API gateway (the API reference, "Authentication").
+///
+/// The client has its own code for the same rule, and neither may use the other's: a mistake in one must not match the
+/// same mistake in the other.
+package enum RequestSignature {
+    /// Base64(HMAC-SHA256(secret, string to sign)).
+    ///
+    /// - Parameter target: the request target as it came over the wire, path and query.
+    package static func compute(
+        method: String, target: String, timestamp: String, accessKey: String, secret: String
+    ) -> [UInt8] {
+        var text: [UInt8] = []
+        text.reserveCapacity(method.utf8.count + target.utf8.count + timestamp.utf8.count + accessKey.utf8.count + 3)
+        text.append(contentsOf: method.utf8)
+        text.append(UInt8(ascii: " "))
+        text.append(contentsOf: target.utf8)
+        text.append(UInt8(ascii: "\n"))
+        text.append(contentsOf: timestamp.utf8)
+        text.append(UInt8(ascii: "\n"))
+        text.append(contentsOf: accessKey.utf8)
+
+        let secret = Array(secret.utf8)
+        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+        // Fails only when OpenSSL has no SHA-256 or no memory; the digest of zeros then matches no signature.
+        _ = HMAC(EVP_sha256(), secret, Int32(secret.count), text, text.count, &digest, nil)
+        return Base64.encoded(digest)
+    }
+
+    /// Whether `signature` is the expected one, compared in constant time.
+    package static func matches(_ signature: String, _ expected: [UInt8]) -> Bool {
+        let given = Array(signature.utf8)
+        return given.count == expected.count && CRYPTO_memcmp(given, expected, expected.count) == 0
+    }
 }

@@ -1,15 +1,18 @@
+import JSON
 import Platform
 
 /// The service itself: what it answers to a request, faults and latency aside.
+///
+/// It is a seed prepared for look-ups, and immutable: another seed makes another service.
 struct KeyService: Sendable {
-    /// The request's body.
+    /// The body of a request.
     enum Body: Equatable {
         case bytes([UInt8])
-        /// Longer than `maximumBodyBytes`; nobody kept it.
+        /// Longer than `maximumBodyBytes`, and not kept.
         case tooLarge
     }
 
-    /// An answer, and what is counted about it.
+    /// An answer, and what the counters note about it.
     struct Reply: Equatable {
         var answer: Answer
         var isAuthenticationFailure = false
@@ -19,13 +22,19 @@ struct KeyService: Sendable {
     /// More than any operation of the API takes (8 KiB of data in Base64).
     static let maximumBodyBytes = 64 << 10
 
-    let directory: Directory
+    private let authenticator: Authenticator
+    private let keys: [String: ServedKey]
+
+    init(_ seed: Seed) {
+        authenticator = Authenticator(accessKeys: seed.accessKeys, tokens: seed.tokens)
+        keys = Dictionary(seed.keys.map { ($0.keyTag, ServedKey($0)) }) { first, _ in first }
+    }
 
     /// The checks come in this order: path, method, size, credentials, permission, key, throttle, body.
     ///
     /// - Parameters:
     ///   - wallClockMilliseconds: the service's clock, milliseconds since 1970.
-    ///   - admits: counts a request for a known key and says whether the throttle lets it pass.
+    ///   - admits: counts a request for a known key, and says whether the throttle lets it pass.
     func reply(
         to head: RequestHead, route: Route, body: Body, wallClockMilliseconds: Int64, admits: (String) -> Bool
     ) -> Reply {
@@ -33,7 +42,7 @@ struct KeyService: Sendable {
             return Reply(answer: Refusal.Gateway.notFound.answer(details: "No such path."))
         }
         guard head.method == "POST" else {
-            // The gateway's table has no row for 405; the status says it all.
+            // The gateway's table has no row for 405; the status is enough.
             var answer = Refusal.Gateway.badRequest.answer(details: "The method must be POST.")
             answer.status = 405
             answer.headers = [Answer.Header("Allow", "POST")]
@@ -43,7 +52,7 @@ struct KeyService: Sendable {
             return Reply(answer: Refusal.Gateway.entityTooLarge.answer(details: "The body is too large."))
         }
         do {
-            let caller = try directory.authenticator.caller(of: head, wallClockMilliseconds: wallClockMilliseconds)
+            let caller = try authenticator.caller(of: head, wallClockMilliseconds: wallClockMilliseconds)
             guard caller.mayGetPublicKey(of: keyTag) else {
                 return Reply(answer: Refusal.Gateway.permissionDenied.answer(details: "No permission for this key."))
             }
@@ -51,7 +60,7 @@ struct KeyService: Sendable {
             let answer = Refusal.Gateway.authenticationFailed.answer(details: error.details)
             return Reply(answer: answer, isAuthenticationFailure: true)
         }
-        guard let key = directory[keyTag] else {
+        guard let key = keys[keyTag] else {
             return Reply(answer: Refusal.Gateway.notFound.answer(details: "No such key."))
         }
         guard admits(keyTag) else {
@@ -61,14 +70,80 @@ struct KeyService: Sendable {
         return Reply(answer: key.rawAnswer ?? Self.answer(for: key, body: bytes))
     }
 
-    private static func answer(for key: KeyEntry, body: [UInt8]) -> Answer {
+    private static func answer(for key: ServedKey, body: [UInt8]) -> Answer {
         do {
             return key.answer(version: try GetPublicKeyBody.version(in: body))
         } catch {
             switch error {
-            case .syntax(let text): return Refusal.Gateway.badRequest.answer(details: "The body is no JSON: \(text).")
+            case .syntax(let text):
+                return Refusal.Gateway.badRequest.answer(details: "The body is not valid JSON: \(text).")
             case .invalid: return Refusal.Service.invalidRequest.answer
             }
         }
+    }
+}
+
+/// The body of a get-pub-key request.
+enum GetPublicKeyBody {
+    /// "1–100" (the API reference).
+    static let versions = 1...100
+
+    enum Failure: Error, Equatable {
+        /// Not JSON: the gateway refuses it (400 with 100).
+        case syntax(String)
+        /// JSON, but not what the operation takes: the service refuses it (`INVALID_REQUEST`).
+        case invalid
+    }
+
+    /// The version that is asked for; nil for the most recent one. No body, an empty one and `{}` mean the same.
+    static func version(in body: [UInt8]) throws(Failure) -> Int? {
+        // The usual body of a request for the most recent version.
+        if body.isEmpty || body == [UInt8(ascii: "{"), UInt8(ascii: "}")] { return nil }
+        let value: JSONValue
+        do { value = try JSONValue(parsing: body) } catch { throw .syntax(error.description) }
+        guard value.kind == .object else { throw .invalid }
+        guard let version = value["keyVersion"] else { return nil }
+        guard let number = version.integer, versions.contains(number) else { throw .invalid }
+        return number
+    }
+}
+
+/// One key, with its answers rendered in advance.
+private struct ServedKey: Sendable {
+    /// What answers every request for the key, if the seed says so.
+    let rawAnswer: Answer?
+    private let isServed: Bool
+    private let newestVersion: Int?
+    private let answers: [Int: Answer]
+    private let rawAnswers: [Int: Answer]
+
+    init(_ key: Seed.Key) {
+        rawAnswer = key.rawAnswer
+        isServed = key.status == .enabled && key.keyType != .aes256
+        newestVersion = key.versions.map(\.number).max()
+        rawAnswers = Dictionary(
+            key.versions.compactMap { version in version.rawAnswer.map { (version.number, $0) } },
+            uniquingKeysWith: { first, _ in first })
+        answers = Dictionary(
+            key.versions.map { version in (version.number, Self.answer(for: version)) },
+            uniquingKeysWith: { first, _ in first })
+    }
+
+    private static func answer(for version: Seed.Version) -> Answer {
+        guard version.status == .enabled, let publicKey = version.publicKey else {
+            return Refusal.Service.unprocessableEntity.answer
+        }
+        return .success(publicKey: publicKey)
+    }
+
+    /// The answer for a version; nil stands for the most recent one, **whatever its state**. The reference says "absent
+    /// = the most recent version; a disabled version can't be retrieved": when the newest is disabled, a request without
+    /// a version is refused and does not fall back to an older one.
+    func answer(version: Int?) -> Answer {
+        guard let number = version ?? newestVersion else { return Refusal.Service.unprocessableEntity.answer }
+        // Whatever the key's type and state are.
+        if let rawAnswer = rawAnswers[number] { return rawAnswer }
+        guard isServed, let answer = answers[number] else { return Refusal.Service.unprocessableEntity.answer }
+        return answer
     }
 }

@@ -21,6 +21,15 @@ package struct RequestHead: Sendable, Equatable {
     }
 }
 
+/// The headers of the API.
+enum HeaderName {
+    static let timestamp = "x-ncp-apigw-timestamp"
+    static let accessKey = "x-ncp-iam-access-key"
+    static let signature = "x-ncp-apigw-signature-v2"
+    static let token = "x-ncp-ocapi-token"
+    static let requestID = "x-ncp-apigw-request-id"
+}
+
 /// Where a request target leads.
 enum Route: Equatable {
     /// `/kms/v1/keys/{keyTag}/get-pub-key`, the tag unescaped.
@@ -56,7 +65,7 @@ enum Route: Equatable {
         self = .unknown
     }
 
-    /// Resolves `%XX` (RFC 3986, section 2.1); what is no such escape stays as it is.
+    /// Resolves `%XX` (RFC 3986, section 2.1); anything that is not such an escape stays as it is.
     private static func unescaped(_ segment: Substring.UTF8View) -> String {
         guard segment.contains(UInt8(ascii: "%")) else { return String(Substring(segment)) }
         let bytes = Array(segment)

@@ -1,7 +1,7 @@
 import JSON
 import Platform
 
-/// The metadata service of a VPC server, as far as it hands out the key pair of the server's role.
+/// The part of a VPC server's metadata service that hands out the key pair of the server's role.
 ///
 /// | request | answer |
 /// |---|---|
@@ -14,7 +14,7 @@ struct ServerRole: Sendable {
     private let accessKey: Seed.AccessKey
     private let validSeconds: Int
 
-    /// Nil when the seed has no access key of the id that its role names.
+    /// Nil if the seed has no access key with the id that its role names.
     init?(_ seed: Seed) {
         guard let accessKey = seed.accessKeys.first(where: { $0.id == seed.role.accessKeyID }) else { return nil }
         id = seed.role.id
@@ -41,11 +41,5 @@ struct ServerRole: Sendable {
                 object.member("Message", "")
             }
         }
-    }
-}
-
-extension Answer {
-    fileprivate static func text(status: Int, _ text: String, headers: [Header] = []) -> Answer {
-        Answer(status: status, contentType: "text/plain", headers: headers, body: Array(text.utf8))
     }
 }

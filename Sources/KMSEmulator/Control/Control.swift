@@ -1,6 +1,6 @@
 import JSON
 
-/// The requests under `/_emulator/`, for tests alone: unsigned, never faulted, never counted.
+/// Answers the requests under `/_emulator/`, for tests only: unsigned, never faulted, never counted.
 ///
 /// | request | body | answer |
 /// |---|---|---|
@@ -11,11 +11,11 @@ import JSON
 /// | `POST fault` | `{"faults": ["status=503,code=500,rate=0.05"]}`, replacing all | `{}` |
 /// | `POST throttle` | `{"perSecond": N}`; 0 or null lifts it | `{}` |
 /// | `POST close-idle` | ends every connection that is between two requests, others after their answers | `{}` |
-/// | `POST reset` | counters to zero, no requests; faults, dice and throttle as at the start | `{}` |
+/// | `POST reset` | sets counters to zero, forgets requests; faults, dice and throttle are as at the start | `{}` |
 ///
-/// What is wrong comes back as `{"error": "…"}` with 400, 404, 405 or 413.
+/// An error is `{"error": "…"}` with 400, 404, 405 or 413.
 struct Control: Sendable {
-    /// Seeds of some thousand keys.
+    /// Enough for seeds of several thousand keys.
     static let maximumBodyBytes = 8 << 20
 
     let core: EmulatorCore
@@ -26,7 +26,7 @@ struct Control: Sendable {
         var headers: [Answer.Header] = []
     }
 
-    /// - Parameter body: nil when it was too large.
+    /// - Parameter body: nil if it was too large.
     func answer(method: String, name: String, query: String, body: [UInt8]?) -> Answer {
         do throws(Failure) {
             guard let wanted = Self.methods.first(where: { $0.name == name })?.method else {
@@ -113,27 +113,5 @@ struct Control: Sendable {
             throw Failure(text: form)
         }
         return members[0].value
-    }
-}
-
-extension EmulatorState: JSONWritable {
-    package func write(to json: inout JSONWriter) {
-        json.object { object in
-            object.member("total", total)
-            object.member("perKey") { json in
-                json.object { keys in
-                    for (keyTag, count) in perKey.sorted(by: { $0.key < $1.key }) { keys.member(keyTag, count) }
-                }
-            }
-            object.member("perConnection") { json in
-                json.array { array in for count in perConnection { array.value(count) } }
-            }
-            object.member("openConnections", openConnections)
-            object.member("openedConnections", openedConnections)
-            object.member("signaturesRefused", signaturesRefused)
-            object.member("throttled", throttled)
-            object.member("faulted", faulted)
-            object.member("aborted", aborted)
-        }
     }
 }

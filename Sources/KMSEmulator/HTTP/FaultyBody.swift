@@ -1,42 +1,25 @@
 import CMicrohttpd
 import Platform
 
-/// A body that libmicrohttpd asks for piece by piece, and that does not come as it should.
+/// The body of an answer that does not arrive as it should. libmicrohttpd asks for it piece by piece.
 final class FaultyBody {
-    enum End {
-        /// Half of the body, then a TCP reset.
-        case reset
-        /// Half of the body, then the connection is closed.
-        case close
-        /// The whole body in chunks of one byte, with a pause before each.
-        case trickle(Duration)
-    }
-
     private let bytes: [UInt8]
-    private let end: End
+    private let ending: Fault.BodyEnding
     private let exchange: Exchange
-    private let connection: OpaquePointer
-    private let suspensions: Suspensions
+    /// The pause before the next byte of a trickle is over.
     private var hasPaused = false
 
-    private init(
-        _ bytes: [UInt8], _ end: End, _ exchange: Exchange, _ connection: OpaquePointer, _ suspensions: Suspensions
-    ) {
+    private init(_ bytes: [UInt8], _ ending: Fault.BodyEnding, _ exchange: Exchange) {
         self.bytes = bytes
-        self.end = end
+        self.ending = ending
         self.exchange = exchange
-        self.connection = connection
-        self.suspensions = suspensions
     }
 
-    /// A new response, which the caller destroys; nil when there is no memory.
-    static func response(
-        _ bytes: [UInt8], _ end: End, _ exchange: Exchange, _ connection: OpaquePointer, _ suspensions: Suspensions
-    ) -> OpaquePointer? {
-        let body = FaultyBody(bytes, end, exchange, connection, suspensions)
-        // An empty body can't be cut, so one byte is announced that never comes. Chunks have no length.
-        let announced = if case .trickle = end { UInt64.max } else { UInt64(max(bytes.count, 1)) }
-        let context = Unmanaged.passRetained(body)
+    /// A new response, which the caller destroys; nil if there is no memory.
+    static func response(_ bytes: [UInt8], _ ending: Fault.BodyEnding, _ exchange: Exchange) -> OpaquePointer? {
+        // An empty body can't be cut, so a byte is announced that never comes. Chunks have no length.
+        let announced = if case .trickle = ending { UInt64.max } else { UInt64(max(bytes.count, 1)) }
+        let context = Unmanaged.passRetained(FaultyBody(bytes, ending, exchange))
         let response = MHD_create_response_from_callback(
             announced, blockBytes, Self.read, context.toOpaque(), Self.free)
         if response == nil { context.release() }
@@ -56,22 +39,20 @@ final class FaultyBody {
         if let context { Unmanaged<FaultyBody>.fromOpaque(context).release() }
     }
 
-    // The values of macros with casts, which do not import.
+    // The values of macros with casts, which are not imported.
     private static let endOfStream = -1  // MHD_CONTENT_READER_END_OF_STREAM
     private static let endWithError = -2  // MHD_CONTENT_READER_END_WITH_ERROR
 
     private func next(from position: Int, into buffer: UnsafeMutablePointer<CChar>, limit: Int) -> Int {
         var stop = bytes.count / 2
-        if case .trickle(let pause) = end {
+        if case .trickle(let pause) = ending {
             guard position < bytes.count else { return Self.endOfStream }
-            if !hasPaused, pause > .zero {
+            if !hasPaused, pause > 0 {
                 hasPaused = true
-                if suspensions.suspend(exchange.number, connection, socket: exchange.socket, for: pause) { return 0 }
-                exchange.isCutOff = true
-                return Self.endWithError
+                return exchange.suspend(for: .milliseconds(pause)) ? 0 : Self.endWithError
             }
             hasPaused = false
-            switch suspensions.outcome(of: exchange.number) {
+            switch exchange.resumption() {
             case .clientWentAway: return Self.endWithError
             case .stopped:
                 exchange.isCutOff = true
@@ -82,7 +63,7 @@ final class FaultyBody {
         }
         guard position < stop else {
             exchange.isCutOff = true
-            if case .reset = end { TCPReset.send(on: exchange.socket) }
+            if ending == .reset { TCPReset.send(on: exchange.socket) }
             return Self.endWithError
         }
         let count = min(stop - position, limit)
@@ -92,7 +73,7 @@ final class FaultyBody {
 }
 
 enum TCPReset {
-    /// Ends a connection with RST. Connecting to no address does it; `SO_LINGER` would not, as libmicrohttpd shuts its
+    /// Ends a connection with RST. To connect to no address does that; `SO_LINGER` would not, as libmicrohttpd shuts its
     /// sockets down before it closes them.
     static func send(on socket: Int32) {
         var address = sockaddr()

@@ -2,8 +2,7 @@ import COpenSSL
 import Platform
 
 /// The emulator's TLS identity: a certificate for the names that its clients may use, and the certificate of the
-/// authority that signed it. Both are made at every start, and the authority's key is thrown away, so that a client may
-/// trust the authority without a thought.
+/// authority that signed it. Both are made at every start. The authority's key is not kept, so it is safe to trust.
 struct ServerCertificate {
     /// What a client must trust, PEM.
     let authorityPEM: String
@@ -18,15 +17,12 @@ struct ServerCertificate {
 
     /// Longer than any run of an emulator, shorter than the 398 days that some clients allow at most.
     private static let validSeconds = 365 * 24 * 60 * 60
-    /// Clients whose clocks are behind by less can still connect.
+    /// Clients whose clocks are slow by less can still connect.
     private static let backdatedSeconds = 24 * 60 * 60
 
     /// - Parameter names: at least one.
     init(names: [SubjectName]) throws(Failure) {
-        guard let authorityKey = PrivateKey.p256() else { throw Failure() }
-        defer { EVP_PKEY_free(authorityKey) }
-        guard let serverKey = PrivateKey.p256() else { throw Failure() }
-        defer { EVP_PKEY_free(serverKey) }
+        guard let authorityKey = PrivateKey.p256(), let serverKey = PrivateKey.p256() else { throw Failure() }
 
         let authority = try Self.certificate(
             name: "ncloud-kms-emulator CA", key: authorityKey, issuer: nil, signedBy: authorityKey,
@@ -50,7 +46,7 @@ struct ServerCertificate {
 
         guard let authorityPEM = PEM.text({ PEM_write_bio_X509($0, authority) }),
             let certificatePEM = PEM.text({ PEM_write_bio_X509($0, server) }),
-            let privateKeyPEM = PEM.text({ PEM_write_bio_PrivateKey($0, serverKey, nil, nil, 0, nil, nil) })
+            let privateKeyPEM = serverKey.privatePEM
         else { throw Failure() }
         self.authorityPEM = authorityPEM
         self.certificatePEM = certificatePEM
@@ -59,12 +55,12 @@ struct ServerCertificate {
 
     /// - Parameter issuer: nil for a certificate that signs itself.
     private static func certificate(
-        name: String, key: OpaquePointer, issuer: OpaquePointer?, signedBy signer: OpaquePointer,
+        name: String, key: borrowing PrivateKey, issuer: OpaquePointer?, signedBy signer: borrowing PrivateKey,
         extensions: [(kind: Int32, value: String)]
     ) throws(Failure) -> OpaquePointer {
         guard let certificate = X509_new() else { throw Failure() }
-        guard fill(certificate, name: name, key: key, issuer: issuer ?? certificate, extensions: extensions),
-            X509_sign(certificate, signer, EVP_sha256()) > 0
+        guard fill(certificate, name: name, key: key.pointer, issuer: issuer ?? certificate, extensions: extensions),
+            X509_sign(certificate, signer.pointer, EVP_sha256()) > 0
         else {
             X509_free(certificate)
             throw Failure()
@@ -76,7 +72,7 @@ struct ServerCertificate {
         _ certificate: OpaquePointer, name: String, key: OpaquePointer, issuer: OpaquePointer,
         extensions: [(kind: Int32, value: String)]
     ) -> Bool {
-        // Random, so that clients which remember certificates never meet one serial number with two contents.
+        // Random, so that clients that remember certificates never see a serial number with two contents.
         let serial = Int64.random(in: 1...Int64.max)
         let version3 = 2
         guard X509_set_version(certificate, version3) == 1,
@@ -97,5 +93,72 @@ struct ServerCertificate {
             guard X509_add_ext(certificate, made, -1) == 1 else { return false }
         }
         return true
+    }
+}
+
+/// A host that a certificate is good for (RFC 5280, section 4.2.1.6).
+package enum SubjectName: Sendable, Hashable {
+    case dns(String)
+    case address(IPAddress)
+
+    /// Reads an IP address, or a host name: labels of letters, digits, hyphens and underscores, up to 253 bytes in all,
+    /// of which the first may be `*`. Nil for anything else.
+    package init?(_ text: String) {
+        if let address = IPAddress(text) {
+            self = .address(address)
+            return
+        }
+        let labels = text.split(separator: ".", omittingEmptySubsequences: false)
+        let isWildcard = labels.count > 1 && labels[0] == "*"
+        guard (1...253).contains(text.utf8.count), (isWildcard ? labels[1...] : labels[...]).allSatisfy(Self.isLabel)
+        else { return nil }
+        // A name of numbers alone would be an address, and this is not a valid one.
+        guard !labels.allSatisfy({ $0.utf8.allSatisfy(\.isASCIIDigit) }) else { return nil }
+        self = .dns(text)
+    }
+
+    private static func isLabel(_ label: Substring) -> Bool {
+        (1...63).contains(label.utf8.count) && !label.hasPrefix("-") && !label.hasSuffix("-")
+            && label.utf8.allSatisfy { byte in
+                byte.isASCIIDigit || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte.asciiLowercased)
+                    || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+            }
+    }
+
+    /// In the syntax of OpenSSL's configuration files.
+    var openSSLText: String {
+        switch self {
+        case .dns(let name): "DNS:\(name)"
+        case .address(let address): "IP:\(address)"
+        }
+    }
+
+    /// The names of a server that listens on an address: always those of the loopback interface; the address itself, or
+    /// all addresses of this machine if it listens on all; and the machine's host name if others can reach it.
+    static func names(listeningOn address: IPAddress) -> [SubjectName] {
+        var names: [SubjectName] = [.dns("localhost"), .address(.loopback), .address(.loopback6)]
+        if address.isUnspecified {
+            let reachable = IPAddress.ofThisMachine().filter { address.isIPv6 || !$0.isIPv6 }
+            names += reachable.map(SubjectName.address)
+        } else {
+            names.append(.address(address))
+        }
+        if !address.isLoopback, let hostName = Self.hostName { names.append(hostName) }
+        return names.unique
+    }
+
+    private static var hostName: SubjectName? {
+        // HOST_NAME_MAX is 64 on Linux, 255 elsewhere.
+        var text = [CChar](repeating: 0, count: 256)
+        guard gethostname(&text, text.count - 1) == 0 else { return nil }
+        return SubjectName(String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    }
+}
+
+extension [SubjectName] {
+    /// Each once, in the same order.
+    var unique: [SubjectName] {
+        var seen: Set<SubjectName> = []
+        return filter { seen.insert($0).inserted }
     }
 }

@@ -14,7 +14,7 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     package init?(_ text: String) {
         let isBracketed = text.hasPrefix("[") && text.hasSuffix("]")
         let text = isBracketed ? String(text.dropFirst().dropLast()) : text
-        // The C functions would read no further than this.
+        // The C functions would stop at a NUL.
         guard !text.utf8.contains(0) else { return nil }
         var address = [UInt8](repeating: 0, count: 16)
         if inet_pton(AF_INET6, text, &address) == 1 {
@@ -31,7 +31,7 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     /// `0.0.0.0` or `::`, which stand for all addresses of a machine.
     package var isUnspecified: Bool { bytes.allSatisfy { $0 == 0 } }
 
-    /// Whether only this machine itself can reach it: 127.0.0.0/8, also as an IPv4-mapped address, and `::1`.
+    /// Whether only this machine can reach it: 127.0.0.0/8, also as an IPv4-mapped address, and `::1`.
     package var isLoopback: Bool {
         if !isIPv6 { return bytes[0] == 127 }
         let isMapped = bytes.prefix(12) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
@@ -48,7 +48,7 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     /// As the host of a URL (RFC 3986, section 3.2.2).
     package var urlHost: String { isIPv6 ? "[\(self)]" : description }
 
-    /// Lends the address with a port as the socket calls take it.
+    /// Calls `body` with the address and a port in the form that the socket calls take.
     func withSocketAddress<Result>(port: UInt16, _ body: (UnsafeMutablePointer<sockaddr>, socklen_t) -> Result)
         -> Result
     {
@@ -76,7 +76,7 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// The addresses of this machine's interfaces, each once; empty when the system does not tell.
+    /// The addresses of this machine's interfaces, each once; empty if the system does not say.
     static func ofThisMachine() -> [IPAddress] {
         var first: UnsafeMutablePointer<ifaddrs>?
         guard getifaddrs(&first) == 0 else { return [] }

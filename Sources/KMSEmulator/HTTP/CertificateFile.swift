@@ -1,14 +1,76 @@
 import Platform
 
-/// A folder of the emulator's own for one file, with mode 0700, in a folder for temporary files.
+/// The PEM of the emulator's authority as a file that clients read: a temporary one, or one that the user named.
+package final class CertificateFile: Sendable {
+    /// Absolute.
+    package let path: String
+    /// Nil for a file that the user named.
+    private let folder: TemporaryFolder?
+
+    /// No folder for temporary files can be written.
+    package struct NoTemporaryFolder: Error, Equatable, CustomStringConvertible {
+        /// Each folder that was tried, and why it could not be written.
+        package let tried: [String]
+
+        package var description: String {
+            "no folder for temporary files can be written: tried \(tried.joined(separator: ", "))"
+        }
+    }
+
+    /// Creates a file that only this user can read; `remove` removes it.
+    package init(temporary pem: String) throws(NoTemporaryFolder) {
+        var tried: [String] = []
+        for parent in TemporaryFolder.candidates {
+            do {
+                let folder = try TemporaryFolder(in: parent, contents: Array(pem.utf8))
+                self.folder = folder
+                path = folder.filePath
+                return
+            } catch {
+                tried.append("\(parent) (\(PlatformError.text(of: error.errorNumber)))")
+            }
+        }
+        throw NoTemporaryFolder(tried: tried)
+    }
+
+    /// Writes a file that everybody can read (mode 0644) and that stays. It appears with its whole contents.
+    ///
+    /// - Parameter path: a regular file there is replaced; a symbolic link is followed.
+    package init(publishing pem: String, at path: String) throws(PlatformError) {
+        folder = nil
+        self.path = try Self.absolute(path)
+        var info = stat()
+        // Others could not mount a device or a pipe, and no client could read it twice.
+        if lstat(path, &info) == 0, stat(path, &info) != 0 || info.st_mode & S_IFMT != S_IFREG {
+            throw PlatformError("\(path) is not a regular file", errorNumber: EINVAL)
+        }
+        do throws(PlatformError) {
+            try OutputFile(path).write(Array(pem.utf8), mode: 0o644)
+        } catch {
+            throw PlatformError("write \(path)", errorNumber: error.errorNumber)
+        }
+    }
+
+    /// Removes a temporary file; does nothing if it is gone.
+    package func remove() { folder?.remove() }
+
+    private static func absolute(_ path: String) throws(PlatformError) -> String {
+        if path.hasPrefix("/") { return path }
+        guard let folder = getcwd(nil, 0) else { throw PlatformError("getcwd") }
+        defer { free(folder) }
+        return "\(String(cString: folder))/\(path)"
+    }
+}
+
+/// A folder of the emulator's own for one file, with mode 0700, inside a folder for temporary files.
 ///
-/// It is locked for as long as its process lives. So what a process left that had no time to clean up (`kill -9`) is
-/// known by the missing lock, and the next one that makes such a folder removes it.
+/// It is locked for as long as its process lives. A folder without a lock was left by a process that had no time to clean
+/// up (`kill -9`); the next emulator removes it.
 final class TemporaryFolder: Sendable {
-    /// The one file that may be in it: what else somebody put there is not ours to remove.
+    /// The only file that we put there; others are not ours to remove.
     static let fileName = "ca.pem"
 
-    /// Where folders for temporary files are, in the order of trying. The last two are cleared when the machine starts.
+    /// Folders for temporary files, in the order in which they are tried. The last two are cleared when the machine starts.
     static var candidates: [String] {
         func variable(_ name: String) -> String { getenv(name).map { String(cString: $0) } ?? "" }
         return [variable("TMPDIR"), "/tmp", variable("XDG_RUNTIME_DIR"), "/dev/shm"].filter { $0.hasPrefix("/") }
@@ -20,7 +82,7 @@ final class TemporaryFolder: Sendable {
     /// Its descriptor, which holds the lock; nil after `remove`.
     private let lock: Lock<CInt?>
 
-    /// Makes one with a file of mode 0600 in it, and removes those that nobody holds.
+    /// Makes a folder with a file of mode 0600 in it, and removes those of processes that are gone.
     ///
     /// - Parameter parent: the folder for temporary files, an absolute path.
     init(in parent: String, contents: [UInt8]) throws(PlatformError) {
@@ -33,7 +95,7 @@ final class TemporaryFolder: Sendable {
     /// The file in it.
     var filePath: String { "\(path)/\(Self.fileName)" }
 
-    /// Removes the folder and its file; nothing happens when they are gone.
+    /// Removes the folder and its file; does nothing if they are gone.
     func remove() {
         let descriptor = lock.withLock { descriptor in
             defer { descriptor = nil }
@@ -58,7 +120,7 @@ final class TemporaryFolder: Sendable {
             let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
             let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
             guard descriptor >= 0 else {
-                // Somebody who was clearing up took the folder for a leftover before it was locked.
+                // Another emulator removed the folder as a leftover before it was locked.
                 if errno == ENOENT { continue }
                 throw PlatformError("open \(path)")
             }
@@ -66,7 +128,7 @@ final class TemporaryFolder: Sendable {
                 close(descriptor)
                 continue
             }
-            // Where a file system has no locks, nobody takes the folder for a leftover either.
+            // On a file system without locks no emulator removes the folder either.
             do {
                 try write(contents, to: "\(path)/\(fileName)")
                 return (path, Lock(descriptor))

@@ -1,14 +1,15 @@
 import Platform
 
-/// All that requests, control requests and the owner of an emulator share. Each lock is held for a few look-ups, never
-/// over I/O or cryptography.
+/// The state that requests, control requests and the owner of an emulator share. Its one lock is held for a few look-ups,
+/// not while a signature is checked or an answer written. The only system call under it is `shutdown`, which does not
+/// wait.
 final class EmulatorCore: Sendable {
     private let configuration: Emulator.Configuration
     private let shared: Lock<Shared>
 
     private struct Shared {
         var service: KeyService
-        /// Nil: there is no metadata service.
+        /// Nil without a metadata service.
         var serverRole: ServerRole?
         var faults: FaultPlan
         var throttle: Throttle
@@ -22,7 +23,7 @@ final class EmulatorCore: Sendable {
         self.configuration = configuration
         shared = Lock(
             Shared(
-                service: KeyService(directory: Directory(configuration.seed)),
+                service: KeyService(configuration.seed),
                 serverRole: configuration.servesMetadata ? ServerRole(configuration.seed) : nil,
                 faults: FaultPlan(configuration.faults),
                 throttle: Throttle(requestsPerSecond: configuration.throttlePerSecond),
@@ -46,22 +47,22 @@ final class EmulatorCore: Sendable {
     /// Ends every connection that is between two requests, and the others after the answers that are under way.
     func closeIdleConnections() {
         shared.withLock { shared in
-            // Under the lock: a socket is closed after `connectionClosed` only, so none of these numbers is stale.
+            // Under the lock: a socket is closed only after `connectionClosed`, so none of these descriptors is stale.
             for socket in shared.counters.closeIdle() { shutdown(socket, Int32(SHUT_RDWR)) }
         }
     }
 
     // MARK: Requests
 
-    /// What is decided about a request when its headers are there.
+    /// What is decided about a request when its headers arrive.
     struct Plan {
         let service: KeyService
         let faults: FaultPlan.Outcome
     }
 
-    /// What every request has but a control request.
+    /// What is known of every request except control requests.
     struct Schedule {
-        /// Latency and jitter, with the delays among the faults.
+        /// Latency, jitter, and the delays among the faults.
         let delay: Duration
         /// The request's number in the recorder.
         let record: Int
@@ -85,7 +86,7 @@ final class EmulatorCore: Sendable {
         }
     }
 
-    /// A request to the metadata service, which no fault befalls.
+    /// A request to the metadata service, which never meets a fault.
     func serverRoleRequestBegan(on connection: Int, _ head: RequestHead, headers: RecordedHeaders) -> Schedule {
         let time = configuration.clock.wallClockMilliseconds
         return shared.withLock { shared in
@@ -103,12 +104,12 @@ final class EmulatorCore: Sendable {
         return configuration.latency + configuration.jitter * dice.roll()
     }
 
-    /// The request is whole, and has been answered if there is a status. The body is nil when it was too large.
+    /// The request is whole, and if there is a status, answered. The body is nil if it was too large.
     func requestArrived(_ record: Int, body: [UInt8]?, status: Int?) {
         shared.withLock { $0.recorder.update(record, body: body, status: status) }
     }
 
-    /// The metadata service's answer; nil where there is no such service.
+    /// The metadata service's answer; nil if there is no such service.
     func serverRoleAnswer(to head: RequestHead, roleID: String) -> Answer? {
         let time = configuration.clock.wallClockMilliseconds
         return shared.withLock { shared in
@@ -153,7 +154,7 @@ final class EmulatorCore: Sendable {
     var servesMetadata: Bool { configuration.servesMetadata }
 
     func setSeed(_ seed: Seed) {
-        let service = KeyService(directory: Directory(seed))
+        let service = KeyService(seed)
         shared.withLock { shared in
             shared.service = service
             if configuration.servesMetadata { shared.serverRole = ServerRole(seed) }
@@ -168,7 +169,8 @@ final class EmulatorCore: Sendable {
         shared.withLock { $0.throttle = Throttle(requestsPerSecond: requestsPerSecond) }
     }
 
-    /// Counters to zero, no requests recorded; faults, dice and throttle as they were at the start. The seed stays.
+    /// Sets the counters to zero and forgets the recorded requests; faults, dice and throttle are as at the start. The seed
+    /// stays.
     func reset() {
         shared.withLock { shared in
             shared.counters.reset()
@@ -177,5 +179,26 @@ final class EmulatorCore: Sendable {
             shared.faults = FaultPlan(configuration.faults)
             shared.throttle = Throttle(requestsPerSecond: configuration.throttlePerSecond)
         }
+    }
+}
+
+/// Counts the requests of each key in windows of one second, which begin with a key's first request.
+struct Throttle: Sendable {
+    /// Nil: no limit.
+    private(set) var requestsPerSecond: Int?
+    private var windows: [String: (start: Instant, count: Int)] = [:]
+
+    init(requestsPerSecond: Int?) {
+        self.requestsPerSecond = requestsPerSecond
+    }
+
+    /// Whether one more request for the key is within the limit.
+    mutating func admits(_ keyTag: String, at now: Instant) -> Bool {
+        guard let limit = requestsPerSecond else { return true }
+        var window = windows[keyTag] ?? (now, 0)
+        if now - window.start >= .seconds(1) { window = (now, 0) }
+        window.count += 1
+        windows[keyTag] = window
+        return window.count <= limit
     }
 }

@@ -2,17 +2,16 @@ import Platform
 
 /// A TCP socket that listens on one address, or on all of the machine.
 struct ListeningSocket {
-    /// Connections that wait to be accepted: enough for the bursts that tests make.
+    /// The most connections that wait to be accepted: enough for the bursts of tests.
     private static let backlog: Int32 = 1_024
 
     let descriptor: Int32
     let port: UInt16
 
     /// - Parameters:
-    ///   - address: `::` listens on all IPv4 addresses, too, where the system has both.
+    ///   - address: `::` listens on all IPv4 addresses, too, if the system has both.
     ///   - port: 0 takes a free one.
-    /// - Throws: `PlatformError`; `EADDRINUSE` when somebody else listens there, `EADDRNOTAVAIL` when the address is not
-    ///   one of this machine.
+    /// - Throws: `EADDRINUSE` if the port is taken, `EADDRNOTAVAIL` if the address is not one of this machine.
     init(address: IPAddress, port: UInt16) throws(PlatformError) {
         let family = address.isIPv6 ? AF_INET6 : AF_INET
         #if os(Linux)
@@ -35,9 +34,9 @@ struct ListeningSocket {
     ) throws(PlatformError) -> UInt16 {
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         guard fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0 else { throw PlatformError("fcntl") }
-        // A port can be taken again at once, although connections of its last user are still in TIME_WAIT.
+        // A port can be reused at once, even if connections of its last user are still in TIME_WAIT.
         set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
-        // Whatever the system's default is. Where there is no IPv4 this fails, and nothing is lost.
+        // The system's default differs. On a system without IPv4 this fails, which does not matter.
         if address.isIPv6 { set(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, address.isUnspecified ? 0 : 1) }
 
         let isBound = address.withSocketAddress(port: port) { bind(descriptor, $0, $1) == 0 }

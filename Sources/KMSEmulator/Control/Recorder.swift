@@ -2,9 +2,9 @@ import JSON
 import Platform
 
 /// The last requests, for tests that look at what a client has sent; also the answer to `GET /_emulator/requests`.
-/// Control requests are not among them. What authenticates a request is never kept.
+/// Control requests are not among them, and nothing that authenticates a request is kept.
 struct Recorder: Sendable {
-    /// The most requests that are kept; fewer when they are large.
+    /// The most requests that are kept; fewer if they are large.
     static let maximumCount = 1_000
     /// What their headers and bodies may take together.
     static let maximumBytes = 16 << 20
@@ -12,22 +12,22 @@ struct Recorder: Sendable {
     struct Record: Sendable {
         /// 1 for the emulator's first request; ascends in the order in which their headers arrived.
         let number: Int
-        /// When its headers were there: milliseconds since 1970 by the emulator's clock, whatever skew a fault gives it.
+        /// When its headers arrived: milliseconds since 1970 by the emulator's clock, without a fault's skew.
         let wallClockMilliseconds: Int64
         let method: String
         /// Path and query, as they came.
         let target: String
         let headers: RecordedHeaders
         let faults: FaultPlan.Outcome
-        /// Nil while it has not arrived, and for one that was too large.
+        /// Nil until it has arrived, and for one that was too large.
         var body: [UInt8]?
-        /// Nil while there is no answer, and for a request that never gets one.
+        /// Nil until there is an answer.
         var status: Int?
 
         fileprivate var bytes: Int { headers.bytes + target.utf8.count + (body?.count ?? 0) }
     }
 
-    /// By number, one after the other; from `first` on.
+    /// A ring buffer: `count` records in the order of their numbers, from the index `first` on.
     private var records: ContiguousArray<Record?> = []
     private var first = 0
     private var count = 0
@@ -36,7 +36,7 @@ struct Recorder: Sendable {
 
     /// Notes that a request has begun.
     ///
-    /// - Returns: its number.
+    /// - Returns: the request's number.
     mutating func began(
         _ head: RequestHead, headers: RecordedHeaders, faults: FaultPlan.Outcome, wallClockMilliseconds: Int64
     ) -> Int {
@@ -52,13 +52,14 @@ struct Recorder: Sendable {
         return lastNumber
     }
 
-    /// Notes the body of a request, and the status of its answer once there is one; nothing happens when it was forgotten.
+    /// Notes the body of a request, and the status of its answer if there is one; does nothing if the request was
+    /// forgotten.
     mutating func update(_ number: Int, body: [UInt8]?, status: Int?) {
         let offset = number - (lastNumber - count + 1)
         guard (0..<count).contains(offset) else { return }
         let index = (first + offset) % Self.maximumCount
         let isNew = records[index]?.body == nil
-        // A copy of its own, as the other one may have room for more, which would count nowhere.
+        // A copy of its own: the capacity of the other one may be larger, and would not be counted.
         if isNew { records[index]?.body = body?.withUnsafeBufferPointer(Array.init) }
         records[index]?.status = status
         if isNew { grow(by: body?.count ?? 0) }
@@ -67,6 +68,16 @@ struct Recorder: Sendable {
     /// Those after this number, the oldest first.
     func records(since number: Int) -> [Record] {
         (0..<count).compactMap { records[(first + $0) % Self.maximumCount] }.filter { $0.number > number }
+    }
+
+    /// `{"requests":[…],"last":N}`, where `last` is what `since` takes to get the ones that come after these.
+    func write(since number: Int, to json: inout JSONWriter) {
+        json.object { object in
+            object.member("requests") { json in
+                json.array { array in for record in records(since: number) { array.value(record) } }
+            }
+            object.member("last", lastNumber)
+        }
     }
 
     /// Forgets all; numbers go on.
@@ -88,9 +99,27 @@ struct Recorder: Sendable {
     }
 }
 
-/// The headers of a request, in one piece of memory, without the values of those that authenticate it.
+extension Recorder.Record: JSONWritable {
+    func write(to json: inout JSONWriter) {
+        json.object { object in
+            object.member("number", number)
+            object.member("time", ISODate.text(millisecondsSince1970: wallClockMilliseconds))
+            object.member("method", method)
+            object.member("path", target)
+            object.member("headers") { json in
+                json.object { headers in for (name, value) in self.headers.fields { headers.member(name, value) } }
+            }
+            // Bytes that are not UTF-8 become U+FFFD.
+            object.member("body", body.map { String(decoding: $0, as: UTF8.self) })
+            object.member("status", status)
+            object.member("fault", faults.summary)
+        }
+    }
+}
+
+/// The headers of a request in one array, without the values of those that authenticate it.
 struct RecordedHeaders: Sendable, Equatable {
-    /// What stands in place of a secret.
+    /// Replaces a secret.
     static let redacted = Array("<redacted>".utf8)
 
     /// Name, NUL, value, NUL, and so on.
@@ -111,7 +140,7 @@ struct RecordedHeaders: Sendable, Equatable {
         text.append(0)
     }
 
-    /// Names in small letters, each once: the values of a repeated one with commas between them (RFC 9110, section 5.3).
+    /// Names in lower case, each once; the values of a repeated one are joined with commas (RFC 9110, section 5.3).
     var fields: [(name: String, value: String)] {
         let parts = text.split(separator: 0, omittingEmptySubsequences: false)
         var fields: [(name: String, value: String)] = []
@@ -127,8 +156,8 @@ struct RecordedHeaders: Sendable, Equatable {
         return fields
     }
 
-    /// Words in the names of headers that hold what others could use: the API's own, in any version, and the usual ones,
-    /// which a client may send by mistake.
+    /// Words in the names of headers that hold secrets: the API's own, in any version, and the usual ones, which a client
+    /// may send by mistake.
     private static let secretWords: [StaticString] = [
         "signature", "access-key", "token", "api-key", "secret", "authorization", "cookie", "password",
     ]

@@ -1,28 +1,51 @@
-/// What an emulator has seen, for tests; also the answer to `GET /_emulator/state`. Control requests count nowhere.
+import JSON
+
+/// What an emulator has seen, for tests; also the answer to `GET /_emulator/state`. Control requests are not counted.
 package struct EmulatorState: Sendable, Equatable {
-    /// All requests whose headers arrived whole, faulted and refused ones included.
+    /// All requests whose headers arrived completely, including faulted and refused ones.
     package var total = 0
     /// The same by the key tag of the path, known to the emulator or not.
     package var perKey: [String: Int] = [:]
-    /// The requests of each connection that had any, in the order in which the connections were opened; of the last 1,000
-    /// of them.
+    /// The requests of each of the last 1,000 connections that had any, in the order in which they were opened.
     package var perConnection: [Int] = []
     package var openConnections = 0
     /// Connections opened since the start or the last reset.
     package var openedConnections = 0
-    /// Requests refused with 401 and 200: signature, clock, token.
+    /// Requests refused with 401 and the code 200: signature, clock, token.
     package var signaturesRefused = 0
     /// Requests refused by the throttle.
     package var throttled = 0
-    /// Requests that a fault befell.
+    /// Requests that met a fault.
     package var faulted = 0
     /// Requests whose client went away before the answer was complete.
     package var aborted = 0
 }
 
-/// Keeps the counts.
+extension EmulatorState: JSONWritable {
+    package func write(to json: inout JSONWriter) {
+        json.object { object in
+            object.member("total", total)
+            object.member("perKey") { json in
+                json.object { keys in
+                    for (keyTag, count) in perKey.sorted(by: { $0.key < $1.key }) { keys.member(keyTag, count) }
+                }
+            }
+            object.member("perConnection") { json in
+                json.array { array in for count in perConnection { array.value(count) } }
+            }
+            object.member("openConnections", openConnections)
+            object.member("openedConnections", openedConnections)
+            object.member("signaturesRefused", signaturesRefused)
+            object.member("throttled", throttled)
+            object.member("faulted", faulted)
+            object.member("aborted", aborted)
+        }
+    }
+}
+
+/// Counts for `EmulatorState`, and knows which connections are idle.
 struct Counters: Sendable {
-    /// Connections that are told one by one.
+    /// Connections that are reported one by one.
     private static let maximumConnections = 1_000
     /// Key tags that are counted one by one: more than any test looks at, and little memory.
     private static let maximumKeyTags = 10_000
@@ -38,7 +61,7 @@ struct Counters: Sendable {
         var isBusy = false
         /// It ends after the answer that is under way.
         var closesWhenIdle = false
-        /// All of its requests were control requests, so it is nobody's business.
+        /// All of its requests were control requests, so it is not counted.
         var isControl = false
         var isCountedAsOpened = true
     }
@@ -52,7 +75,7 @@ struct Counters: Sendable {
     mutating func connectionClosed(_ number: Int) {
         guard let connection = open.removeValue(forKey: number), connection.requests > 0 else { return }
         closed[number] = connection.requests
-        // The older half at once, as sorting for each would take too long.
+        // The older half at once: to sort for each would take too long.
         guard closed.count > 2 * Self.maximumConnections else { return }
         for oldest in closed.keys.sorted().prefix(closed.count - Self.maximumConnections) { closed[oldest] = nil }
     }
@@ -74,7 +97,7 @@ struct Counters: Sendable {
         return open[number]?.requests ?? 1
     }
 
-    /// A request that counts nowhere, but whose connection is one like others.
+    /// A request that is not counted itself, on a connection that is.
     mutating func serverRoleRequestBegan(on number: Int) {
         guard var connection = open[number] else { return }
         if connection.isControl {

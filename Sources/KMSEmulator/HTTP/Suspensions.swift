@@ -1,10 +1,10 @@
 import CMicrohttpd
 import Platform
 
-/// Connections that wait for a moment, or for ever, without holding up the server's thread.
+/// Connections that wait for some time, or without end, and do not block the server's thread.
 ///
-/// A thread of its own resumes each when its time has come, or when its client goes away, which libmicrohttpd does not
-/// notice while a connection is suspended.
+/// A thread resumes each when its time has come, or when its client goes away, which libmicrohttpd does not notice while
+/// a connection is suspended.
 final class Suspensions: Sendable {
     /// Why a connection goes on.
     enum Outcome: Sendable {
@@ -13,8 +13,8 @@ final class Suspensions: Sendable {
         case stopped
     }
 
-    /// A client that goes away within this time is noticed at the end of it: so the thread is not woken for every new
-    /// connection under load.
+    /// The thread looks at a new suspension after this time at the latest, so that under load it is not woken for every
+    /// one. A client that goes away earlier is noticed then.
     private static let watchDelay: Duration = .milliseconds(2)
 
     private let state = Lock(State())
@@ -41,18 +41,18 @@ final class Suspensions: Sendable {
         try Thread.start(name: "kms-emu-timer") { [self] in run() }
     }
 
-    /// Suspends a connection; `outcome(of:)` says why its handler is called again.
+    /// Suspends a connection; `outcome(of:)` says why libmicrohttpd calls again.
     ///
     /// - Parameters:
     ///   - number: of the connection.
     ///   - duration: nil waits until the client goes away or the server stops.
-    /// - Returns: false, with nothing done, when the server is stopping.
+    /// - Returns: false, with nothing done, if the server is stopping.
     func suspend(_ number: Int, _ connection: OpaquePointer, socket: Int32, for duration: Duration?) -> Bool {
         let now = clock.now
         let deadline = duration.map { now + $0 } ?? .distantFuture
         let wakes: Bool? = state.withLock { state in
             guard !state.isStopped else { return nil }
-            // Under the lock, so that nobody resumes it before. It takes no lock of ours.
+            // Under the lock, so that it is not resumed before it is suspended. The call takes no lock of ours.
             MHD_suspend_connection(connection)
             state.waiting[number] = Entry(connection: connection, socket: socket, deadline: deadline)
             let wake = min(deadline, now + Self.watchDelay)
@@ -69,7 +69,7 @@ final class Suspensions: Sendable {
         state.withLock { $0.outcomes.removeValue(forKey: number) }
     }
 
-    /// Resumes all and ends the thread. After that nothing is suspended any more.
+    /// Resumes all and ends the thread. After that nothing is suspended.
     func stop() {
         state.withLock { state in
             state.isStopped = true
@@ -118,7 +118,7 @@ final class Suspensions: Sendable {
         MHD_resume_connection(entry.connection)
     }
 
-    /// Milliseconds for `poll`, rounded up; -1 for ever.
+    /// Milliseconds for `poll`, rounded up; -1 for no limit.
     private func pollTimeout(until instant: Instant) -> Int32 {
         guard instant != .distantFuture else { return -1 }
         let nanoseconds = max(0, (instant - clock.now).nanoseconds)

@@ -1,0 +1,243 @@
+import CMicrohttpd
+import Platform
+
+/// One connection and the request that is under way on it, from its first line to its answer. Belongs to the server's
+/// thread.
+///
+/// libmicrohttpd calls `begin`, `headersArrived`, `receive` for each part of a body, `requestArrived` and `requestEnded`,
+/// then `begin` for the connection's next request.
+final class Exchange {
+    enum Phase {
+        /// The request line was read, and the headers not yet.
+        case started
+        case receiving
+        /// The whole request is there, and its answer is delayed.
+        case waiting
+        case answering
+    }
+
+    private let server: Server
+    private let connection: OpaquePointer
+    let socket: Int32
+    private let number: Int
+
+    private(set) var phase = Phase.started
+    private var head = RequestHead(method: "", target: "")
+    private var route = Route.unknown
+    private var body: [UInt8] = []
+    /// The largest body that is kept; a longer one is read and dropped.
+    private var maximumBodyBytes = KeyService.maximumBodyBytes
+    private var isBodyTooLarge = false
+    /// Nil for control requests.
+    private var schedule: EmulatorCore.Schedule?
+    /// Nil for control requests and for those to the metadata service.
+    private var plan: EmulatorCore.Plan?
+    /// A fault or the end of the server cut the request off, so its client did not abort it.
+    var isCutOff = false
+
+    /// A body with a larger `Content-Length` is refused before it is sent. Shorter ones are read to their end, so that the
+    /// connection can go on.
+    private static let maximumDroppedBytes = 1 << 20
+
+    /// A new connection.
+    init(_ connection: OpaquePointer, of server: Server) {
+        self.server = server
+        self.connection = connection
+        socket = cmicrohttpd_socket(connection)
+        number = server.core.connectionOpened(socket: socket)
+    }
+
+    func connectionClosed() { server.core.connectionClosed(number) }
+
+    // MARK: The request
+
+    /// Begins the next request.
+    func begin(target: String) {
+        phase = .started
+        head.target = target
+        route = Route(target: target)
+        body.removeAll(keepingCapacity: true)
+        maximumBodyBytes = KeyService.maximumBodyBytes
+        isBodyTooLarge = false
+        schedule = nil
+        plan = nil
+        isCutOff = false
+    }
+
+    func headersArrived(method: String) -> MHD_Result {
+        phase = .receiving
+        head.method = method
+        switch route {
+        case .control:
+            server.core.controlRequestBegan(on: number)
+            maximumBodyBytes = Control.maximumBodyBytes
+        case .serverRole where server.core.servesMetadata:
+            schedule = server.core.serverRoleRequestBegan(on: number, head, headers: recordedHeaders)
+        default:
+            head.timestamp = header(HeaderName.timestamp)
+            head.accessKey = header(HeaderName.accessKey)
+            head.signature = header(HeaderName.signature)
+            head.token = header(HeaderName.token)
+            var keyTag: String?
+            if case .getPublicKey(let tag) = route { keyTag = tag }
+            (plan, schedule) = server.core.requestBegan(on: number, head, headers: recordedHeaders, keyTag: keyTag)
+        }
+        if let length = header("Content-Length").flatMap({ UInt64($0) }),
+            length > UInt64(max(Self.maximumDroppedBytes, maximumBodyBytes))
+        {
+            isBodyTooLarge = true
+            return send(answer())
+        }
+        return .YES
+    }
+
+    private func header(_ name: String) -> String? {
+        MHD_lookup_connection_value(connection, .HEADER_KIND, name).map { String(cString: $0) }
+    }
+
+    private var recordedHeaders: RecordedHeaders {
+        var headers = RecordedHeaders()
+        headers.reserve()
+        withUnsafeMutablePointer(to: &headers) { pointer in
+            // Calls the closure for each header before it returns.
+            _ = MHD_get_connection_values(
+                connection, .HEADER_KIND,
+                { context, _, name, value in
+                    guard let context, let name else { return .YES }
+                    context.assumingMemoryBound(to: RecordedHeaders.self).pointee.append(
+                        name: UnsafeBufferPointer(cString: name), value: UnsafeBufferPointer(cString: value))
+                    return .YES
+                }, pointer)
+        }
+        return headers
+    }
+
+    func receive(_ bytes: UnsafeBufferPointer<UInt8>) {
+        if body.count + bytes.count > maximumBodyBytes {
+            isBodyTooLarge = true
+            body.removeAll()
+        }
+        if !isBodyTooLarge { body.append(contentsOf: bytes) }
+    }
+
+    // MARK: Faults
+
+    /// The request is whole, or the delay of its answer is over.
+    func requestArrived() -> MHD_Result {
+        guard let delay = schedule?.delay else { return send(answer()) }
+        let faults = plan?.faults ?? FaultPlan.Outcome()
+        if phase == .receiving {
+            let isDelayed = faults.ending == .hang || delay > .zero
+            // Its answer may never come.
+            if faults.isFault || isDelayed { record(status: nil) }
+            if isDelayed {
+                phase = .waiting
+                return suspend(for: faults.ending == .hang ? nil : delay) ? .YES : .NO
+            }
+        } else if phase == .waiting {
+            switch resumption() {
+            case .elapsed: break
+            case .clientWentAway: return .NO
+            case .stopped, nil:
+                isCutOff = true
+                return .NO
+            }
+        }
+
+        switch faults.ending {
+        case nil:
+            return send(answer())
+        case .answer(let answer):
+            return send(answer)
+        case .body(let ending):
+            return send(answer(), ending)
+        case .reset:
+            isCutOff = true
+            TCPReset.send(on: socket)
+            return .NO
+        case .close, .hang:
+            isCutOff = true
+            return .NO
+        }
+    }
+
+    /// Suspends the connection; `resumption` says why libmicrohttpd calls again.
+    ///
+    /// - Parameter duration: nil waits until the client goes away or the server stops.
+    /// - Returns: false, with nothing done, if the server is stopping.
+    func suspend(for duration: Duration?) -> Bool {
+        let isSuspended = server.suspensions.suspend(number, connection, socket: socket, for: duration)
+        if !isSuspended { isCutOff = true }
+        return isSuspended
+    }
+
+    /// Why the connection was resumed; nil if it was not suspended.
+    func resumption() -> Suspensions.Outcome? { server.suspensions.outcome(of: number) }
+
+    // MARK: The answer
+
+    private func answer() -> Answer {
+        switch route {
+        case .control(let name, let query):
+            return server.control.answer(
+                method: head.method, name: name, query: query, body: isBodyTooLarge ? nil : body)
+        case .serverRole(let roleID):
+            if let answer = server.core.serverRoleAnswer(to: head, roleID: roleID) { return answer }
+        default: break
+        }
+        guard let plan else { return Refusal.Gateway.unexpectedError.answer(details: "No plan.") }
+        return server.core.answer(to: head, route: route, body: isBodyTooLarge ? .tooLarge : .bytes(body), plan: plan)
+    }
+
+    /// - Parameter ending: nil sends the body as it is.
+    private func send(_ answer: Answer, _ ending: Fault.BodyEnding? = nil) -> MHD_Result {
+        phase = .answering
+        record(status: answer.status)
+        let response: OpaquePointer? =
+            if let ending {
+                FaultyBody.response(answer.body, ending, self)
+            } else {
+                answer.body.withUnsafeBytes { bytes in
+                    MHD_create_response_from_buffer(
+                        bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress), .RESPMEM_MUST_COPY)
+                }
+            }
+        guard let response else { return .NO }
+        defer { MHD_destroy_response(response) }
+
+        for header in answer.headers { MHD_add_response_header(response, header.name, header.value) }
+        func add(_ name: String, _ value: String) {
+            guard answer.headers.isEmpty || MHD_get_response_header(response, name) == nil else { return }
+            MHD_add_response_header(response, name, value)
+        }
+        if let contentType = answer.contentType { add("Content-Type", contentType) }
+        add("Date", server.dates.text(wallClockMilliseconds: server.core.wallClockMilliseconds(plan)))
+        // Not for control requests: `--random-seed` gives the others the same ids however many of those there are.
+        if plan != nil { add(HeaderName.requestID, server.requestIDs.next()) }
+        if plan?.faults.closesConnection == true { add("Connection", "close") }
+        return MHD_queue_response(connection, UInt32(answer.status), response)
+    }
+
+    private func record(status: Int?) {
+        guard let schedule else { return }
+        server.core.requestArrived(schedule.record, body: isBodyTooLarge ? nil : body, status: status)
+    }
+
+    /// - Parameter isComplete: the whole answer was sent, or the server has stopped.
+    func requestEnded(isComplete: Bool) {
+        // Nil for control requests, and for those that ended before their headers arrived.
+        guard schedule != nil else { return }
+        // Those to the metadata service, which have no plan, are not counted.
+        server.core.requestEnded(on: number, isAborted: plan != nil && !isComplete && !isCutOff)
+        schedule = nil
+        plan = nil
+    }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+    /// The bytes of a C string without its NUL; empty for null.
+    fileprivate init(cString: UnsafePointer<CChar>?) {
+        let start = cString.map { UnsafeRawPointer($0).assumingMemoryBound(to: UInt8.self) }
+        self.init(start: start, count: cString.map { strlen($0) } ?? 0)
+    }
+}

@@ -1,0 +1,80 @@
+import COpenSSL
+
+// Keys, and the texts that keys, certificates and bytes are written as; all by OpenSSL.
+
+/// A key pair: an `EVP_PKEY`.
+struct PrivateKey: ~Copyable {
+    let pointer: OpaquePointer
+
+    /// Takes over the reference; nil for a null pointer.
+    private init?(owning pointer: OpaquePointer?) {
+        guard let pointer else { return nil }
+        self.pointer = pointer
+    }
+
+    deinit { EVP_PKEY_free(pointer) }
+
+    /// A new key with 2048 bits; nil if OpenSSL fails.
+    static func rsa2048() -> PrivateKey? { PrivateKey(owning: copenssl_generate_rsa(2_048)) }
+
+    /// A new key on P-256; nil if OpenSSL fails.
+    static func p256() -> PrivateKey? { PrivateKey(owning: copenssl_generate_ec("P-256")) }
+
+    /// Reads a PEM without a passphrase; nil for any other text.
+    init?(pem: String) {
+        var pem = pem
+        let key = pem.withUTF8 { text -> OpaquePointer? in
+            // The BIO has no copy of the text, so it must not outlive the closure.
+            guard let length = Int32(exactly: text.count), let bio = BIO_new_mem_buf(text.baseAddress, length) else {
+                return nil
+            }
+            defer { BIO_free(bio) }
+            // Without this callback OpenSSL would ask the terminal for the passphrase of an encrypted key.
+            return PEM_read_bio_PrivateKey(bio, nil, { _, _, _, _ in -1 }, nil)
+        }
+        self.init(owning: key)
+    }
+
+    /// The public half (`PUBLIC KEY`, SubjectPublicKeyInfo); nil if OpenSSL fails.
+    var publicPEM: String? { PEM.text { PEM_write_bio_PUBKEY($0, pointer) } }
+
+    /// The private half (`PRIVATE KEY`, PKCS#8, not encrypted); nil if OpenSSL fails.
+    var privatePEM: String? { PEM.text { PEM_write_bio_PrivateKey($0, pointer, nil, nil, 0, nil, nil) } }
+}
+
+enum PEM {
+    /// What `write` writes to a memory BIO; nil if it does not return 1.
+    static func text(_ write: (OpaquePointer) -> Int32) -> String? {
+        guard let bio = BIO_new(BIO_s_mem()) else { return nil }
+        defer { BIO_free(bio) }
+        guard write(bio) == 1 else { return nil }
+        var bytes = [UInt8](repeating: 0, count: BIO_ctrl_pending(bio))
+        guard BIO_read(bio, &bytes, Int32(bytes.count)) == bytes.count else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+/// Base64 with padding (RFC 4648, section 4).
+enum Base64 {
+    static func encoded(_ bytes: [UInt8]) -> [UInt8] {
+        // Four characters for each three bytes, and the NUL that OpenSSL appends.
+        var text = [UInt8](repeating: 0, count: (bytes.count + 2) / 3 * 4 + 1)
+        EVP_EncodeBlock(&text, bytes, Int32(bytes.count))
+        text.removeLast()
+        return text
+    }
+
+    /// The bytes of a padded text without white space; nil for any other text.
+    static func decoded(_ text: String) -> [UInt8]? {
+        let characters = Array(text.utf8)
+        guard characters.count % 4 == 0 else { return nil }
+        guard !characters.isEmpty else { return [] }
+        var bytes = [UInt8](repeating: 0, count: characters.count / 4 * 3)
+        guard EVP_DecodeBlock(&bytes, characters, Int32(characters.count)) == bytes.count else { return nil }
+        // OpenSSL decodes the padding to zero bytes.
+        bytes.removeLast(characters.suffix(2).count { $0 == UInt8(ascii: "=") })
+        // It accepts "=" anywhere ("====" for three zeros) and skips white space: only the text that it would write
+        // itself is valid.
+        return encoded(bytes) == characters ? bytes : nil
+    }
+}
