@@ -93,9 +93,3 @@ final class KeyCache: Sendable {
         CacheKey(endpoint: endpoint, identity: identity, keyTag: request.keyTag, version: request.version)
     }
 }
-
-extension PublicKeyAnswer {
-    init(_ query: PublicKeyQuery, _ fetched: FetchedKey, source: Source, age: Duration) {
-        self.init(keyTag: query.keyTag, version: query.version, fetched: fetched, source: source, age: age)
-    }
-}

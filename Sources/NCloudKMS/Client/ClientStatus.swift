@@ -48,24 +48,3 @@ public struct UpstreamStatus: Sendable {
     public internal(set) var p50Milliseconds: Double?
     public internal(set) var p99Milliseconds: Double?
 }
-
-extension KMSEngine {
-    /// The figures as they are now.
-    func status() -> ClientStatus {
-        let now = clock.now
-        let credentials = signers.chain.credentials(now: now).map {
-            CredentialStatus(source: "\($0.source)", accessKeyID: $0.abbreviatedAccessKeyID)
-        }
-        var upstream = upstream
-        upstream.p50Milliseconds = latency.percentile(0.5).map { Double($0.nanoseconds) / 1_000_000 }
-        upstream.p99Milliseconds = latency.percentile(0.99).map { Double($0.nanoseconds) / 1_000_000 }
-        let (entries, counters) = cache.figures
-        return ClientStatus(
-            credentials: credentials, clockSkew: skew.offset, upstream: upstream,
-            cache: CacheStatus(
-                entries: entries, hits: counters.hits, misses: counters.misses, stale: counters.stale,
-                coalesced: table.coalesced),
-            limiterWaiting: limiter.waiting,
-            retryQuota: RetryQuotaStatus(available: retryQuota.available(now: now), capacity: RetryQuota.capacity))
-    }
-}

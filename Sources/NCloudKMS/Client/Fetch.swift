@@ -1,98 +1,155 @@
 import Platform
 
-/// The fetches under way; the waiters are the numbers of calls.
-typealias Fetches = FetchTable<FetchKey, Int>
+typealias FetchID = SlotMap<Fetch>.ID
 
-/// What calls that share a fetch have in common; the endpoint is the client's.
-struct FetchKey: Hashable, Sendable {
-    let request: PublicKeyRequest
-    /// Nil until credentials are found.
-    let identity: CredentialIdentity?
-
-    /// As `CacheKey` does it, and for the same reason.
-    func hash(into hasher: inout Hasher) {
-        hasher.combine(request)
-    }
-}
-
-/// One conversation with the service about one key, on behalf of every call that waits for it. A reference, as every
-/// layer notes something in it; the engine's alone.
-final class Fetch {
-    /// Where it stands; the order of the layers.
-    enum Phase: Equatable {
+/// One conversation with the service about one key, on behalf of every call that waits for it.
+struct Fetch: Sendable {
+    /// Where it stands; what is known in one phase alone is that phase's.
+    enum Phase: Sendable {
+        /// It waits to be told what to sign with.
         case credentials
-        case limiter(RateLimiter.Ticket)
-        case connection
-        case transfer(TransferID)
+        /// Its turn at the rate limiter has not come.
+        case limiter(RateLimiter.Ticket, Credentials)
+        /// It may send, and waits for a free connection.
+        case connection(Credentials)
+        /// An attempt is under way.
+        case transfer(Attempt)
+        /// Its attempt has ended, and what that means is being decided.
+        case answered
+        /// Its credentials were refused with this error; it waits to hear whether there are others.
+        case refused(KMSError)
+        /// The next attempt begins then.
         case backoff(until: Instant)
     }
 
-    let id: Fetches.FetchID
-    let request: PublicKeyRequest
-    var phase = Phase.credentials
-    var progress: RetryProgress
-    /// What its attempt is signed with.
-    var credentials: Credentials?
-    /// The signature of its attempt; nil for a token.
-    var signature: String?
-    /// What the wall clock was corrected by for the signature of its attempt.
-    var signedOffset = Duration.zero
-    /// Its last attempt was on a kept connection that turned out to be dead.
-    var needsNewConnection = false
-    /// How its last attempt failed.
-    var lastError: KMSError?
-
-    /// What its attempt was authenticated with.
-    var sent: SentCredentials { SentCredentials(credentials, signature: signature) }
-
-    /// Whether the time is a part of what its attempt is authenticated with.
-    var isSignedWithTime: Bool {
-        if case .keyPair = credentials?.kind { true } else { false }
+    /// What an attempt was sent with.
+    struct Attempt: Sendable {
+        let credentials: Credentials
+        /// Added to the wall clock for its signature.
+        let clockOffset: Duration
     }
 
-    init(_ id: Fetches.FetchID, _ request: PublicKeyRequest, policy: RetryPolicy) {
-        self.id = id
+    /// How its last attempt failed.
+    struct Failure: Sendable {
+        let error: KMSError
+        /// The attempt was on a kept connection that turned out to be dead.
+        let needsNewConnection: Bool
+    }
+
+    let request: PublicKeyRequest
+    /// Nil for a fetch that calls began: it ends with the last of them. A refresh goes on until then without any.
+    let refreshDeadline: Instant?
+    /// Whose rights it uses; nil until credentials were found.
+    var identity: CredentialIdentity?
+    var phase = Phase.credentials
+    var progress: RetryProgress
+    /// When its first request was handed to the transport; nil before. Its answer is as old as this, as the answer to a
+    /// repeat may have come from the first request.
+    var start: Instant?
+    var lastFailure: Failure?
+    /// The calls that wait for it, first come first.
+    var waiters: [CallID] = []
+    /// The fetch for the same request that began before it and has not ended.
+    fileprivate(set) var older: FetchID?
+
+    init(_ request: PublicKeyRequest, refreshDeadline: Instant?, policy: RetryPolicy) {
         self.request = request
+        self.refreshDeadline = refreshDeadline
         progress = RetryProgress(policy)
     }
 
     /// The error of a call whose time ends before the next attempt: how the last one failed, as that says more than our
     /// own limit does, or else the limit.
     func errorWithoutTime(toWait delay: Duration) -> KMSError {
-        guard var error = lastError else { return .rateLimitedHere(retryAfter: delay) }
+        guard var error = lastFailure?.error else { return .rateLimitedHere(retryAfter: delay) }
         error.reason = error.reason ?? RetryStop.deadline.rawValue
         error.attempts = progress.attempts
         error.retryAfter = error.retryable ? delay : nil
         return error
     }
-
-    /// What a call that waits for it is doing, in the words of an error.
-    ///
-    /// - Parameter transferPhase: how far its transfer has come, if there is one.
-    func activity(_ transferPhase: (TransferID) -> TransportFailure.Phase?) -> KMSError.Activity {
-        switch phase {
-        case .credentials: .waitingForCredentials
-        case .limiter: .waitingForLimiter
-        case .connection: .waitingForConnection
-        case .transfer(let transfer):
-            switch transferPhase(transfer) {
-            case .resolving, .connecting, .handshake: .connecting
-            case .waiting, .receiving, nil: .waitingForAnswer
-            }
-        case .backoff: .waitingToRepeat
-        }
-    }
 }
 
-/// A call that waits.
-struct WaitingCall {
+typealias CallID = SlotMap<WaitingCall>.ID
+
+/// A call that the cache could not answer.
+struct WaitingCall: Sendable {
     let query: PublicKeyQuery
+    /// When the caller asked.
     let arrival: Instant
     /// What the caller calls it, for the log.
     let label: String?
-    let place: Fetches.WaiterID
+    /// For who carries out `FetchMachine.Action.tell`.
     let completion: PublicKeyCompletion
+    /// What it waits for.
+    fileprivate(set) var fetch: FetchID?
+
+    init(_ query: PublicKeyQuery, arrival: Instant, label: String?, _ completion: @escaping PublicKeyCompletion) {
+        self.query = query
+        self.arrival = arrival
+        self.label = label
+        self.completion = completion
+    }
+
+    var deadline: Instant { arrival + query.timeout }
+
+    func joining(_ fetch: FetchID) -> WaitingCall {
+        var call = self
+        call.fetch = fetch
+        return call
+    }
 }
 
 /// Told the outcome of a call, once.
 public typealias PublicKeyCompletion = @Sendable (Result<PublicKeyAnswer, KMSError>) -> Void
+
+/// The fetches under way, by id and by what they ask for.
+struct FetchTable: Sendable {
+    private var fetches = SlotMap<Fetch>()
+    /// The newest fetch for each request; the others follow by `older`.
+    private var newest: [PublicKeyRequest: FetchID] = [:]
+
+    var ids: [FetchID] { fetches.ids }
+
+    subscript(id: FetchID) -> Fetch? {
+        get { fetches[id] }
+        _modify { yield &fetches[id] }
+    }
+
+    mutating func insert(_ fetch: Fetch) -> FetchID {
+        var fetch = fetch
+        fetch.older = newest[fetch.request]
+        let id = fetches.insert(fetch)
+        newest[fetch.request] = id
+        return id
+    }
+
+    /// Nobody can join it any more.
+    mutating func remove(_ id: FetchID) -> Fetch? {
+        guard let fetch = fetches.remove(id) else { return nil }
+        if newest[fetch.request] == id {
+            newest[fetch.request] = fetch.older
+            return fetch
+        }
+        var next = newest[fetch.request]
+        while let current = next {
+            next = fetches[current]?.older
+            if next == id {
+                fetches[current]?.older = fetch.older
+                break
+            }
+        }
+        return fetch
+    }
+
+    /// The newest fetch with the same request and identity that will do.
+    func newest(
+        for request: PublicKeyRequest, _ identity: CredentialIdentity?, where isSuitable: (Fetch) -> Bool
+    ) -> FetchID? {
+        var next = newest[request]
+        while let id = next, let fetch = fetches[id] {
+            if fetch.identity == identity, isSuitable(fetch) { return id }
+            next = fetch.older
+        }
+        return nil
+    }
+}

@@ -51,3 +51,24 @@ public struct PublicKeyAnswer: Sendable {
     /// The service's name for its answer, if it sent one.
     public var requestID: String? { fetched.requestID }
 }
+
+extension PublicKeyAnswer {
+    init(_ query: PublicKeyQuery, _ fetched: FetchedKey, source: Source, age: Duration) {
+        self.init(keyTag: query.keyTag, version: query.version, fetched: fetched, source: source, age: age)
+    }
+}
+
+/// What a fetch brought. All answers that come from one fetch share it, so its identity tells that they are alike.
+package final class FetchedKey: Sendable {
+    package let key: PublicKey
+    /// HTTP requests that the fetch took.
+    package let attempts: Int
+    /// The service's name for its answer, if it sent one.
+    package let requestID: String?
+
+    package init(key: PublicKey, attempts: Int, requestID: String?) {
+        self.key = key
+        self.attempts = attempts
+        self.requestID = requestID
+    }
+}

@@ -3,10 +3,6 @@ import Platform
 /// The credentials in use, and the signer that was keyed with them.
 struct SignerStore {
     var chain: CredentialChain
-    /// What the log has said already of the token file.
-    var loggedTokenFileProblem: String?
-    /// The file of credentials that the log has warned of, as other users can read it.
-    var loggedFileReadableByOthers: String?
     private var signer: (identity: CredentialIdentity, value: RequestSigner)?
 
     init(_ authentication: KMSClientConfiguration.Authentication) {

@@ -42,6 +42,11 @@ public struct Credentials: Sendable {
         return "\(accessKeyID.prefix(4))…"
     }
 
+    /// Whether the time is a part of what a request is authenticated with.
+    var areSignedWithTime: Bool {
+        if case .keyPair = kind { true } else { false }
+    }
+
     /// What to do about quotation marks around a part, where there are some. They are sent, as a key may have them, though
     /// none is known that has.
     package var adviceOnQuotationMarks: String? {

@@ -99,7 +99,8 @@ package struct ServiceProbe {
         return Contact(
             status: response.status, isEncrypted: endpoint.scheme == .https,
             nameLookup: .microseconds(response.timing.nameLookup), connect: .microseconds(response.timing.connect),
-            handshake: .microseconds(response.timing.tls), clockDifference: Self.clockDifference(response))
+            handshake: .microseconds(response.timing.tls), clockDifference: ClockSkew.difference(response.clockSample())
+        )
     }
 
     // MARK: Transfers
@@ -121,14 +122,5 @@ package struct ServiceProbe {
             try multi.poll(
                 timeoutMilliseconds: multi.nextLook(now: now).map { CurlThread.milliseconds(from: now, to: $0) })
         }
-    }
-
-    private static func clockDifference(_ response: HTTPResponse) -> Duration? {
-        let received = response.received
-        return ClockSkew.difference(
-            ClockSkew.Sample(
-                serverDate: response.serverDate, hasAge: response.headers.age != nil,
-                receivedMilliseconds: received.wallClockMilliseconds,
-                roundTrip: received.instant - response.sent, signedWith: .zero, isRefusal: false))
     }
 }

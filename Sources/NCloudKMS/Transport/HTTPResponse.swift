@@ -54,3 +54,21 @@ struct HTTPResponse: Sendable {
         var total: Int64 = 0
     }
 }
+
+extension HTTPResponse {
+    /// What `Retry-After` asks for; a date in it is measured by the clock of the server that wrote it.
+    var retryAfter: Duration? {
+        headers.retryAfter.flatMap { RetryAfter.delay(of: $0, now: serverDate ?? received.wallClockMilliseconds) }
+    }
+
+    /// What it tells about the service's clock.
+    ///
+    /// - Parameters:
+    ///   - offset: what the request was signed with.
+    ///   - isRefusal: whether it refuses the request in a way that may be due to the clock.
+    func clockSample(signedWith offset: Duration = .zero, isRefusal: Bool = false) -> ClockSkew.Sample {
+        ClockSkew.Sample(
+            serverDate: serverDate, hasAge: headers.age != nil, receivedMilliseconds: received.wallClockMilliseconds,
+            roundTrip: received.instant - sent, signedWith: offset, isRefusal: isRefusal)
+    }
+}

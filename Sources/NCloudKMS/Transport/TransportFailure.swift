@@ -87,14 +87,6 @@ struct TransportFailure: Error, Sendable, Equatable {
         case misconfigured
     }
 
-    /// Whether another attempt may help.
-    enum Repetition: Sendable, Hashable {
-        case allowed
-        /// As for a 200 that does not parse.
-        case once
-        case never
-    }
-
     var kind: Kind
     /// One sentence for people. Never a header, a body, a user or a password.
     var message: String
@@ -106,16 +98,17 @@ struct TransportFailure: Error, Sendable, Equatable {
         self.message = message
     }
 
+    /// Whether another attempt may help.
     var repetition: Repetition {
         switch kind {
-        case .nameResolution(let temporary): temporary ? .allowed : .never
+        case .nameResolution(let temporary): temporary ? .afterBackoff : .never
         case .connectionRefused, .unreachable, .connectionLost, .timedOut, .noFreeConnection, .noDescriptor:
-            .allowed
+            .afterBackoff
         case .badResponse: .once
         case .untrusted, .tooLarge, .setup: .never
-        case .proxy(.unresolved(let temporary)): temporary ? .allowed : .never
-        case .proxy(.unreachable): .allowed
-        case .proxy(.refused(let status)): (500...599).contains(status) && status != 501 ? .allowed : .never
+        case .proxy(.unresolved(let temporary)): temporary ? .afterBackoff : .never
+        case .proxy(.unreachable): .afterBackoff
+        case .proxy(.refused(let status)): (500...599).contains(status) && status != 501 ? .afterBackoff : .never
         case .proxy(.unusable), .proxy(.untrusted), .proxy(.tooLarge), .proxy(.misconfigured): .never
         }
     }

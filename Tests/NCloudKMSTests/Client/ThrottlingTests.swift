@@ -1,4 +1,5 @@
 import Platform
+import PublicKeys
 import TestSupport
 import Testing
 
@@ -17,83 +18,74 @@ import Testing
 
     /// What came of a run.
     private struct Outcome {
-        var failures: [RetryStop?] = []
+        var failures: [KMSError] = []
         var sent: [Instant] = []
-        var lastAnswer = Instant(nanoseconds: 0)
-        var limiter: RateLimiter
+        /// How many of a burst could be sent at once when all was over for ten seconds.
+        var sentAtOnce = 0
     }
 
-    /// The limiter, the retries and the quota of a client against a throttle; the fetches of a key's versions are
-    /// shared as the engine shares them.
-    ///
     /// - Parameter versions: how many different ones the calls ask for, one after the other.
     private func run(versions: Int, seed: UInt64) throws -> Outcome {
         let tag = try KeyTag("k")
-        var generator = SeededGenerator(seed: seed)
-        var outcome = Outcome(limiter: RateLimiter())
-        var quota = RetryQuota(now: Instant(nanoseconds: 0))
-        var throttle = Throttle(requestsPerSecond: Self.servicePerSecond)
-        var table = FetchTable<Int, Int>()
-        var progress: [FetchTable<Int, Int>.FetchID: RetryProgress] = [:]
-        var tickets: [RateLimiter.Ticket: FetchTable<Int, Int>.FetchID] = [:]
-        var backoffs: [(due: Instant, fetch: FetchTable<Int, Int>.FetchID)] = []
-        var asked = 0
+        // A key has at most 100 versions; those who ask with other rights share no fetch, either.
+        let identities = try (0..<10).map {
+            try Credentials(accessKeyID: "ACCESS\($0)", secretAccessKey: SecretBytes("SECRET".utf8))
+        }
+        let pem = try #require(Seed.demo.keys.first?.versions.first?.publicKey)
+        let key = try PublicKey(pem: Array(pem.utf8))
+        let generator = Lock(SeededGenerator(seed: seed))
         var now = Instant(nanoseconds: 0)
+        var throttle = Throttle(requestsPerSecond: Self.servicePerSecond)
+        var outcome = Outcome()
+        var machine = FetchMachine(
+            FetchMachine.Configuration(
+                timeToLive: KMSClientConfiguration.defaultCacheTimeToLive,
+                ratePerKey: KMSClientConfiguration.defaultRatePerKey, maximumConnections: 1_000,
+                random: { generator.withLock { .random(in: 0..<1, using: &$0) } }),
+            now: now)
+        var ended = 0
 
-        func fail(_ id: FetchTable<Int, Int>.FetchID, _ reason: RetryStop?) {
-            for _ in table.end(id) { outcome.failures.append(reason) }
-            progress[id] = nil
-        }
-        func send(_ id: FetchTable<Int, Int>.FetchID) {
-            guard var attempt = progress[id], let deadline = table.deadline(of: id) else { return }
-            outcome.sent.append(now)
-            table.started(id, now: now)
-            attempt.attemptStarted()
-            if throttle.admits(tag.text, at: now) {
-                attempt.succeeded(now: now, quota: &quota)
-                _ = table.end(id)
-                progress[id] = nil
-                outcome.lastAnswer = now
-                return
-            }
-            outcome.limiter.throttled(tag, now: now)
-            switch attempt.decide(
-                after: .afterThrottling, hint: nil, now: now, deadline: deadline,
-                random: .random(in: 0..<1, using: &generator), quota: &quota)
-            {
-            case .retry(let delay): backoffs.append((now + delay, id))
-            case .stop(let reason, _): fail(id, reason)
-            }
-            if progress[id] != nil { progress[id] = attempt }
-        }
-        func admit(_ id: FetchTable<Int, Int>.FetchID) {
-            guard let deadline = table.deadline(of: id) else { return }
-            switch outcome.limiter.admit(tag, now: now, deadline: deadline) {
-            case .now: send(id)
-            case .waiting(let ticket): tickets[ticket] = id
-            case .refused: fail(id, nil)
+        func carryOut() {
+            while let action = machine.nextAction() {
+                switch action {
+                case .askCredentials(let fetch): machine.credentials(.found(identities[0]), for: fetch, now: now)
+                case .start(let fetch, _):
+                    machine.started(fetch, now: now)
+                    outcome.sent.append(now)
+                    let isAdmitted = throttle.admits(tag.text, at: now)
+                    machine.responded(fetch, isAdmitted ? .key(key) : .throttled, now: now)
+                case .tell(_, let told):
+                    ended += 1
+                    if case .failure(let error) = told { outcome.failures.append(error) }
+                case .askOtherCredentials, .cancel, .store, .noteFailure, .log: break
+                }
             }
         }
 
         let step = Self.askedWithin.nanoseconds / Int64(Self.callCount)
-        while asked < Self.callCount || !progress.isEmpty {
+        var asked = 0
+        while ended < Self.callCount {
             if asked < Self.callCount {
-                let (place, isNew) = table.join(
-                    asked % versions, limit: AgeLimit(.zero, timeToLive: .seconds(300)), arrival: now,
-                    deadline: now + PublicKeyQuery.defaultTimeout, waiter: asked)
+                let different = asked % versions
+                let query = PublicKeyQuery(keyTag: tag, version: try KeyVersion(1 + different % 100), maxAge: .zero)
                 asked += 1
-                if isNew {
-                    progress[place.fetch] = RetryProgress(RetryPolicy())
-                    admit(place.fetch)
-                }
+                _ = machine.call(
+                    WaitingCall(query, arrival: now, label: nil) { _ in }, .found(identities[different / 100]), now: now
+                )
+                carryOut()
             }
             now = now + .nanoseconds(step)
-            let due = backoffs.filter { $0.due <= now }
-            backoffs.removeAll { $0.due <= now }
-            for (_, id) in due { admit(id) }
-            for ticket in outcome.limiter.admitDue(now: now) {
-                if let id = tickets.removeValue(forKey: ticket) { send(id) }
-            }
+            machine.due(now: now)
+            carryOut()
+        }
+
+        now = now + .seconds(10)
+        for number in 1...100 {
+            let query = PublicKeyQuery(keyTag: tag, version: try KeyVersion(number), maxAge: .zero)
+            _ = machine.call(WaitingCall(query, arrival: now, label: nil) { _ in }, .found(identities[0]), now: now)
+        }
+        while let action = machine.nextAction() {
+            if case .start = action { outcome.sentAtOnce += 1 }
         }
         return outcome
     }
@@ -109,7 +101,17 @@ import Testing
         let late = outcome.sent.count { $0 >= settled }
         let seconds = Double((end - settled).nanoseconds) / 1e9
         if seconds > 1 { #expect(Double(late) / seconds <= Self.mostPerSecond) }
-        let rate = outcome.limiter.currentRate(of: try KeyTag("k"), now: end + .seconds(10))
-        #expect(rate == Int64(KMSClientConfiguration.defaultRatePerKey) * 1_000)
+        // A tenth of a second's worth, as before the throttling.
+        #expect(outcome.sentAtOnce == KMSClientConfiguration.defaultRatePerKey / 10)
     }
+}
+
+extension AttemptOutcome {
+    fileprivate static func key(_ key: PublicKey) -> AttemptOutcome {
+        AttemptOutcome(result: .success(key), response: nil)
+    }
+
+    fileprivate static let throttled = AttemptOutcome(
+        result: .failure(AttemptFailure(error: .service(.rateLimited, status: 429), repetition: .afterThrottling)),
+        response: nil)
 }

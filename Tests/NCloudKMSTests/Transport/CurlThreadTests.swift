@@ -11,7 +11,7 @@ private actor Engine {
 
     private let multi: CurlMulti
     private var waiting: [TransferID: CheckedContinuation<HTTPResponse, any Error>] = [:]
-    private var deadlines = DeadlineHeap<TransferID>()
+    private var deadlines: [TransferID: Instant] = [:]
     private let clock = SystemClock()
     private(set) var turns = 0
 
@@ -27,7 +27,7 @@ private actor Engine {
 
     func send(_ request: HTTPRequest, within limit: Duration = .seconds(30)) async throws -> HTTPResponse {
         let id = try multi.start(request)
-        deadlines.insert(id, due: clock.now + limit)
+        deadlines[id] = clock.now + limit
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { waiting[id] = $0 }
         } onCancel: {
@@ -39,7 +39,7 @@ private actor Engine {
 
     private func cancel(_ id: TransferID) {
         multi.cancel(id)
-        deadlines.remove(id)
+        deadlines[id] = nil
         waiting.removeValue(forKey: id)?.resume(throwing: CancellationError())
     }
 
@@ -47,7 +47,7 @@ private actor Engine {
         turns += 1
         do {
             for completion in try multi.perform() {
-                deadlines.remove(completion.id)
+                deadlines[completion.id] = nil
                 waiting.removeValue(forKey: completion.id)?.resume(with: completion.outcome)
             }
         } catch {
@@ -55,8 +55,9 @@ private actor Engine {
             waiting = [:]
             return .stop
         }
-        while let id = deadlines.popDue(by: clock.now) { cancel(id) }
-        return .sleep(until: deadlines.next)
+        let now = clock.now
+        for (id, due) in deadlines where due <= now { cancel(id) }
+        return .sleep(until: deadlines.values.min())
     }
 }
 

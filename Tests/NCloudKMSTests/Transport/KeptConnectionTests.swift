@@ -119,7 +119,7 @@ import Testing
             proxy: try ProxyConfiguration(url: "socks5://127.0.0.1:\(proxy.port)"))
         let failure = try Transfers(configuration).failure(of: .forTests("http://127.0.0.1:80"))
         #expect(failure.kind == .connectionLost(.unasked))
-        #expect(failure.repetition == .allowed)
+        #expect(failure.repetition == .afterBackoff)
     }
 
     // MARK: TLS

@@ -23,9 +23,9 @@ import Testing
     }
 
     @Test(arguments: [
-        (407, TransportFailure.Repetition.never), (403, .never), (502, .allowed), (503, .allowed), (504, .allowed),
+        (407, Repetition.never), (403, .never), (502, .afterBackoff), (503, .afterBackoff), (504, .afterBackoff),
     ])
-    func `a proxy that refuses is told by its status`(status: Int, repetition: TransportFailure.Repetition) throws {
+    func `a proxy that refuses is told by its status`(status: Int, repetition: Repetition) throws {
         let answer = RawResponder.answer("\(status) No", headers: ["Date: x"], body: "no")
         let responder = try RawResponder([.readRequest, .send(answer)])
         let failure = try Transfers(.forTests(proxy: try Self.proxy(responder))).failure(of: Self.https)

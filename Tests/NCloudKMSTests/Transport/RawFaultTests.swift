@@ -129,7 +129,7 @@ import Testing
         // The port of a server that is gone.
         responder.stop()
         let failure = try transfers.run(untilRefusedBy: address)
-        #expect(failure.repetition == .allowed)
+        #expect(failure.repetition == .afterBackoff)
     }
 
     @Test(arguments: [204, 301, 302, 304, 307, 401, 404, 429, 500, 503])

@@ -34,28 +34,28 @@ import Testing
     ) {
         let failure = TransportFailure(Self.evidence(CURLE_OPERATION_TIMEDOUT, progress))
         #expect(failure.kind == .timedOut(phase))
-        #expect(failure.repetition == .allowed)
+        #expect(failure.repetition == .afterBackoff)
     }
 
     @Test(
         arguments: [
-            (CURLE_COULDNT_RESOLVE_HOST, 0, .none, .nameResolution(temporary: true), .allowed),
-            (CURLE_COULDNT_RESOLVE_PROXY, 0, .none, .proxy(.unresolved(temporary: true)), .allowed),
-            (CURLE_COULDNT_CONNECT, ECONNREFUSED, .resolved, .connectionRefused, .allowed),
-            (CURLE_COULDNT_CONNECT, ENETUNREACH, .resolved, .unreachable, .allowed),
-            (CURLE_COULDNT_CONNECT, EHOSTUNREACH, .resolved, .unreachable, .allowed),
-            (CURLE_COULDNT_CONNECT, ETIMEDOUT, .resolved, .timedOut(.connecting), .allowed),
-            (CURLE_COULDNT_CONNECT, EACCES, .resolved, .unreachable, .allowed),
-            (CURLE_SSL_CONNECT_ERROR, ECONNRESET, .connected, .connectionLost(.reset), .allowed),
-            (CURLE_SSL_CONNECT_ERROR, ETIMEDOUT, .connected, .timedOut(.handshake), .allowed),
-            (CURLE_SSL_CONNECT_ERROR, 0, .connected, .connectionLost(.closed), .allowed),
-            (CURLE_SEND_ERROR, EPIPE, .sent, .connectionLost(.reset), .allowed),
-            (CURLE_SEND_ERROR, 0, .sent, .connectionLost(.closed), .allowed),
-            (CURLE_RECV_ERROR, ECONNRESET, .sent, .connectionLost(.reset), .allowed),
-            (CURLE_RECV_ERROR, ETIMEDOUT, .sent, .timedOut(.waiting), .allowed),
-            (CURLE_RECV_ERROR, 0, .answered, .connectionLost(.cut), .allowed),
-            (CURLE_GOT_NOTHING, 0, .sent, .connectionLost(.empty), .allowed),
-            (CURLE_PARTIAL_FILE, 0, .answered, .connectionLost(.cut), .allowed),
+            (CURLE_COULDNT_RESOLVE_HOST, 0, .none, .nameResolution(temporary: true), .afterBackoff),
+            (CURLE_COULDNT_RESOLVE_PROXY, 0, .none, .proxy(.unresolved(temporary: true)), .afterBackoff),
+            (CURLE_COULDNT_CONNECT, ECONNREFUSED, .resolved, .connectionRefused, .afterBackoff),
+            (CURLE_COULDNT_CONNECT, ENETUNREACH, .resolved, .unreachable, .afterBackoff),
+            (CURLE_COULDNT_CONNECT, EHOSTUNREACH, .resolved, .unreachable, .afterBackoff),
+            (CURLE_COULDNT_CONNECT, ETIMEDOUT, .resolved, .timedOut(.connecting), .afterBackoff),
+            (CURLE_COULDNT_CONNECT, EACCES, .resolved, .unreachable, .afterBackoff),
+            (CURLE_SSL_CONNECT_ERROR, ECONNRESET, .connected, .connectionLost(.reset), .afterBackoff),
+            (CURLE_SSL_CONNECT_ERROR, ETIMEDOUT, .connected, .timedOut(.handshake), .afterBackoff),
+            (CURLE_SSL_CONNECT_ERROR, 0, .connected, .connectionLost(.closed), .afterBackoff),
+            (CURLE_SEND_ERROR, EPIPE, .sent, .connectionLost(.reset), .afterBackoff),
+            (CURLE_SEND_ERROR, 0, .sent, .connectionLost(.closed), .afterBackoff),
+            (CURLE_RECV_ERROR, ECONNRESET, .sent, .connectionLost(.reset), .afterBackoff),
+            (CURLE_RECV_ERROR, ETIMEDOUT, .sent, .timedOut(.waiting), .afterBackoff),
+            (CURLE_RECV_ERROR, 0, .answered, .connectionLost(.cut), .afterBackoff),
+            (CURLE_GOT_NOTHING, 0, .sent, .connectionLost(.empty), .afterBackoff),
+            (CURLE_PARTIAL_FILE, 0, .answered, .connectionLost(.cut), .afterBackoff),
             (CURLE_FILESIZE_EXCEEDED, 0, .answered, .tooLarge, .never),
             (CURLE_OUT_OF_MEMORY, 0, .sent, .tooLarge, .never), (CURLE_OUT_OF_MEMORY, 0, .none, .setup, .never),
             (CURLE_UNSUPPORTED_PROTOCOL, 0, .sent, .badResponse, .once),
@@ -73,10 +73,10 @@ import Testing
             (CURLE_PROXY, 0, .connected, .proxy(.unusable), .never),
             (CURLE_URL_MALFORMAT, 0, .none, .setup, .never), (CURLE_FAILED_INIT, 0, .none, .setup, .never),
             (CURLE_ABORTED_BY_CALLBACK, 0, .connected, .setup, .never),
-        ] as [(CURLcode, Int32, Progress, TransportFailure.Kind, TransportFailure.Repetition)])
+        ] as [(CURLcode, Int32, Progress, TransportFailure.Kind, Repetition)])
     func `a code is a kind, and the kind says whether to repeat`(
         code: CURLcode, systemError: Int32, progress: Progress, kind: TransportFailure.Kind,
-        repetition: TransportFailure.Repetition
+        repetition: Repetition
     ) {
         let failure = TransportFailure(Self.evidence(code, progress, systemError: systemError))
         #expect(failure.kind == kind)
@@ -186,7 +186,7 @@ import Testing
         #expect(TransportFailure(evidence).kind == .untrusted(.unknownAuthority))
         evidence.lacksDescriptors = true
         #expect(TransportFailure(evidence).kind == .noDescriptor)
-        #expect(TransportFailure(evidence).repetition == .allowed)
+        #expect(TransportFailure(evidence).repetition == .afterBackoff)
     }
 
     @Test func `what is too large is so whatever code ended it`() {
@@ -243,6 +243,6 @@ import Testing
         var evidence = Self.evidence(row.code, row.progress, systemError: systemError)
         evidence.lacksDescriptors = true
         #expect((evidence.kind == .noDescriptor) == isCause)
-        #expect(!isCause || TransportFailure(evidence).repetition == .allowed)
+        #expect(!isCause || TransportFailure(evidence).repetition == .afterBackoff)
     }
 }

@@ -199,7 +199,7 @@ import Testing
         // No TCP connection can be made to the address of everybody.
         let failure = try Transfers().failure(of: .forTests("https://255.255.255.255"))
         #expect(failure.kind == .unreachable)
-        #expect(failure.repetition == .allowed)
+        #expect(failure.repetition == .afterBackoff)
     }
 
     @Test func `a TLS handshake that nobody answers has the attempt's time, not that of a TCP connect`() throws {
@@ -241,7 +241,7 @@ import Testing
         let name = String(repeating: "x", count: 64)
         let maybe = try Transfers().failure(of: .forTests("https://\(name).example.com"))
         #expect(maybe.kind == .nameResolution(temporary: true))
-        #expect(maybe.repetition == .allowed)
+        #expect(maybe.repetition == .afterBackoff)
         let failure = try Transfers().failure(of: .forTests("https://\(name).invalid:8443"))
         #expect(failure.kind == .nameResolution(temporary: false))
         #expect(failure.repetition == .never)

@@ -175,6 +175,6 @@ import Testing
             Issue.record("\(failure)")
             return
         }
-        #expect(failure.repetition == .allowed)
+        #expect(failure.repetition == .afterBackoff)
     }
 }

@@ -1,9 +1,9 @@
-import Platform
-
-/// A set of ids, each with the instant at which something is due for it: deadlines, backoffs, waits for the limiter.
+/// Ids of a `SlotMap`, each with the instant at which something is due for it.
 ///
 /// Inserting, taking and removing cost O(log n). What is due at the same instant comes out as it went in.
-struct DeadlineHeap<ID: Hashable & Sendable>: Sendable {
+public struct DeadlineHeap<Value>: Sendable {
+    public typealias ID = SlotMap<Value>.ID
+
     private struct Entry {
         var due: Instant
         /// Orders entries of the same instant; counts insertions.
@@ -17,23 +17,24 @@ struct DeadlineHeap<ID: Hashable & Sendable>: Sendable {
 
     /// A binary heap: no entry is before its parent, which is at half its index.
     private var entries: [Entry] = []
-    private var positions: [ID: Int] = [:]
+    /// Where the entry of a slot is in `entries`; -1 if it has none.
+    private var positions: [Int] = []
     private var insertions: UInt64 = 0
 
-    init() {}
-
-    var count: Int { entries.count }
-    var isEmpty: Bool { entries.isEmpty }
+    public init() {}
 
     /// When the earliest is due; nil if there is none.
-    var next: Instant? { entries.first?.due }
+    public var next: Instant? { entries.first?.due }
 
     /// Adds an id, or moves it to another instant if it is there already.
-    mutating func insert(_ id: ID, due: Instant) {
+    public mutating func insert(_ id: ID, due: Instant) {
         remove(id)
+        if id.index >= positions.count {
+            positions.append(contentsOf: repeatElement(-1, count: id.index + 1 - positions.count))
+        }
         entries.append(Entry(due: due, order: insertions, id: id))
         insertions += 1
-        positions[id] = entries.count - 1
+        positions[id.index] = entries.count - 1
         siftUp(entries.count - 1)
     }
 
@@ -41,8 +42,11 @@ struct DeadlineHeap<ID: Hashable & Sendable>: Sendable {
     ///
     /// - Returns: when it would have been due; nil if it is not there.
     @discardableResult
-    mutating func remove(_ id: ID) -> Instant? {
-        guard let index = positions.removeValue(forKey: id) else { return nil }
+    public mutating func remove(_ id: ID) -> Instant? {
+        guard id.index < positions.count, positions[id.index] >= 0 else { return nil }
+        let index = positions[id.index]
+        guard entries[index].id == id else { return nil }
+        positions[id.index] = -1
         let due = entries[index].due
         let last = entries.removeLast()
         if index < entries.count {
@@ -53,7 +57,7 @@ struct DeadlineHeap<ID: Hashable & Sendable>: Sendable {
     }
 
     /// Takes out the earliest id if it is due by `now`, so at `now` or before.
-    mutating func popDue(by now: Instant) -> ID? {
+    public mutating func popDue(by now: Instant) -> ID? {
         guard let first = entries.first, first.due <= now else { return nil }
         remove(first.id)
         return first.id
@@ -61,7 +65,7 @@ struct DeadlineHeap<ID: Hashable & Sendable>: Sendable {
 
     private mutating func place(_ entry: Entry, at index: Int) {
         entries[index] = entry
-        positions[entry.id] = index
+        positions[entry.id.index] = index
     }
 
     private mutating func siftUp(_ start: Int) {

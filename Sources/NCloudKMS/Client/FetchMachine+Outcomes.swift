@@ -1,0 +1,138 @@
+import Platform
+import PublicKeys
+
+/// From the end of an attempt to the end of its calls, or to another attempt.
+extension FetchMachine {
+    /// The attempt of a fetch has ended.
+    mutating func responded(_ id: FetchID, _ outcome: AttemptOutcome, now: Instant) {
+        guard case .transfer(let attempt) = fetches[id]?.phase else { return }
+        freeConnections += 1
+        fetches[id]?.phase = .answered
+        switch outcome.result {
+        case .success(let key):
+            if let response = outcome.response { observeClock(response, id, attempt, isRefusal: false) }
+            succeed(id, key, attempt, outcome.response, now: now)
+        case .failure(let failure):
+            attemptFailed(id, failure, attempt, outcome.response, now: now)
+        }
+        startAttempts(now: now)
+    }
+
+    private mutating func succeed(
+        _ id: FetchID, _ key: PublicKey, _ attempt: Fetch.Attempt, _ response: HTTPResponse?, now: Instant
+    ) {
+        guard let fetch = fetches.remove(id) else { return }
+        fetch.progress.succeeded(now: now, quota: &quota)
+        let start = fetch.start ?? now
+        let fetched = FetchedKey(
+            key: key, attempts: fetch.progress.attempts, requestID: response?.headers.requestID)
+        actions.append(.store(fetched, fetch.request, attempt.credentials.identity, fetchStart: start))
+        for waiter in fetch.waiters {
+            guard let arrival = calls[waiter]?.arrival else { continue }
+            end(waiter, .key(fetched, age: max(arrival - start, .zero)))
+        }
+    }
+
+    private mutating func attemptFailed(
+        _ id: FetchID, _ failure: AttemptFailure, _ attempt: Fetch.Attempt, _ response: HTTPResponse?, now: Instant
+    ) {
+        upstream.failures += 1
+        // Those whose time is over hear that, not how an attempt ended in the same moment.
+        endTimes(now: now)
+        guard let request = fetches[id]?.request else { return }
+        var error = failure.error
+        error.httpStatus = error.httpStatus ?? response?.status
+        error.requestID = response?.headers.requestID
+        if error.code == .authenticationFailed, let advice = attempt.credentials.adviceOnQuotationMarks {
+            error.message += " \(advice)"
+        }
+        fetches[id]?.lastFailure = Fetch.Failure(error: error, needsNewConnection: failure.needsNewConnection)
+
+        if failure.repetition == .afterThrottling {
+            upstream.throttled += 1
+            limiter.throttled(request.keyTag, now: now)
+        }
+        let isRefusal = failure.repetition == .afterReauthentication
+        if let response {
+            // A token says nothing of the time, so its refusal is not the clock's fault.
+            let clock = observeClock(
+                response, id, attempt, isRefusal: isRefusal && attempt.credentials.areSignedWithTime)
+            if isRefusal, case .corrected = clock, fetches[id]?.progress.repeatsOnce(for: .clockSkew) ?? false {
+                return admit(id, attempt.credentials, now: now)
+            }
+        }
+        if isRefusal {
+            fetches[id]?.phase = .refused(error)
+            actions.append(.askOtherCredentials(id, than: attempt.credentials.identity))
+        } else {
+            repeatOrFail(id, error, failure.repetition, hint: response?.retryAfter, now: now)
+        }
+    }
+
+    /// The answer to `askOtherCredentials`: nil if there are none.
+    mutating func otherCredentials(_ others: Credentials?, for id: FetchID, now: Instant) {
+        guard case .refused(let error) = fetches[id]?.phase else { return }
+        if let others, fetches[id]?.progress.repeatsOnce(for: .newCredentials) ?? false {
+            log(.reauthenticated(others), id)
+            proceed(id, with: .found(others), now: now)
+        } else {
+            repeatOrFail(id, error, .afterReauthentication, hint: nil, now: now)
+        }
+        startAttempts(now: now)
+    }
+
+    private mutating func repeatOrFail(
+        _ id: FetchID, _ error: KMSError, _ repetition: Repetition, hint: Duration?, now: Instant
+    ) {
+        guard let deadline = fetches[id].map({ self.deadline(of: $0, now: now) }) else { return }
+        let decision = fetches[id]?.progress.decide(
+            after: repetition, hint: hint, now: now, deadline: deadline, random: configuration.random(), quota: &quota)
+        switch decision {
+        case .retry(let delay):
+            fetches[id]?.phase = .backoff(until: now + delay)
+            backoffs.insert(id, due: now + delay)
+            log(.failed(error, repeatedAfter: delay, isThrottled: repetition == .afterThrottling), id)
+        case .stop(let reason, let retryAfter):
+            var error = error
+            if reason != .notRetryable { error.reason = error.reason ?? reason.rawValue }
+            error.retryAfter = error.retryable ? retryAfter : nil
+            fail(id, error, now: now)
+        case nil: return
+        }
+    }
+
+    /// Ends a fetch without a key.
+    mutating func fail(_ id: FetchID, _ error: KMSError, now: Instant) {
+        guard var fetch = fetches.remove(id) else { return }
+        fetch.progress.ended(now: now, quota: &quota)
+        if let start = fetch.start, let identity = fetch.identity {
+            actions.append(.noteFailure(error.code, fetch.request, identity, fetchStart: start))
+        }
+        var error = error
+        if fetch.progress.attempts > 0 { error.attempts = fetch.progress.attempts }
+        for waiter in fetch.waiters { end(waiter, .failure(error)) }
+    }
+
+    /// The time after which nobody waits for a fetch.
+    func deadline(of fetch: Fetch, now: Instant) -> Instant {
+        let last = fetch.waiters.lazy.compactMap { calls[$0]?.deadline }.max()
+        guard let refresh = fetch.refreshDeadline else { return last ?? now }
+        return last.map { max($0, refresh) } ?? refresh
+    }
+
+    // MARK: The service's clock
+
+    @discardableResult
+    private mutating func observeClock(
+        _ response: HTTPResponse, _ id: FetchID, _ attempt: Fetch.Attempt, isRefusal: Bool
+    ) -> ClockSkew.Outcome {
+        // The date need not be read as long as the clocks agree.
+        guard isRefusal || skew.offset != .zero else { return .unchanged }
+        let outcome = skew.observe(response.clockSample(signedWith: attempt.clockOffset, isRefusal: isRefusal))
+        switch outcome {
+        case .unchanged, .corrected(isNews: false): break
+        case .cleared, .corrected(isNews: true): log(.clockDiffers(by: skew.offset), id)
+        }
+        return outcome
+    }
+}

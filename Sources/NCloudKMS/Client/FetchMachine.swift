@@ -1,0 +1,337 @@
+import Platform
+
+/// What happens to every fetch, from the first call that wants it to the answer of the last, as a value.
+///
+/// ```
+///  call ─▶ join a fetch, or begin one
+///          └▶ credentials ─▶ limiter ─▶ connection ─▶ transfer ─▶ store, and tell every call that joined
+///                 ▲──────────────── backoff ◀────────────┘
+/// ```
+///
+/// It is told what happens, and when, and says what to do by `nextAction`. It reads no clock and no file and sends
+/// nothing: its owner does that, and calls `due` at `nextDue`.
+struct FetchMachine {
+    let configuration: Configuration
+    private let policy: RetryPolicy
+    var limiter: RateLimiter
+    var quota: RetryQuota
+    var skew: ClockSkew
+
+    var fetches = FetchTable()
+    var calls = SlotMap<WaitingCall>()
+    private var deadlines = DeadlineHeap<WaitingCall>()
+    var backoffs = DeadlineHeap<Fetch>()
+    /// Fetches that wait for credentials, for the limiter and for a connection. Those that ended meanwhile are passed
+    /// over.
+    private var credentialQueue: [FetchID] = []
+    private var tickets: [RateLimiter.Ticket: FetchID] = [:]
+    private var connectionQueue: [FetchID] = []
+    var freeConnections: Int
+    /// What was decided and not taken by `nextAction`, from `firstAction` on.
+    var actions: [Action] = []
+    private var firstAction = 0
+
+    var upstream = UpstreamStatus()
+    /// Calls that joined another call's fetch.
+    private(set) var coalesced = 0
+
+    init(_ configuration: Configuration, now: Instant) {
+        self.configuration = configuration
+        policy = RetryPolicy(maximumAttempts: configuration.maximumAttempts)
+        limiter = RateLimiter(ratePerKey: configuration.ratePerKey, totalRate: configuration.totalRate)
+        quota = RetryQuota(now: now)
+        skew = ClockSkew(isEnabled: configuration.correctsClock)
+        freeConnections = configuration.maximumConnections
+    }
+
+    // MARK: What is to be done, and when
+
+    /// The next thing to do; nil when all is done.
+    mutating func nextAction() -> Action? {
+        guard firstAction < actions.count else {
+            actions.removeAll(keepingCapacity: true)
+            firstAction = 0
+            return nil
+        }
+        defer { firstAction += 1 }
+        return actions[firstAction]
+    }
+
+    /// When `due` is to be called at the latest; nil while nothing waits for its time.
+    func nextDue(now: Instant) -> Instant? {
+        let admission = limiter.waiting > 0 ? limiter.nextAdmission(now: now) : nil
+        return earliest(earliest(deadlines.next, backoffs.next), admission)
+    }
+
+    /// The time has come for something.
+    mutating func due(now: Instant) {
+        endTimes(now: now)
+        if limiter.waiting > 0 {
+            for ticket in limiter.admitDue(now: now) {
+                guard let id = tickets.removeValue(forKey: ticket),
+                    case .limiter(_, let credentials) = fetches[id]?.phase
+                else { continue }
+                queueForConnection(id, credentials)
+            }
+        }
+        startAttempts(now: now)
+    }
+
+    /// Ends the calls whose time is over, and the backoffs.
+    mutating func endTimes(now: Instant) {
+        while let next = earliest(deadlines.next, backoffs.next), next <= now {
+            if deadlines.next == next, let call = deadlines.popDue(by: now) {
+                timeEnded(call, now: now)
+            } else if let fetch = backoffs.popDue(by: now) {
+                askCredentials(fetch)
+            }
+        }
+    }
+
+    // MARK: Calls
+
+    /// A call that the cache could not answer: it joins a fetch under way whose answer will be young enough, or begins
+    /// one.
+    ///
+    /// - Parameter credentials: what a fetch that begins now would be signed with.
+    mutating func call(_ call: WaitingCall, _ credentials: CredentialAnswer, now: Instant) -> CallID {
+        let request = call.query.request
+        let limit = AgeLimit(call.query.maxAge, timeToLive: configuration.timeToLive)
+        let joined = fetches.newest(for: request, credentials.identity) { fetch in
+            fetch.start.map { limit.accepts(fetchStart: $0, arrival: call.arrival) } ?? true
+        }
+        let fetch = joined ?? fetches.insert(Fetch(request, refreshDeadline: nil, policy: policy))
+        let id = calls.insert(call.joining(fetch))
+        fetches[fetch]?.waiters.append(id)
+        deadlines.insert(id, due: call.deadline)
+        if joined == nil {
+            proceed(fetch, with: credentials, now: now)
+        } else {
+            coalesced += 1
+            if let error = refusal(of: fetch, deadline: call.deadline, now: now) {
+                leave(id, .failure(error), now: now)
+            }
+        }
+        startAttempts(now: now)
+        return id
+    }
+
+    /// Why a call that joined a fetch would wait in vain: the fetch goes on when the call's time is over.
+    private func refusal(of id: FetchID, deadline: Instant, now: Instant) -> KMSError? {
+        guard let fetch = fetches[id] else { return nil }
+        switch fetch.phase {
+        case .limiter(let ticket, _):
+            guard let turn = limiter.turn(of: ticket, now: now), turn >= deadline else { return nil }
+            return fetch.errorWithoutTime(toWait: turn - now)
+        case .backoff(let end):
+            return end >= deadline ? fetch.errorWithoutTime(toWait: end - now) : nil
+        case .credentials, .connection, .transfer, .answered, .refused: return nil
+        }
+    }
+
+    /// A key is about to expire: fetches it, for nobody in particular, unless a fetch is under way that will do.
+    mutating func refresh(_ request: PublicKeyRequest, _ credentials: CredentialAnswer, now: Instant) {
+        guard fetches.newest(for: request, credentials.identity, where: { _ in true }) == nil else { return }
+        let deadline = now + PublicKeyQuery.defaultTimeout
+        let fetch = fetches.insert(Fetch(request, refreshDeadline: deadline, policy: policy))
+        proceed(fetch, with: credentials, now: now)
+        startAttempts(now: now)
+    }
+
+    /// The caller does not want its answer any more. Does nothing if the call has ended.
+    mutating func cancel(_ call: CallID, now: Instant) {
+        leave(call, .failure(.cancelled), now: now)
+        startAttempts(now: now)
+    }
+
+    private mutating func timeEnded(_ call: CallID, now: Instant) {
+        guard let id = calls[call]?.fetch, let fetch = fetches[id] else { return }
+        if case .transfer = fetch.phase {
+            return leave(call, .timedOut(id, attempts: fetch.progress.attempts), now: now)
+        }
+        let activity: KMSError.Activity =
+            switch fetch.phase {
+            case .credentials, .refused: .waitingForCredentials
+            case .limiter: .waitingForLimiter
+            case .connection: .waitingForConnection
+            case .transfer, .answered: .waitingForAnswer
+            case .backoff: .waitingToRepeat
+            }
+        var error = KMSError.deadlineExceeded(while: activity)
+        if fetch.progress.attempts > 0 { error.attempts = fetch.progress.attempts }
+        leave(call, .failure(error), now: now)
+    }
+
+    /// Ends one call while its fetch is under way. The fetch goes on if others wait for it, and is dropped if nobody
+    /// does.
+    private mutating func leave(_ call: CallID, _ outcome: Outcome, now: Instant) {
+        guard let id = calls[call]?.fetch else { return }
+        fetches[id]?.waiters.removeAll { $0 == call }
+        // Before its attempt is cancelled, which the outcome may be about.
+        end(call, outcome)
+        guard let fetch = fetches[id], fetch.waiters.isEmpty, fetch.refreshDeadline == nil else { return }
+        let hadAttempt = drop(id, now: now)
+        // Nobody has to wait for a service in vain without its being counted; who cancels does not wait.
+        if hadAttempt, case .timedOut = outcome { upstream.failures += 1 }
+    }
+
+    mutating func end(_ id: CallID, _ outcome: Outcome) {
+        guard let call = calls.remove(id) else { return }
+        deadlines.remove(id)
+        actions.append(.tell(call, outcome))
+    }
+
+    /// Ends a fetch that nobody waits for, wherever it stands.
+    ///
+    /// - Returns: whether an attempt was cut off.
+    @discardableResult
+    private mutating func drop(_ id: FetchID, now: Instant) -> Bool {
+        guard var fetch = fetches.remove(id) else { return false }
+        fetch.progress.ended(now: now, quota: &quota)
+        switch fetch.phase {
+        case .limiter(let ticket, _):
+            tickets[ticket] = nil
+            limiter.cancel(ticket)
+        case .transfer:
+            freeConnections += 1
+            actions.append(.cancel(id))
+            return true
+        case .backoff:
+            backoffs.remove(id)
+        case .credentials, .connection, .answered, .refused: break
+        }
+        return false
+    }
+
+    /// Ends every call: nobody will call `due` any more.
+    mutating func shutDown(now: Instant) {
+        for id in fetches.ids {
+            let waiters = fetches[id]?.waiters ?? []
+            drop(id, now: now)
+            for call in waiters { end(call, .failure(.shuttingDown)) }
+        }
+    }
+
+    // MARK: From a fetch, or one that is to be repeated, to an attempt
+
+    private mutating func askCredentials(_ id: FetchID) {
+        fetches[id]?.phase = .credentials
+        actions.append(.askCredentials(id))
+    }
+
+    /// The answer to `askCredentials`.
+    mutating func credentials(_ answer: CredentialAnswer, for id: FetchID, now: Instant) {
+        guard case .credentials = fetches[id]?.phase else { return }
+        proceed(id, with: answer, now: now)
+        startAttempts(now: now)
+    }
+
+    /// The metadata service has answered, or failed to: those that wait for it ask again.
+    mutating func credentialsMayBeThere() {
+        let waiting = credentialQueue
+        credentialQueue = []
+        for id in waiting {
+            if case .credentials = fetches[id]?.phase { actions.append(.askCredentials(id)) }
+        }
+    }
+
+    mutating func proceed(_ id: FetchID, with answer: CredentialAnswer, now: Instant) {
+        switch answer {
+        case .found(let credentials):
+            fetches[id]?.identity = credentials.identity
+            admit(id, credentials, now: now)
+        case .awaited:
+            fetches[id]?.phase = .credentials
+            credentialQueue.append(id)
+        case .unavailable(let error):
+            fail(id, error, now: now)
+        }
+    }
+
+    mutating func admit(_ id: FetchID, _ credentials: Credentials, now: Instant) {
+        guard let fetch = fetches[id] else { return }
+        switch limiter.admit(fetch.request.keyTag, now: now, deadline: deadline(of: fetch, now: now)) {
+        case .now:
+            queueForConnection(id, credentials)
+        case .waiting(let ticket):
+            fetches[id]?.phase = .limiter(ticket, credentials)
+            tickets[ticket] = id
+        case .refused(let retryAfter):
+            fail(id, fetch.errorWithoutTime(toWait: retryAfter), now: now)
+        }
+    }
+
+    private mutating func queueForConnection(_ id: FetchID, _ credentials: Credentials) {
+        fetches[id]?.phase = .connection(credentials)
+        connectionQueue.append(id)
+    }
+
+    /// Gives free connections to those who wait for one.
+    mutating func startAttempts(now: Instant) {
+        var passed = 0
+        while freeConnections > 0, passed < connectionQueue.count {
+            let id = connectionQueue[passed]
+            passed += 1
+            guard let fetch = fetches[id], case .connection(let credentials) = fetch.phase else { continue }
+            freeConnections -= 1
+            fetches[id]?.phase = .transfer(Fetch.Attempt(credentials: credentials, clockOffset: skew.offset))
+            actions.append(
+                .start(
+                    id,
+                    Departure(
+                        request: fetch.request, credentials: credentials, clockOffset: skew.offset,
+                        needsNewConnection: fetch.lastFailure?.needsNewConnection ?? false,
+                        hasAnotherAttempt: fetch.progress.mayHaveAnotherAttempt(now: now, quota: &quota))))
+        }
+        if passed > 0 { connectionQueue.removeFirst(passed) }
+    }
+
+    /// The attempt of a fetch was handed to the transport.
+    mutating func started(_ id: FetchID, now: Instant) {
+        guard let fetch = fetches[id] else { return }
+        upstream.attempts += 1
+        if fetch.progress.attempts > 0 { upstream.retries += 1 }
+        fetches[id]?.progress.attemptStarted()
+        if fetch.start == nil { fetches[id]?.start = now }
+    }
+
+    /// The attempt of a fetch could not be signed or begun.
+    mutating func notStarted(_ id: FetchID, _ error: KMSError, now: Instant) {
+        guard case .transfer = fetches[id]?.phase else { return }
+        freeConnections += 1
+        fail(id, error, now: now)
+        startAttempts(now: now)
+    }
+
+    // MARK: Figures
+
+    /// Added to the machine's clock in signatures.
+    var clockOffset: Duration { skew.offset }
+    /// Attempts that wait for the rate limiter.
+    var limiterWaiting: Int { limiter.waiting }
+
+    mutating func quotaStatus(now: Instant) -> RetryQuotaStatus {
+        RetryQuotaStatus(available: quota.available(now: now), capacity: RetryQuota.capacity)
+    }
+
+    // MARK: The log
+
+    mutating func log(_ event: FetchEvent, _ id: FetchID) {
+        if let description = description(of: id) { actions.append(.log(event, description)) }
+    }
+
+    /// What tells a fetch from others in the log; nil if it has ended.
+    func description(of id: FetchID) -> FetchDescription? {
+        guard let fetch = fetches[id] else { return nil }
+        let shown = fetch.waiters.prefix(FetchDescription.maximumLabels)
+        return FetchDescription(
+            request: fetch.request, attempts: fetch.progress.attempts, labels: shown.map { calls[$0]?.label },
+            hasMoreCalls: shown.count < fetch.waiters.count)
+    }
+}
+
+/// The earlier of two instants that may not be.
+private func earliest(_ one: Instant?, _ other: Instant?) -> Instant? {
+    guard let one, let other else { return one ?? other }
+    return min(one, other)
+}

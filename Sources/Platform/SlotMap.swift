@@ -1,0 +1,64 @@
+/// Values in numbered slots. To insert, find or remove one takes a few instructions and no hash, and the id of a value
+/// that was removed never finds another.
+public struct SlotMap<Value> {
+    /// Names one value of one map.
+    public struct ID: Hashable, Sendable {
+        /// The slot: less than the greatest number of values that the map ever held. Used again after a removal.
+        public let index: Int
+        /// Which user of the slot it is.
+        fileprivate let generation: Int
+    }
+
+    fileprivate struct Slot {
+        var generation: Int
+        var value: Value?
+    }
+
+    private var slots: [Slot] = []
+    private var freeSlots: [Int] = []
+
+    public init() {}
+
+    public var count: Int { slots.count - freeSlots.count }
+
+    public mutating func insert(_ value: Value) -> ID {
+        guard let index = freeSlots.popLast() else {
+            slots.append(Slot(generation: 0, value: value))
+            return ID(index: slots.count - 1, generation: 0)
+        }
+        slots[index].value = value
+        return ID(index: index, generation: slots[index].generation)
+    }
+
+    /// The value, to read or to change in place; nil if it was removed.
+    ///
+    /// - Precondition: what is set is not nil; `remove` takes a value out.
+    public subscript(id: ID) -> Value? {
+        get { slots[id.index].generation == id.generation ? slots[id.index].value : nil }
+        _modify {
+            guard slots[id.index].generation == id.generation else {
+                var none: Value?
+                yield &none
+                return
+            }
+            yield &slots[id.index].value
+        }
+    }
+
+    /// Takes a value out; nil if that has happened before.
+    @discardableResult
+    public mutating func remove(_ id: ID) -> Value? {
+        guard slots[id.index].generation == id.generation else { return nil }
+        slots[id.index].generation &+= 1
+        freeSlots.append(id.index)
+        return slots[id.index].value.take()
+    }
+
+    /// All ids, in the order of their slots.
+    public var ids: [ID] {
+        slots.indices.compactMap { slots[$0].value == nil ? nil : ID(index: $0, generation: slots[$0].generation) }
+    }
+}
+
+extension SlotMap: Sendable where Value: Sendable {}
+extension SlotMap.Slot: Sendable where Value: Sendable {}
