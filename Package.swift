@@ -103,7 +103,7 @@ let package = Package(
             dependencies: [
                 "ncloud-kms-rpc", "ncloud-kms-emulator", "generate-man-page", "JSON", "JSONRPC", "KMSEmulator",
                 "KMSService", "NCloudKMS",
-                "Platform", "PublicKeys", "TestSupport", logging,
+                "Platform", "PublicKeys", "TestSupport", logging, argumentParser,
             ],
             exclude: ["Fixtures"], swiftSettings: settings),
     ]

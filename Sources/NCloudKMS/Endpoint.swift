@@ -85,7 +85,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     /// The URL, in one spelling: lower case, no default port.
     public var description: String {
         let host = self.host.contains(":") ? "[\(self.host)]" : self.host
-        return port == scheme.defaultPort ? "\(scheme)://\(host)" : "\(scheme)://\(host):\(port)"
+        return port == scheme.defaultPort ? "\(scheme.rawValue)://\(host)" : "\(scheme.rawValue)://\(host):\(port)"
     }
 
     // MARK: Reading

@@ -20,8 +20,10 @@ public struct KMSClientConfiguration: Sendable {
     public static let attemptsRange = 1...20
 
     public static let defaultCacheTimeToLive = Duration.seconds(300)
+    public static let defaultStaleIfError = Duration.zero
     /// What the service guarantees.
     public static let defaultRatePerKey = 300
+    public static let defaultTotalRate = 0
     public static let defaultMaximumConnections = 32
     public static let defaultMaximumAttempts = 3
     public static let defaultUserAgent = "ncloud-kms-swift"
@@ -50,14 +52,14 @@ public struct KMSClientConfiguration: Sendable {
     ///   - totalRate: requests a second for all keys together; 0 for no limit.
     ///   - maximumAttempts: throttled ones are not counted.
     ///   - correctsClock: whether to sign by the service's clock when this machine's is off.
-    /// - Throws: `InvalidValue`, named after the configuration entry as the program's flags call it.
+    /// - Throws: `InvalidValue`, named after the parameter whose value is out of its range.
     public init(
         endpoint: Endpoint = Zone.global.endpoint,
         authentication: Authentication = .lookup(CredentialLookup()),
         cacheTimeToLive: Duration = defaultCacheTimeToLive,
-        staleIfError: Duration = .zero,
+        staleIfError: Duration = defaultStaleIfError,
         ratePerKey: Int = defaultRatePerKey,
-        totalRate: Int = 0,
+        totalRate: Int = defaultTotalRate,
         maximumConnections: Int = defaultMaximumConnections,
         maximumAttempts: Int = defaultMaximumAttempts,
         caFile: CertificateFile? = nil,
@@ -65,12 +67,12 @@ public struct KMSClientConfiguration: Sendable {
         correctsClock: Bool = true,
         userAgent: String = defaultUserAgent
     ) throws(InvalidValue) {
-        try Self.check("cache-ttl", cacheTimeToLive, in: Self.cacheTimeToLiveRange)
-        try Self.check("stale-if-error", staleIfError, in: Self.staleIfErrorRange)
-        try Self.check("rate-per-key", ratePerKey, in: Self.rateRange)
-        try Self.check("rate-total", totalRate, in: Self.rateRange)
-        try Self.check("max-connections", maximumConnections, in: Self.connectionsRange)
-        try Self.check("max-attempts", maximumAttempts, in: Self.attemptsRange)
+        try Self.check("cacheTimeToLive", cacheTimeToLive, in: Self.cacheTimeToLiveRange)
+        try Self.check("staleIfError", staleIfError, in: Self.staleIfErrorRange)
+        try Self.check("ratePerKey", ratePerKey, in: Self.rateRange)
+        try Self.check("totalRate", totalRate, in: Self.rateRange)
+        try Self.check("maximumConnections", maximumConnections, in: Self.connectionsRange)
+        try Self.check("maximumAttempts", maximumAttempts, in: Self.attemptsRange)
         self.endpoint = endpoint
         self.authentication = authentication
         self.cacheTimeToLive = cacheTimeToLive

@@ -2,7 +2,28 @@ import ArgumentParser
 import KMSService
 import Platform
 
+/// Where the process begins.
 @main
+enum Main {
+    static func main() {
+        // Before anything can be written: a host that has closed stderr must not kill what has a status to tell.
+        signal(SIGPIPE, SIG_IGN)
+        do throws(PlatformError) {
+            try StandardStreams.fillGaps()
+        } catch {
+            Exit.now(unableToServe: ConfigurationError("the system refused: \(error)", isUsage: false))
+        }
+        // To serve, or to exit with 0, would look as if the command had been carried out.
+        guard let arguments = ProcessArguments.strings else {
+            Exit.now(unableToServe: .internalFault("the system did not hand over the command line"))
+        }
+        // A host that starts the service has no use for ArgumentParser, and does not wait for it.
+        guard let flags = ArgumentLine(arguments).servingFlags else { return Program.run(arguments) }
+        Serve.serve(flags: flags)
+    }
+}
+
+/// The command line, for all that is not read without ArgumentParser: help, commands, completions, and mistakes.
 struct Program: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ncloud-kms-rpc",
@@ -22,24 +43,17 @@ struct Program: ParsableCommand {
 
     @OptionGroup var options: ServiceOptions
 
-    static func main() {
-        // Before anything can be written: a host that has closed stderr must not kill what has a status to tell.
-        signal(SIGPIPE, SIG_IGN)
-        do throws(PlatformError) {
-            try StandardStreams.fillGaps()
-        } catch {
-            Exit.now(unableToServe: ConfigurationError("the system refused: \(error)", isUsage: false))
-        }
-        // To serve, or to exit with 0, would look as if the command had been carried out.
-        guard let arguments = ProcessArguments.strings else {
-            Exit.now(unableToServe: .internalFault("the system did not hand over the command line"))
-        }
+    static func run(_ arguments: [String]) {
         do {
             var command = try parseAsRoot(arguments)
             try command.run()
         } catch {
             exit(after: error, arguments: arguments)
         }
+    }
+
+    func run() {
+        Serve.serve(flags: options.flags)
     }
 
     /// ArgumentParser's own way out prints the usage below a mistake, which takes more lines than a host shows, and takes
@@ -70,9 +84,5 @@ struct Program: ParsableCommand {
         let items = lines.filter { $0.hasPrefix("- ") }.map { $0.dropFirst(2) }
         return (lines.filter { !$0.hasPrefix("- ") } + (items.isEmpty ? [] : [items.joined(separator: ", ")[...]]))
             .joined(separator: " ")
-    }
-
-    func run() {
-        Serve.serve(flags: options.flags)
     }
 }

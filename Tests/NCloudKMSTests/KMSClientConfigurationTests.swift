@@ -18,13 +18,16 @@ import Testing
     }
 
     static let nonsense: [(String, @Sendable () throws(InvalidValue) -> KMSClientConfiguration)] = [
-        ("cache-ttl", { () throws(InvalidValue) in try KMSClientConfiguration(cacheTimeToLive: .seconds(-1)) }),
-        ("cache-ttl", { () throws(InvalidValue) in try KMSClientConfiguration(cacheTimeToLive: .seconds(86_401)) }),
-        ("stale-if-error", { () throws(InvalidValue) in try KMSClientConfiguration(staleIfError: .seconds(-1)) }),
-        ("rate-per-key", { () throws(InvalidValue) in try KMSClientConfiguration(ratePerKey: -1) }),
-        ("rate-total", { () throws(InvalidValue) in try KMSClientConfiguration(totalRate: .max) }),
-        ("max-connections", { () throws(InvalidValue) in try KMSClientConfiguration(maximumConnections: 0) }),
-        ("max-attempts", { () throws(InvalidValue) in try KMSClientConfiguration(maximumAttempts: 0) }),
+        ("cacheTimeToLive", { () throws(InvalidValue) in try KMSClientConfiguration(cacheTimeToLive: .seconds(-1)) }),
+        (
+            "cacheTimeToLive",
+            { () throws(InvalidValue) in try KMSClientConfiguration(cacheTimeToLive: .seconds(86_401)) }
+        ),
+        ("staleIfError", { () throws(InvalidValue) in try KMSClientConfiguration(staleIfError: .seconds(-1)) }),
+        ("ratePerKey", { () throws(InvalidValue) in try KMSClientConfiguration(ratePerKey: -1) }),
+        ("totalRate", { () throws(InvalidValue) in try KMSClientConfiguration(totalRate: .max) }),
+        ("maximumConnections", { () throws(InvalidValue) in try KMSClientConfiguration(maximumConnections: 0) }),
+        ("maximumAttempts", { () throws(InvalidValue) in try KMSClientConfiguration(maximumAttempts: 0) }),
     ]
 
     @Test(arguments: nonsense)

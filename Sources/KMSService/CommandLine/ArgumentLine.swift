@@ -1,4 +1,5 @@
-/// A command line as far as it can be told without knowing all of its options: for mistakes in it.
+/// A command line, read without ArgumentParser: all of it where it only asks to serve, and else as far as it can be
+/// told without knowing all options, for the words about a mistake in it.
 package struct ArgumentLine: Sendable {
     private let arguments: [String]
 
@@ -6,6 +7,51 @@ package struct ArgumentLine: Sendable {
     package init(_ arguments: [String]) {
         self.arguments = arguments
     }
+
+    // MARK: A service
+
+    /// The flags of `[serve] [FLAG]…`, as `ServiceConfiguration` takes them; of a flag that comes twice, the last. Nil for
+    /// every other command line, whether it is right or wrong: what that one means is for ArgumentParser to say.
+    ///
+    /// A service starts without ArgumentParser, which would take a third of the instructions. Whatever is accepted
+    /// here, ArgumentParser accepts with the same result; a test holds the two together.
+    package var servingFlags: [Setting.Name: String]? {
+        var flags: [Setting.Name: String] = [:]
+        var hasCommand = false
+        var rest = arguments[...]
+        while let argument = rest.popFirst() {
+            if argument == "serve", !hasCommand {
+                hasCommand = true
+            } else if let (name, value) = Self.flag(argument, rest: &rest) {
+                flags[name] = value
+            } else {
+                return nil
+            }
+        }
+        return flags
+    }
+
+    /// A flag and its value, which is empty for one that takes none.
+    ///
+    /// - Parameter rest: what follows it; a value is taken from there.
+    private static func flag(_ argument: String, rest: inout ArraySlice<String>) -> (Setting.Name, String)? {
+        guard let equalsSign = argument.utf8.firstIndex(of: UInt8(ascii: "=")) else {
+            guard let name = Setting.Name(flag: argument) else { return nil }
+            guard Setting[name].valueName != nil else { return (name, "") }
+            // What begins with a hyphen is no value, save one that stands alone.
+            guard let value = rest.popFirst(), value == "-" || value.utf8.first != UInt8(ascii: "-") else { return nil }
+            return (name, value)
+        }
+        // An empty value is none to ArgumentParser, which then takes the next argument. It reads characters, not bytes:
+        // an accent in first place would belong to the equals sign.
+        let value = argument[argument.utf8.index(after: equalsSign)...]
+        guard let first = value.utf8.first, first < 0x80, let name = Setting.Name(flag: argument[..<equalsSign]),
+            Setting[name].valueName != nil
+        else { return nil }
+        return (name, String(value))
+    }
+
+    // MARK: A mistake
 
     /// The word that stands where a command should, but names none: the first that is neither an option of the program
     /// nor the value of one, or what `help` is asked about. Nil where there is none, or where an option before it is
@@ -51,12 +97,8 @@ package struct ArgumentLine: Sendable {
 
     /// Whether the next argument is an option's value; nil for an option that the program does not have.
     private static func takesValue(_ option: String) -> Bool? {
-        let name = option.prefix { $0 != "=" }
-        if let setting = Setting.all.first(where: {
-            $0.name.flag == name || $0.name.alias.map { "--\($0)" } == String(name)
-        }) {
-            return setting.valueName != nil && name.count == option.count
-        }
+        let word = option.prefix { $0 != "=" }
+        if let name = Setting.Name(flag: word) { return Setting[name].valueName != nil && word.count == option.count }
         return ["--help", "-h", "-help", "--help-hidden", "--version"].contains(option) ? false : nil
     }
 }

@@ -27,15 +27,42 @@ public struct ServiceConfiguration: Sendable {
         flags: [Setting.Name: String], environment: EnvironmentVariables
     ) throws(ConfigurationError) {
         let reader = SettingReader(flags: flags, environment: environment)
-        zone = try reader.value(.zone) { text throws(InvalidValue) in try Zone(named: text.lowercased()) } ?? .global
+        zone = try reader.zone()
         client = try reader.clientConfiguration(zone: zone)
-        framing = try reader.choice(.framing) ?? .auto
-        maximumMessageBytes = try reader.integer(.maxMessageBytes, in: 1_024...(1 << 30)) ?? 1 << 20
-        maximumBatchCount = try reader.integer(.maxBatch, in: 1...1_000_000) ?? 1_000
-        maximumInFlight = try reader.integer(.maxInFlight, in: 1...65_536) ?? 1_024
-        parentPID = try reader.integer(.parentPID, in: 1...Int(Int32.max))
-        logLevel = try reader.choice(.logLevel, synonyms: ["warn": .warning]) ?? .info
-        logFormat = try reader.choice(.logFormat)
+        framing = try reader.choice(.framing)
+        maximumMessageBytes = try reader.integer(.maxMessageBytes, in: 1_024...(1 << 30))
+        maximumBatchCount = try reader.integer(.maxBatch, in: 1...1_000_000)
+        maximumInFlight = try reader.integer(.maxInFlight, in: 1...65_536)
+        parentPID = try reader.optionalInteger(.parentPID, in: 1...Int(Int32.max))
+        logLevel = try reader.choice(.logLevel, synonyms: ["warn": .warning])
+        logFormat = try reader.optionalChoice(.logFormat)
+    }
+
+    /// Every mistake in the configuration, in the order of the settings, where `init` throws the first: each setting is
+    /// read as if it was the only one.
+    package static func mistakes(
+        flags: [Setting.Name: String], environment: EnvironmentVariables
+    ) -> [ConfigurationError] {
+        func mistake(_ names: [Setting.Name]) -> ConfigurationError? {
+            let others = Setting.all.filter { !names.contains($0.name) }.flatMap(\.variables)
+            do {
+                _ = try ServiceConfiguration(
+                    flags: flags.filter { names.contains($0.key) }, environment: environment.without(others))
+                return nil
+            } catch {
+                return error
+            }
+        }
+        let found = Setting.Name.allCases.compactMap { name in
+            switch name {
+            // The profile is looked for in the file, so the two are read together.
+            case .profile: mistake([.profile, .configFile])
+            case .configFile: nil
+            default: mistake([name])
+            }
+        }
+        // A mistake that only settings together make.
+        return found.isEmpty ? mistake(Setting.Name.allCases).map { [$0] } ?? [] : found
     }
 
     public func logger(writer: LogWriter) -> Logger {

@@ -4,6 +4,12 @@ import Platform
 extension SettingReader {
     private static let userAgent = "ncloud-kms-rpc/\(ProgramVersion.text)"
 
+    func zone() throws(ConfigurationError) -> Zone {
+        try required(.zone) { name throws(ConfigurationError) in
+            try value(name) { text throws(InvalidValue) in try Zone(named: text.lowercased()) }
+        }
+    }
+
     /// What the client is made with.
     func clientConfiguration(zone: Zone) throws(ConfigurationError) -> KMSClientConfiguration {
         typealias Client = KMSClientConfiguration
@@ -19,22 +25,30 @@ extension SettingReader {
         let proxy = try proxy()
         do {
             return try Client(
-                endpoint: endpoint ?? zone.endpoint, authentication: authentication,
-                cacheTimeToLive: timeToLive ?? Client.defaultCacheTimeToLive, staleIfError: staleIfError ?? .zero,
-                ratePerKey: ratePerKey ?? Client.defaultRatePerKey, totalRate: totalRate ?? 0,
-                maximumConnections: connections ?? Client.defaultMaximumConnections,
-                maximumAttempts: attempts ?? Client.defaultMaximumAttempts, caFile: caFile, proxy: proxy,
+                endpoint: endpoint ?? zone.endpoint, authentication: authentication, cacheTimeToLive: timeToLive,
+                staleIfError: staleIfError, ratePerKey: ratePerKey, totalRate: totalRate,
+                maximumConnections: connections, maximumAttempts: attempts, caFile: caFile, proxy: proxy,
                 correctsClock: !isSet(.noClockCorrection), userAgent: Self.userAgent)
         } catch {
-            throw ConfigurationError("\(error)", isUsage: false)
+            throw Self.error(error)
         }
     }
 
-    private func seconds(
-        _ name: Setting.Name, in range: ClosedRange<Duration>
-    ) throws(ConfigurationError) -> Duration? {
-        let seconds = Int(range.lowerBound.components.seconds)...Int(range.upperBound.components.seconds)
-        return try integer(name, in: seconds).map { .seconds($0) }
+    /// What the settings are called in the library whose values they become.
+    private static let names: [String: Setting.Name] = [
+        "cacheTimeToLive": .cacheTTL, "staleIfError": .staleIfError, "ratePerKey": .ratePerKey,
+        "totalRate": .rateTotal, "maximumConnections": .maxConnections, "maximumAttempts": .maxAttempts,
+        "profile": .profile, "configurationFile": .configFile, "tokenFile": .tokenFile,
+    ]
+
+    /// What the library refuses, by the name of the flag.
+    private static func error(_ invalid: InvalidValue) -> ConfigurationError {
+        ConfigurationError("\(names[invalid.name]?.flag ?? invalid.name) \(invalid.problem)", isUsage: false)
+    }
+
+    private func seconds(_ name: Setting.Name, in range: ClosedRange<Duration>) throws(ConfigurationError) -> Duration {
+        .seconds(
+            try integer(name, in: Int(range.lowerBound.components.seconds)...Int(range.upperBound.components.seconds)))
     }
 
     /// Places that a flag names must be there; those that a variable names may turn up later.
@@ -46,7 +60,7 @@ extension SettingReader {
         do {
             try lookup.verifyNamedPlaces()
         } catch {
-            throw ConfigurationError("--\(error)", isUsage: false)
+            throw Self.error(error)
         }
         return lookup
     }

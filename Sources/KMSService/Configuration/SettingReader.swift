@@ -34,25 +34,40 @@ struct SettingReader {
         }
     }
 
-    /// Flags beat the environment.
+    /// Flags beat the environment, which beats the default.
     func source(_ name: Setting.Name) -> Source? {
         if let text = flags[name] { return Source(text: text, origin: name.flag, isFlag: true) }
-        for variable in Setting[name].variables {
+        let setting = Setting[name]
+        for variable in setting.variables {
             guard let text = environment[variable] else { continue }
             return Source(text: text, origin: variable, isFlag: false)
         }
-        return nil
+        guard case .text(let text) = setting.defaultValue else { return nil }
+        return Source(text: text, origin: name.flag, isFlag: false)
     }
 
     func isSet(_ name: Setting.Name) -> Bool { flags[name] != nil }
 
+    /// A text that is not empty; nil for a setting without a default that is not given.
     func text(_ name: Setting.Name) throws(ConfigurationError) -> Source? {
         guard let source = source(name) else { return nil }
         guard !source.text.isEmpty else { throw source.error("needs a value") }
         return source
     }
 
-    func integer(_ name: Setting.Name, in range: ClosedRange<Int>) throws(ConfigurationError) -> Int? {
+    /// The value of a setting whose default is a text.
+    func required<Value>(
+        _ name: Setting.Name, _ read: (Setting.Name) throws(ConfigurationError) -> Value?
+    ) throws(ConfigurationError) -> Value {
+        guard let value = try read(name) else { throw ConfigurationError("\(name.flag) needs a value", isUsage: true) }
+        return value
+    }
+
+    func integer(_ name: Setting.Name, in range: ClosedRange<Int>) throws(ConfigurationError) -> Int {
+        try required(name) { name throws(ConfigurationError) in try optionalInteger(name, in: range) }
+    }
+
+    func optionalInteger(_ name: Setting.Name, in range: ClosedRange<Int>) throws(ConfigurationError) -> Int? {
         guard let source = try text(name) else { return nil }
         guard let integer = Int(source.text), range.contains(integer) else {
             throw source.error("must be a whole number from \(range.lowerBound) to \(range.upperBound)")
@@ -63,9 +78,17 @@ struct SettingReader {
     /// One of the raw values of an enumeration, in letters of any case.
     ///
     /// - Parameter synonyms: other words for some of them.
-    func choice<Choice: RawRepresentable & CaseIterable>(
+    func choice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ name: Setting.Name, of type: Choice.Type = Choice.self, synonyms: [String: Choice] = [:]
+    ) throws(ConfigurationError) -> Choice {
+        try required(name) { name throws(ConfigurationError) in
+            try optionalChoice(name, of: type, synonyms: synonyms)
+        }
+    }
+
+    func optionalChoice<Choice: RawRepresentable<String> & CaseIterable>(
         _ name: Setting.Name, of _: Choice.Type = Choice.self, synonyms: [String: Choice] = [:]
-    ) throws(ConfigurationError) -> Choice? where Choice.RawValue == String {
+    ) throws(ConfigurationError) -> Choice? {
         guard let source = try text(name) else { return nil }
         guard let choice = Choice(word: source.text) ?? synonyms[source.text.lowercased()] else {
             let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
@@ -84,6 +107,16 @@ struct SettingReader {
         } catch {
             throw source.error(error.problem)
         }
+    }
+}
+
+extension CaseIterable where Self: RawRepresentable, RawValue == String {
+    /// The value that a word of the command line or the environment names, in letters of any case and with any white
+    /// space around it; nil if it names none.
+    package init?(word: String) {
+        let word = word.trimmingASCIIWhitespace().lowercased()
+        guard let value = Self.allCases.first(where: { $0.rawValue.lowercased() == word }) else { return nil }
+        self = value
     }
 }
 

@@ -1,6 +1,6 @@
 /// Where credentials are looked for.
 ///
-/// What is given here was named by a flag, or by the program that uses this library, and must be there: see
+/// What is given here was named by the program that uses this library, or by its user, and must be there: see
 /// `verifyNamedPlaces`. What is nil is taken from the environment, and then from the defaults; those may be missing.
 public struct CredentialLookup: Sendable {
     public static let profileVariable = "NCLOUD_PROFILE"
@@ -38,17 +38,17 @@ public struct CredentialLookup: Sendable {
 
     /// Checks that the files and the profile that were named to `init` can be read.
     ///
-    /// - Throws: `InvalidValue` named `token-file`, `config-file` or `profile`.
+    /// - Throws: `InvalidValue` named `tokenFile`, `configurationFile` or `profile`, as the parameters of `init` are.
     public func verifyNamedPlaces() throws(InvalidValue) {
         if let file = namedTokenFile {
             do {
                 _ = try SecretFile(reading: file)
             } catch {
-                throw InvalidValue("token-file", "\(file.excerpt): \(error)")
+                throw InvalidValue("tokenFile", "\(file.excerpt): \(error)")
             }
         }
         guard namedConfigurationFile != nil || namedProfile != nil else { return }
-        let name = namedConfigurationFile != nil ? "config-file" : "profile"
+        let name = namedConfigurationFile != nil ? "configurationFile" : "profile"
         guard let file = configurationFile else {
             throw InvalidValue(name, "\(profile.excerpt) can't be looked up: there is no home directory")
         }

@@ -19,8 +19,10 @@ struct Serve: ParsableCommand {
     @ParentCommand var program: Program
     @OptionGroup var options: ServiceOptions
 
+    var flags: [Setting.Name: String] { program.options.flags(overriddenBy: options.groups) }
+
     func run() {
-        Self.serve(flags: program.options.flags(overriddenBy: options.groups))
+        Self.serve(flags: flags)
     }
 
     static func serve(flags: [Setting.Name: String]) {

@@ -1,88 +1,56 @@
 import ArgumentParser
 import KMSService
 
-/// Some of the settings, as options of a command. Together the groups have all of `Setting.all`, where they are
-/// described.
-protocol SettingOptions: ParsableArguments {
+/// The settings of one scope, as options of a command. ArgumentParser sees one `Option` or `Flag` for each entry of the
+/// table: it looks for them in a value's mirror, and reads what was given by the labels there.
+protocol SettingOptions: ParsableArguments, CustomReflectable {
+    static var scope: Setting.Scope { get }
     /// The flags that were given.
     var flags: [Setting.Name: String] { get }
+    init(flags: [Setting.Name: String])
+}
+
+extension SettingOptions {
+    private static var settings: [Setting] { Setting.all.filter { $0.scope == scope } }
+
+    init() { self.init(flags: [:]) }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: SettingKey.self)
+        var flags: [Setting.Name: String] = [:]
+        for setting in Self.settings {
+            let key = SettingKey(stringValue: setting.name.rawValue)
+            if setting.valueName == nil {
+                if try container.decode(Flag<Bool>.self, forKey: key).wrappedValue { flags[setting.name] = "" }
+            } else {
+                flags[setting.name] = try container.decode(Option<String?>.self, forKey: key).wrappedValue
+            }
+        }
+        self.init(flags: flags)
+    }
+
+    var customMirror: Mirror {
+        Mirror(self, children: Self.settings.map { (label: $0.name.rawValue, value: $0.option) })
+    }
 }
 
 /// What acts on every call.
 struct ClientOptions: SettingOptions {
-    @Option(.endpoint) var endpoint: String?
-    @Option(.zone) var zone: String?
-    @Option(.profile) var profile: String?
-    @Option(.configFile) var configFile: String?
-    @Option(.tokenFile) var tokenFile: String?
-    @Option(.caFile) var caFile: String?
-    @Option(.proxy) var proxy: String?
-    @Option(.maxAttempts) var maxAttempts: String?
-    @Flag(.noClockCorrection) var noClockCorrection = false
-    @Flag(.allowDebug) var allowDebug = false
-    @Option(.logLevel) var logLevel: String?
-    @Option(.logFormat) var logFormat: String?
-
-    var flags: [Setting.Name: String] {
-        let texts: [Setting.Name: String?] = [
-            .endpoint: endpoint,
-            .zone: zone,
-            .profile: profile,
-            .configFile: configFile,
-            .tokenFile: tokenFile,
-            .caFile: caFile,
-            .proxy: proxy,
-            .maxAttempts: maxAttempts,
-            .noClockCorrection: noClockCorrection ? "" : nil,
-            .allowDebug: allowDebug ? "" : nil,
-            .logLevel: logLevel,
-            .logFormat: logFormat,
-        ]
-        return texts.compactMapValues { $0 }
-    }
+    static let scope = Setting.Scope.calls
+    let flags: [Setting.Name: String]
 }
 
 /// What acts on several calls at once.
 struct LoadOptions: SettingOptions {
-    @Option(.ratePerKey) var ratePerKey: String?
-    @Option(.rateTotal) var rateTotal: String?
-    @Option(.maxConnections) var maxConnections: String?
-
-    var flags: [Setting.Name: String] {
-        let texts: [Setting.Name: String?] = [
-            .ratePerKey: ratePerKey,
-            .rateTotal: rateTotal,
-            .maxConnections: maxConnections,
-        ]
-        return texts.compactMapValues { $0 }
-    }
+    static let scope = Setting.Scope.load
+    let flags: [Setting.Name: String]
 }
 
 /// What acts on a process that serves: the cache and the wire. The commands that ask once take these, too, so that all
 /// can be given the same options, but don't list them.
 struct ServingOptions: SettingOptions {
-    @Option(.cacheTTL) var cacheTTL: String?
-    @Option(.staleIfError) var staleIfError: String?
-    @Option(.framing) var framing: String?
-    @Option(.maxMessageBytes) var maxMessageBytes: String?
-    @Option(.maxBatch) var maxBatch: String?
-    @Option(.maxInFlight) var maxInFlight: String?
-    @Option(.parentPID) var parentPID: String?
-    @Flag(.stdio) var stdio = false
-
-    var flags: [Setting.Name: String] {
-        let texts: [Setting.Name: String?] = [
-            .cacheTTL: cacheTTL,
-            .staleIfError: staleIfError,
-            .framing: framing,
-            .maxMessageBytes: maxMessageBytes,
-            .maxBatch: maxBatch,
-            .maxInFlight: maxInFlight,
-            .parentPID: parentPID,
-            .stdio: stdio ? "" : nil,
-        ]
-        return texts.compactMapValues { $0 }
-    }
+    static let scope = Setting.Scope.serving
+    let flags: [Setting.Name: String]
 }
 
 /// All settings, for the program without a subcommand and for `serve`.
@@ -103,34 +71,27 @@ struct ServiceOptions: ParsableArguments {
     }
 }
 
-extension Option where Value == String? {
-    fileprivate init(_ name: Setting.Name) {
+private struct SettingKey: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+}
+
+extension Setting {
+    /// An `Option<String?>`, or a `Flag<Bool>` for a setting without a value.
+    fileprivate var option: any Decodable {
+        let names = NameSpecification([name.rawValue, name.alias].compactMap { $0.map { .customLong($0) } })
+        let environment = variables.first.map { "; environment: \($0)" } ?? ""
+        let help = ArgumentHelp("\(help) (default: \(defaultText)\(environment)).", valueName: valueName)
+        guard valueName != nil else { return Flag(wrappedValue: false, name: names, help: help) }
         let completion: CompletionKind =
-            switch Setting[name].values {
+            switch values {
             case .words(let words): .list(words)
             case .path: .file()
             case .any: .default
             }
-        self.init(name: name.specification, help: name.argumentHelp, completion: completion)
-    }
-}
-
-extension Flag where Value == Bool {
-    fileprivate init(wrappedValue: Bool, _ name: Setting.Name) {
-        self.init(wrappedValue: wrappedValue, name: name.specification, help: name.argumentHelp)
-    }
-}
-
-extension Setting.Name {
-    fileprivate var specification: NameSpecification {
-        NameSpecification([rawValue, alias].compactMap { $0.map { .customLong($0) } })
-    }
-
-    fileprivate var argumentHelp: ArgumentHelp {
-        let setting = Setting[self]
-        let environment = setting.variables.first.map { "; environment: \($0)" } ?? ""
-        return ArgumentHelp(
-            "\(setting.help) (default: \(setting.defaultText)\(environment)).",
-            valueName: setting.valueName)
+        return Option<String?>(name: names, help: help, completion: completion)
     }
 }

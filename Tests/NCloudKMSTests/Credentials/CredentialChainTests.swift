@@ -274,10 +274,10 @@ import Testing
         #expect(problem(profile: "dev", file: file, token: file) == nil)
         #expect(problem(profile: "x", file: file)?.description == "profile x is not in \(file)")
         #expect(problem(profile: "x")?.name == "profile")
-        #expect(problem(file: "/none")?.description == "config-file /none: open: No such file or directory")
+        #expect(problem(file: "/none")?.description == "configurationFile /none: open: No such file or directory")
         #expect(problem(file: bad)?.problem.contains("line 1 opens a profile name") == true)
         #expect(problem(file: folder.path)?.problem.contains("directory") == true)
-        #expect(problem(token: "/none")?.name == "token-file")
+        #expect(problem(token: "/none")?.name == "tokenFile")
     }
 
     @Test func `a pipe in a file's place is refused for what it is`() throws {
