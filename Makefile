@@ -66,9 +66,9 @@ sanitize: ## All tests under the thread sanitizer, then under the address saniti
 	NCLOUD_KMS_SANITIZER=address $(TEST) --sanitize=address --scratch-path .build-asan
 	NCLOUD_KMS_SANITIZER=address $(TEST) --sanitize=address $(OPTIMISED) --scratch-path .build-asan-optimised
 
-bench: build ## Measure beside the peers; QUICK=1 takes a minute, RECORD=1 keeps the result as the one to compare with
+bench: build ## Measure beside the peers, QUICK=1: in two minutes; AGAINST=FOLDER: beside another build; RECORD=1: keep it
 	@.ci/dependencies bench
-	@python3 -B Tests/Benchmarks/bench.py $(if $(QUICK),--quick) $(if $(RECORD),--record)
+	@python3 -B Tests/Benchmarks/bench.py $(if $(QUICK),--quick) $(if $(RECORD),--record) $(if $(AGAINST),--against $(AGAINST))
 
 lint: ## Check the format
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests

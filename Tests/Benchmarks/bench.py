@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Measures ncloud-kms-rpc beside its peers: `make bench`, `make bench QUICK=1`.
+"""Measures ncloud-kms-rpc beside its peers: `make bench`, `make bench QUICK=1`, `make bench AGAINST=FOLDER`.
 
 Programs take turns (A, B, A, B …); the first round is thrown away. The program has a core of its own, nginx and the
-driver share the other. Output: a table, a plot and the raw figures, in .build-bench.
+driver share the other. Output: tables, a plot and the raw figures, in .build-bench. It fails if a count has grown by
+more than 5 % over the committed one; `RECORD=1` commits to the new ones.
 """
 import argparse
 import datetime
@@ -14,9 +15,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import instructions
+import counts
 import report
-from programs import HERE, OURS, Bench
+from programs import HERE, OTHER, OURS, PIPES, Bench
 from scenarios import ONCE, scenarios
 from service import Emulator, Keys, Nginx, make_authority
 
@@ -65,9 +66,10 @@ def measure(bench, all_scenarios, rounds, only):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a minute instead of a quarter of an hour")
-    parser.add_argument("--record", action="store_true", help=f"keep the results in {LAST.relative_to(ROOT)}")
-    parser.add_argument("--only", nargs="*", default=[], help="names of scenarios")
-    parser.add_argument("--no-instructions", action="store_true")
+    parser.add_argument("--record", action="store_true", help=f"keep the results in {LAST.relative_to(ROOT)}; of a quick run the counts")
+    parser.add_argument("--only", nargs="*", default=[], help="names of scenarios; none: only the counts")
+    parser.add_argument("--no-counts", action="store_true")
+    parser.add_argument("--against", type=Path, metavar="FOLDER", help="where another build is, which takes turns with this one")
     parser.add_argument("--binaries", type=Path, default=ROOT / ".build/release")
     options = parser.parse_args()
 
@@ -78,33 +80,40 @@ def main():
     try:
         keys = Keys(folder)
         make_authority(folder)
-        bench = Bench(folder, options.binaries / OURS, keys, options.quick)
+        builds = {OURS: options.binaries / OURS} | ({OTHER: options.against / OURS} if options.against else {})
+        bench = Bench(folder, builds, keys, options.quick)
         servers.append(nginx := Nginx(folder, keys, bench.service_cpu))
         servers.append(late := Emulator(str(options.binaries / "ncloud-kms-emulator"), folder, keys, bench.service_cpu, 50))
         service = f"https://127.0.0.1:{nginx.port}"
         rounds = 3 if options.quick else 8
         results = measure(bench, scenarios(bench, nginx, late, result_files(bench, service)), rounds, options.only)
-        counts = {} if options.no_instructions else instructions.per_call(bench, service)
+        counted = {} if options.no_counts else counts.per_call(
+            bench, nginx, list(builds) if options.quick else [*builds, PIPES])
     finally:
         for server in servers: server.stop()
         shutil.rmtree(folder)
 
-    last = LAST / "instructions.json"
+    last = LAST / "counts.json"
+    committed = json.loads(last.read_text()) if last.exists() else {}
     parts = [f"{datetime.date.today()}, {machine()}, `make bench{' QUICK=1' if options.quick else ''}`"]
     if rows := report.goals(results): parts.append(report.goals_table(rows))
-    if counts: parts.append(report.instructions_table(counts, json.loads(last.read_text()) if last.exists() else {}))
-    parts.append(report.table(results))
+    if counted: parts.append(report.counts_table(counted, committed))
+    if results: parts.append(report.table(results))
     text = "\n\n".join(parts) + "\n"
     print("\n" + text)
-    (output / "results.json").write_text(json.dumps({"machine": machine(), "scenarios": results, "instructions": counts}, indent=1))
+    (output / "results.json").write_text(json.dumps({"machine": machine(), "scenarios": results, "counts": counted}, indent=1))
     (output / "results.md").write_text(text)
     if "many" in results: (output / "plot.svg").write_text(report.plot(results))
     print(f"Raw figures, table and plot: {output}")
     if options.record:
         LAST.mkdir(exist_ok=True)
-        for name in ["results.json", "results.md", "plot.svg"]:
+        for name in [] if options.quick else ["results.json", "results.md", "plot.svg"]:
             if (output / name).exists(): shutil.copy(output / name, LAST / name)
-        if counts: last.write_text(json.dumps(counts, indent=1) + "\n")
+        if counted: last.write_text(json.dumps(counted[OURS], indent=1) + "\n")
+    elif counted and (grown := counts.grown(counted[OURS], committed)):
+        raise SystemExit("\n".join([
+            f"\nThese counts have grown by more than 5 % over {last.relative_to(ROOT)}:", *grown,
+            "Find out why. If it has to be, `make bench QUICK=1 RECORD=1` records the new ones."]))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ static struct {
     double seconds;             // stop sending after so long, or
     long count;                 // after so many
     long keys;                  // the tags are t0 … t(keys - 1)
-    long freshPercent;          // of the requests say "maxAgeMs":0
+    long fresh;                 // one request in so many says "maxAgeMs":0; 0: none does
+    double every;               // beside the window, one request each so many microseconds that may come from the cache
     long warm;                  // requests before the clock runs
     long padBytes;              // in a "_meta" member of each request
     double idle;                // seconds of rest that are measured in place of requests
@@ -33,7 +34,7 @@ static struct {
     int shuffle;                // tags in a random order
     int once;                   // no standard streams: the program's end is its answer
     const char *even, *odd;     // what the answer to an even or odd tag holds
-} options = {.childCPU = -1, .ownCPU = -1, .window = 1, .count = -1, .keys = 1000, .freshPercent = 100};
+} options = {.childCPU = -1, .ownCPU = -1, .window = 1, .count = -1, .keys = 1000, .fresh = 1};
 
 static void die(const char *what) {
     perror(what);
@@ -50,7 +51,8 @@ static char **readOptions(char **arguments) {
         else if (!strcmp(name, "--seconds")) options.seconds = atof(value);
         else if (!strcmp(name, "--count")) options.count = atol(value);
         else if (!strcmp(name, "--keys")) options.keys = atol(value);
-        else if (!strcmp(name, "--fresh")) options.freshPercent = atol(value);
+        else if (!strcmp(name, "--fresh")) options.fresh = atol(value);
+        else if (!strcmp(name, "--every")) options.every = atof(value);
         else if (!strcmp(name, "--warm")) options.warm = atol(value);
         else if (!strcmp(name, "--pad")) options.padBytes = atol(value);
         else if (!strcmp(name, "--idle")) options.idle = atof(value);
@@ -80,10 +82,11 @@ static long tagOf(long id) { return (long)((options.shuffle ? mixed((uint64_t)id
 static char *out;
 static size_t outCount, outStart, outCapacity;
 
-static void appendRequest(long id) {
+static int isFresh(long id) { return options.fresh > 0 && mixed((uint64_t)id ^ 0xA5A5) % (uint64_t)options.fresh == 0; }
+
+static void appendRequest(long id, int isFresh) {
     size_t need = outCount + 160 + (size_t)options.padBytes;
     if (need > outCapacity && !(out = realloc(out, outCapacity = 2 * need))) die("realloc");
-    int isFresh = (long)(mixed((uint64_t)id ^ 0xA5A5) % 100) < options.freshPercent;
     outCount += (size_t)sprintf(
         out + outCount, "{\"jsonrpc\":\"2.0\",\"id\":%ld,\"method\":\"getPublicKey\",\"params\":{\"keyTag\":\"t%ld\"%s", id,
         tagOf(id), isFresh ? ",\"maxAgeMs\":0" : "");
@@ -151,8 +154,13 @@ static void printOnce(pid_t child, uint64_t launch) {
         + (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
     printFigures(&(struct figures){
         .answers = 1, .failed = status != 0, .nanoseconds = end - launch, .cpu = cpu, .first = end - launch,
-        .rss = usage.ru_maxrss, .switches = usage.ru_nvcsw + usage.ru_nivcsw, .status = status}, &none);
+        .rss = usage.ru_maxrss, .switches = usage.ru_nvcsw, .status = status}, &none, &none);
 }
+
+struct sent {
+    uint64_t at;
+    enum { FRESH, CACHED, BESIDE } kind;
+};
 
 int main(int argumentCount, char **arguments) {
     (void)argumentCount;
@@ -163,12 +171,12 @@ int main(int argumentCount, char **arguments) {
         CPU_SET(options.ownCPU, &set);
         if (sched_setaffinity(0, sizeof set, &set)) die("sched_setaffinity");
     }
-    long maximum = 8 << 20;  // sends that fit into the memory for their times
-    struct latencies latencies = {0};
-    uint64_t *sentAt = calloc((size_t)maximum, sizeof *sentAt);
+    long maximum = 8 << 20;  // requests that fit into the memory for what is known of each
+    struct latencies latencies = {0}, cachedLatencies = {0};
+    struct sent *requests = calloc((size_t)maximum, sizeof *requests);
     size_t inCapacity = 1 << 20, inCount = 0;
     char *in = malloc(inCapacity);
-    if (!sentAt || !in) die("malloc");
+    if (!requests || !in) die("malloc");
 
     int toChild, fromChild;
     uint64_t launch = nanoseconds(CLOCK_MONOTONIC), firstAnswer = 0, begin = launch, end = launch;
@@ -176,8 +184,8 @@ int main(int argumentCount, char **arguments) {
     if (options.once) return printOnce(child, launch), 0;
     clockid_t cpuClock;
     if (clock_getcpuclockid(child, &cpuClock)) die("clock_getcpuclockid");
-    uint64_t cpu = 0;
-    long sent = 0, answered = 0, isTimed = options.warm == 0, timed = 0;
+    uint64_t cpu = 0, due = 0;
+    long sent = 0, answered = 0, beside = 0, isTimed = options.warm == 0, timed = 0, switches = 0;
     size_t timedBytes = 0;
     long limit = options.idle > 0 ? options.warm : options.count >= 0 ? options.warm + options.count : maximum;
 
@@ -188,11 +196,16 @@ int main(int argumentCount, char **arguments) {
             && (options.count >= 0 || now - begin < (uint64_t)(options.seconds * 1e9));
         if ((mayWarm || mayTime) && (!options.lockstep || sent == answered)) {
             long end = mayWarm ? options.warm : limit;
-            while (sent - answered < options.window && sent < end) {
+            int isBeside = options.every > 0 && isTimed && now >= due;
+            if (isBeside) due = now + (uint64_t)(options.every * 1e3);
+            while ((isBeside || sent - answered - beside < options.window) && sent < end) {
                 size_t before = outCount;
-                appendRequest(sent);
+                requests[sent] = (struct sent){now, isBeside ? BESIDE : isFresh(sent) ? FRESH : CACHED};
+                appendRequest(sent, requests[sent].kind == FRESH);
                 if (isTimed) timedBytes += outCount - before;
-                sentAt[sent++] = now;
+                sent++;
+                beside += isBeside;
+                isBeside = 0;
             }
         } else if (sent == answered && !mayWarm && !mayTime) break;
 
@@ -205,7 +218,16 @@ int main(int argumentCount, char **arguments) {
         if (outStart == outCount) outStart = outCount = 0;
 
         struct pollfd entries[2] = {{fromChild, POLLIN, 0}, {toChild, outCount ? POLLOUT : 0, 0}};
-        if (poll(entries, 2, 60000) <= 0) { fprintf(stderr, "drive: no answer for a minute\n"); return 1; }
+        struct timespec rest = {60, 0};
+        if (mayTime && options.every > 0) {
+            now = nanoseconds(CLOCK_MONOTONIC);
+            rest = (struct timespec){0, due > now ? (long)(due - now) : 0};
+        }
+        if (ppoll(entries, 2, &rest, NULL) <= 0) {
+            if (mayTime && options.every > 0) continue;
+            fprintf(stderr, "drive: no answer for a minute\n");
+            return 1;
+        }
         if (!(entries[0].revents & (POLLIN | POLLHUP))) continue;
         if (inCapacity - inCount < 1 << 18 && !(in = realloc(in, inCapacity *= 2))) die("realloc");
         ssize_t got = read(fromChild, in + inCount, inCapacity - inCount);
@@ -218,7 +240,15 @@ int main(int argumentCount, char **arguments) {
         while ((feed = memchr(line, '\n', (size_t)(in + inCount - line)))) {
             long id = check(line, (size_t)(feed - line));
             answered++;
-            if (isTimed && id >= options.warm && id < sent) { addLatency(&latencies, now - sentAt[id]); timed++; }
+            if (id >= 0 && id < sent) {
+                const struct sent *request = &requests[id];
+                if (request->kind == BESIDE) beside--;
+                if (isTimed && id >= options.warm) {
+                    addLatency(&latencies, now - request->at);
+                    if (request->kind != FRESH) addLatency(&cachedLatencies, now - request->at);
+                    timed++;
+                }
+            }
             line = feed + 1;
         }
         inCount = (size_t)(in + inCount - line);
@@ -227,12 +257,13 @@ int main(int argumentCount, char **arguments) {
         if (!isTimed && answered >= options.warm) {
             isTimed = 1;
             if (options.idle > 0) break;
+            switches = contextSwitches(child);
             begin = nanoseconds(CLOCK_MONOTONIC);
             cpu = nanoseconds(cpuClock);
         }
     }
     uint64_t cpuEnd = nanoseconds(cpuClock);
-    long switches = contextSwitches(child);
+    switches = contextSwitches(child) - switches;
     if (options.idle > 0) {
         usleep(200000);  // what the last request left behind
         switches = contextSwitches(child);
@@ -250,6 +281,6 @@ int main(int argumentCount, char **arguments) {
     printFigures(&(struct figures){
         .answers = timed, .wrong = wrong, .failed = failed, .nanoseconds = end - begin, .cpu = cpuEnd - cpu,
         .warm = options.warm, .first = firstAnswer - launch, .bytes = (long)timedBytes, .rss = rss, .switches = switches,
-        .status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)}, &latencies);
+        .status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)}, &latencies, &cachedLatencies);
     return 0;
 }

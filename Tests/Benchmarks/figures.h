@@ -46,7 +46,7 @@ static inline long peakKibibytes(pid_t process) {
     return numberIn(path, "VmHWM:");
 }
 
-/// Of all threads, voluntary and not.
+/// How often a thread went to sleep. Those that were not voluntary tell of what else the machine does.
 static inline long contextSwitches(pid_t process) {
     char path[300];
     long sum = 0;
@@ -55,7 +55,7 @@ static inline long contextSwitches(pid_t process) {
     for (struct dirent *task; tasks && (task = readdir(tasks));) {
         if (task->d_name[0] == '.') continue;
         sprintf(path, "/proc/%d/task/%s/status", process, task->d_name);
-        sum += numberIn(path, "voluntary_ctxt_switches:") + numberIn(path, "nonvoluntary_ctxt_switches:");
+        sum += numberIn(path, "voluntary_ctxt_switches:");
     }
     if (tasks) closedir(tasks);
     return sum;
@@ -66,18 +66,26 @@ struct figures {
     uint64_t nanoseconds, cpu, first;
 };
 
-static void printFigures(const struct figures *figures, struct latencies *all) {
+static void printQuantiles(const char *name, struct latencies *all) {
     qsort(all->values, all->count, sizeof *all->values, compare);
     double quantiles[] = {0.5, 0.99, 0.999};
-    printf("{\"answers\":%ld,\"warm\":%ld,\"wrong\":%ld,\"failed\":%ld,\"seconds\":%.9f,\"cpuSeconds\":%.9f,\"firstMs\":%.3f,"
-        "\"requestBytes\":%ld,\"rssKiB\":%ld,\"contextSwitches\":%ld,\"exitStatus\":%ld,\"latencyUs\":[",
-        figures->answers, figures->warm, figures->wrong, figures->failed, (double)figures->nanoseconds / 1e9,
-        (double)figures->cpu / 1e9, (double)figures->first / 1e6, figures->bytes, figures->rss, figures->switches,
-        figures->status);
+    printf(",\"%s\":[", name);
     for (int i = 0; i < 3; i++) {
         size_t index = (size_t)(quantiles[i] * (double)all->count);
         if (index >= all->count) index = all->count ? all->count - 1 : 0;
         printf("%s%.2f", i ? "," : "", all->count ? (double)all->values[index] / 1e3 : 0);
     }
-    printf("]}\n");
+    printf("]");
+}
+
+/// - cached: those of the latencies that may come from a cache; NULL without one.
+static void printFigures(const struct figures *figures, struct latencies *all, struct latencies *cached) {
+    printf("{\"answers\":%ld,\"warm\":%ld,\"wrong\":%ld,\"failed\":%ld,\"seconds\":%.9f,\"cpuSeconds\":%.9f,\"firstMs\":%.3f,"
+        "\"requestBytes\":%ld,\"rssKiB\":%ld,\"contextSwitches\":%ld,\"exitStatus\":%ld",
+        figures->answers, figures->warm, figures->wrong, figures->failed, (double)figures->nanoseconds / 1e9,
+        (double)figures->cpu / 1e9, (double)figures->first / 1e6, figures->bytes, figures->rss, figures->switches,
+        figures->status);
+    printQuantiles("latencyUs", all);
+    if (cached) printQuantiles("cachedLatencyUs", cached);
+    printf("}\n");
 }

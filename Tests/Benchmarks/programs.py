@@ -10,7 +10,8 @@ from peers import signing
 
 HERE = Path(__file__).resolve().parent
 CREDENTIALS = {"NCLOUD_ACCESS_KEY_ID": "BENCHMARK", "NCLOUD_SECRET_ACCESS_KEY": "benchmark-secret"}
-OURS = "ncloud-kms-rpc"
+OURS, OTHER = "ncloud-kms-rpc", "ncloud-kms-rpc, the other build"
+C, PIPES, BOTO3, CURL = "C, libcurl multi", "C, over pipes", "Python, boto3", "curl, once per call"
 
 
 def python_with(module):
@@ -22,28 +23,31 @@ def python_with(module):
 
 
 class Bench:
-    """Everything that a run needs. CPU 1 (`program_cpu`) is the program's own; nginx and the driver have the other."""
+    """Everything that a run needs. CPU 1 (`program_cpu`) is the program's own; nginx and the driver have the other.
 
-    def __init__(self, folder, binary, keys, quick):
-        self.folder, self.binary, self.keys, self.quick = folder, binary, keys, quick
+    - builds: paths of our program, by name: `OURS`, and perhaps `OTHER` to compare with.
+    """
+
+    def __init__(self, folder, builds, keys, quick):
+        self.folder, self.builds, self.keys, self.quick = folder, builds, keys, quick
         cpus = sorted(os.sched_getaffinity(0))
         self.service_cpu, self.program_cpu = cpus[0], cpus[-1]
         self.ca = folder / "ca.pem"
         for name, sources, libraries in [
                 ("drive", ["drive.c"], []), ("lines", ["peers/lines.c"], []), ("echo", ["peers/echo.c"], []),
-                ("multi", ["peers/multi.c"], ["-lcurl", "-lcrypto"])]:
+                ("multi", ["peers/multi.c"], ["-lcurl", "-lcrypto"]), ("pipes", ["peers/pipes.c"], ["-lcurl", "-lcrypto"])]:
             compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
             subprocess.run([compiler, "-O2", "-Wall", "-o", folder / name, *[HERE / source for source in sources], *libraries], check=True)
-        self.peers = {"C, libcurl multi": None}
+        self.peers = {C: None, PIPES: [str(folder / "pipes")]}
         for name, module, script in [
-                ("Python, boto3", "boto3", "boto3_loop.py"), ("Python, requests", "requests", "requests_loop.py"),
+                (BOTO3, "boto3", "boto3_loop.py"), ("Python, requests", "requests", "requests_loop.py"),
                 ("Python, aiohttp", "aiohttp", "aiohttp_loop.py")]:
             if python := python_with(module):
                 self.peers[name] = [python, str(HERE / "peers" / script)]
         if node := shutil.which("node"):
             self.peers["Node, https.Agent"] = [node, str(HERE / "peers/agent.js")]
         if shutil.which("curl"):
-            self.peers["curl, once per call"] = None
+            self.peers[CURL] = None
 
     def environment(self, endpoint, ca):
         plain = {name: value for name, value in os.environ.items()
@@ -51,18 +55,21 @@ class Bench:
         return {**plain, **CREDENTIALS, "NCLOUD_KMS_ENDPOINT": endpoint, "NCLOUD_KMS_CA_FILE": str(ca)}
 
     def command(self, program, *flags):
-        if program == OURS:
-            return [str(self.binary), "--rate-per-key", "0", "--log-level", "error", *flags]
+        if program in self.builds:
+            return [str(self.builds[program]), "--rate-per-key", "0", "--log-level", "error", *flags]
         return self.peers[program]
 
-    def drive(self, command, endpoint, *, ca=None, expected=None, prefix=(), **options):
-        """One run of a program on standard streams: its figures."""
+    def drive(self, command, endpoint, *, ca=None, expected=None, prefix=(), outside=(), **options):
+        """One run of a program on standard streams: its figures.
+
+        - prefix, outside: what the program and what the driver is started by.
+        """
         even, odd = expected or self.keys.escaped
         words = [str(self.folder / "drive"), "--cpu", str(self.program_cpu), "--own-cpu", str(self.service_cpu),
                  "--even", even, "--odd", odd]
         for name, value in options.items():
             words += ["--" + name.replace("_", "-"), str(value)]
-        return self.measure([*words, "--", *prefix, *command], endpoint, ca)
+        return self.measure([*outside, *words, "--", *prefix, *command], endpoint, ca)
 
     def multi(self, endpoint, *, window, connections=32, seconds=0, count=0, warm=0, keys=1000, once=False):
         words = [self.folder / "multi", window, connections, seconds, count, warm, keys, *self.keys.escaped]

@@ -1,13 +1,15 @@
 """What is measured. A scenario is a list of programs, each with a function that makes one run and gives its figures."""
 import statistics
+import subprocess
 from dataclasses import dataclass, field
 from typing import Callable
 
-from programs import OURS
+from programs import BOTO3, C, CURL
 
-C = "C, libcurl multi"
-BOTO3 = "Python, boto3"
-CURL = "curl, once per call"
+
+# Puts a folder into the place of the system's authorities, and leaves the program to find them.
+WITH_AUTHORITIES = ["unshare", "--mount", "--map-root-user", "sh", "-c",
+                    'mount --bind "$0" /etc/ssl/certs && unset NCLOUD_KMS_CA_FILE && exec "$@"']
 
 
 @dataclass
@@ -34,9 +36,14 @@ def scenarios(bench, nginx, late, result_files):
     - nginx: `Nginx`; late: an `Emulator` that is 50 ms late.
     - result_files: of the C program that answers lines, the results for even and odd tags.
     """
-    service, faulty = f"https://127.0.0.1:{nginx.port}", f"https://127.0.0.1:{nginx.faulty_port}"
+    service, faulty, closing = [
+        f"https://127.0.0.1:{port}" for port in (nginx.port, nginx.faulty_port, nginx.closing_port)]
     seconds = 0.15 if bench.quick else 1.5
     stdio = [name for name, command in bench.peers.items() if command]
+
+    def ours(run):
+        """The same run of each build of ours."""
+        return {build: run(build) for build in bench.builds}
 
     def counted(run):
         """With the number of requests that reached nginx for each call."""
@@ -56,26 +63,26 @@ def scenarios(bench, nginx, late, result_files):
             service, window=window, connections=32, seconds=seconds, warm=2 * window, **options))
 
     def fetched(name, title, window):
-        runs = {OURS: drive(OURS, window=window, seconds=seconds), C: multi(window)}
-        runs |= {peer: drive(peer, window=window, seconds=seconds) for peer in stdio}
+        runs = ours(lambda build: drive(build, window=window, seconds=seconds))
+        runs |= {C: multi(window)} | {peer: drive(peer, window=window, seconds=seconds) for peer in stdio}
         if window == 1 and CURL in bench.peers:
             calls = 5 if bench.quick else 50
             runs[CURL] = lambda: counted(lambda: together(bench.curl(service, f"t{tag}") for tag in range(calls)))
         return Scenario(name, title, runs)
 
-    def starts(program, ca=None):
+    def starts(program, **options):
         times = 3 if bench.quick else 10
         if program == C:
             return lambda: together(bench.multi(service, window=1, count=1, once=True) for _ in range(times))
         if program == CURL:
             return lambda: together(bench.curl(service, "t0") for _ in range(times))
-        times = times if program == OURS else 1
+        times = times if program in bench.builds else 1
         expected = bench.keys.ders if program == BOTO3 else None
         return lambda: together(
-            bench.drive(bench.command(program), service, ca=ca, expected=expected, count=1) for _ in range(times))
+            bench.drive(bench.command(program), service, expected=expected, count=1, **options) for _ in range(times))
 
     def cached(window, **options):
-        return drive(OURS, window=window, fresh=0, keys=10, warm=20, **{"seconds": seconds, **options})
+        return lambda build: drive(build, window=window, fresh=0, keys=10, warm=20, **{"seconds": seconds, **options})
 
     def lines(window):
         command = [str(bench.folder / "lines"), *map(str, result_files)]
@@ -88,9 +95,12 @@ def scenarios(bench, nginx, late, result_files):
         return bench.drive([str(bench.folder / "echo")], service, window=1, echo=1, warm=20, keys=10, fresh=0,
                            seconds=seconds)
 
-    start = {OURS: starts(OURS)}
+    start = ours(starts)
+    with_authorities = [*WITH_AUTHORITIES, str(bench.folder / "certs")]
+    if (bench.folder / "certs").exists() and not subprocess.run([*with_authorities, "true"], capture_output=True).returncode:
+        start |= {f"{build}, the system's authorities": starts(build, outside=with_authorities) for build in bench.builds}
     if (bundle := bench.folder / "bundle.pem").exists():
-        start[f"{OURS}, the system's bundle"] = starts(OURS, bundle)
+        start |= {f"{build}, a bundle of them": starts(build, ca=bundle) for build in bench.builds}
     start |= {program: starts(program) for program in bench.peers}
 
     late_options = {"ca": late.facts["caFile"], "window": 64, "warm": 64, "seconds": max(seconds, 0.3)}
@@ -101,24 +111,26 @@ def scenarios(bench, nginx, late, result_files):
         Scenario("start", "Start to first answer", start),
         fetched("one", "Fetched, 1 in flight", 1),
         fetched("many", "Fetched, 32 in flight", 32),
-        Scenario("mixed", "1,000 keys, one call in ten fetched, 32 in flight", {
-            OURS: drive(OURS, window=32, seconds=seconds, fresh=10, shuffle=1, warm=4_000)}),
-        Scenario("burst", "256 identical calls at once", {
-            OURS: drive(OURS, window=256, count=256, keys=1, fresh=0, warm=0)}),
-        Scenario("cached64", "Cached, 64 in flight", {OURS: cached(64), "C, lines": lines(64)}),
-        Scenario("cached512", "Cached, 512 in flight", {OURS: cached(512), "C, lines": lines(512)}),
-        Scenario("cached1", "Cached, one at a time", {OURS: cached(1), "C, echo": echo}),
+        Scenario("mixed", "1,000 keys, one call fetched for ten cached, 32 in flight", ours(
+            lambda build: drive(build, window=32, seconds=seconds, fresh=11, shuffle=1, warm=4_000))),
+        Scenario("handshakes", "Cached, one a millisecond, while 32 connections are made", ours(
+            lambda build: drive(build, closing, window=32, seconds=2 * seconds, every=1000, keys=500, warm=500))),
+        Scenario("burst", "256 identical calls at once", ours(
+            lambda build: drive(build, window=256, count=256, keys=1, fresh=0, warm=0))),
+        Scenario("cached64", "Cached, 64 in flight", {**ours(cached(64)), "C, lines": lines(64)}),
+        Scenario("cached512", "Cached, 512 in flight", {**ours(cached(512)), "C, lines": lines(512)}),
+        Scenario("cached1", "Cached, one at a time", {**ours(cached(1)), "C, echo": echo}),
         Scenario("faults", "Fetched, 32 in flight, 5 % of the answers are 503", {
-            program: drive(program, faulty, window=32, seconds=max(seconds, 0.3)) for program in [OURS, BOTO3]
-            if program == OURS or program in bench.peers}),
+            program: drive(program, faulty, window=32, seconds=max(seconds, 0.3)) for program in [*bench.builds, BOTO3]
+            if program != BOTO3 or BOTO3 in bench.peers}),
         Scenario("late", "The service answers after 50 ms, 64 in flight on 32 connections", {
-            program: late_run(program) for program in [OURS, *stdio] if program != BOTO3 and (program == OURS or not bench.quick)}),
-        Scenario("memory", "Fetched, 1,024 in flight", {
-            OURS: drive(OURS, window=1024, seconds=seconds, warm=1024, keys=2048)}),
-        Scenario("long", "A line of 64 MiB", {
-            OURS: cached(1, count=long_lines, pad=64 << 20, seconds=0, flags=long),
-            f"{OURS}, lines of 64 KiB": cached(1, count=1024 * long_lines, pad=64 << 10, seconds=0, flags=long)}),
-        Scenario("idle", f"Idle for {idle} s", {OURS: drive(OURS, window=1, warm=32, idle=idle)}),
+            program: late_run(program) for program in [*bench.builds, *([] if bench.quick else stdio)] if program != BOTO3}),
+        Scenario("memory", "Fetched, 1,024 in flight", ours(
+            lambda build: drive(build, window=1024, seconds=seconds, warm=1024, keys=2048))),
+        Scenario("long", "A line of 64 MiB", ours(cached(1, count=long_lines, pad=64 << 20, seconds=0, flags=long)) | {
+            f"{build}, lines of 64 KiB": run for build, run in ours(
+                cached(1, count=1024 * long_lines, pad=64 << 10, seconds=0, flags=long)).items()}),
+        Scenario("idle", f"Idle for {idle} s", ours(lambda build: drive(build, window=1, warm=32, idle=idle))),
     ]
 
 

@@ -3,6 +3,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+SYSTEM_FOLDER = Path("/etc/ssl/certs")
 SYSTEM_BUNDLES = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]
 FAULT = json.dumps({"error": {"errorCode": "500", "message": "Endpoint Error", "details": "benchmark"}})
 
@@ -43,13 +45,17 @@ class Keys:
 
 
 def make_authority(folder):
-    """A certificate for this machine that is its own authority; and the same behind all that the system trusts."""
+    """A certificate for this machine that is its own authority; and the same beside all that the system trusts, as a
+    file and as a folder that stands in for the system's."""
     run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
         "-keyout", str(folder / "server.key"), "-out", str(folder / "ca.pem"))
     bundle = next((Path(path) for path in SYSTEM_BUNDLES if Path(path).exists()), None)
     if bundle:
         (folder / "bundle.pem").write_text((folder / "ca.pem").read_text() + bundle.read_text())
+        shutil.copytree(SYSTEM_FOLDER, folder / "certs", ignore_dangling_symlinks=True)
+        name = run("openssl", "x509", "-subject_hash", "-noout", "-in", str(folder / "ca.pem")).strip()
+        shutil.copy(folder / "ca.pem", folder / "certs" / f"{name}.0")
 
 
 def quoted(text):
@@ -57,10 +63,13 @@ def quoted(text):
 
 
 class Nginx:
-    """TLS 1.3 with keep-alive on one core. `port` always answers; `faulty_port` fails one request in twenty."""
+    """TLS 1.3 with keep-alive on one core. `port` always answers; `faulty_port` fails one request in twenty;
+    `closing_port` takes one request on a connection, and a whole handshake for each; `slow_port` answers one at a time
+    after 2 ms, so that whoever asks has to wait, even under strace."""
 
     def __init__(self, folder, keys, cpu):
-        self.port, self.faulty_port, self.status_port = free_port(), free_port(), free_port()
+        ports = [free_port() for _ in range(5)]
+        self.port, self.faulty_port, self.closing_port, self.slow_port, self.status_port = ports
         kms = [json.dumps({"code": "SUCCESS", "data": {"publicKey": pem}}) for pem in keys.pems]
         aws = [json.dumps({"KeyId": "benchmark", "PublicKey": der, "KeyUsage": "SIGN_VERIFY"}) for der in keys.ders]
         temporary = " ".join(
@@ -82,6 +91,16 @@ class Nginx:
                     listen 127.0.0.1:{self.faulty_port} ssl;
                     if ($fault) {{ return 503 {quoted(FAULT)}; }}
                     {locations}
+                }}
+                server {{
+                    listen 127.0.0.1:{self.closing_port} ssl; keepalive_timeout 0; ssl_session_tickets off;
+                    {locations}
+                }}
+                limit_req_zone $server_port zone=turns:32k rate=500r/s;
+                server {{
+                    listen 127.0.0.1:{self.slow_port} ssl;
+                    location / {{ limit_req zone=turns burst=9; try_files /none @answer; }}
+                    location @answer {{ return 200 $kms; }}
                 }}
                 server {{ listen 127.0.0.1:{self.status_port}; location = / {{ stub_status; }} }}
             }}""")

@@ -1,0 +1,103 @@
+"""What repeats, whatever else the machine does: instructions by valgrind, system calls by strace, waits by the kernel."""
+import re
+import shutil
+from dataclasses import dataclass
+from typing import Callable
+
+from programs import PIPES
+
+# How often as many as committed a count may be.
+TOLERANCE = 1.05
+
+
+def drive(bench, endpoint, program, flags, options, prefix=()):
+    # Without --allow-debug the program refuses to be traced.
+    flags = ["--allow-debug", *flags] if prefix else flags
+    figures = bench.drive(bench.command(program, *flags), endpoint, prefix=prefix, **options)
+    if figures["failed"]:
+        raise SystemExit(f"{figures['failed']} calls failed: {program} {' '.join(prefix)}")
+    return figures
+
+
+def traced(bench, prefix, pattern, *run):
+    """A number in what a tool writes into a file. `prefix` is the tool and its arguments, with the file's name last."""
+    log = bench.folder / "trace.log"
+    drive(bench, *run, prefix=[*prefix[:-1], prefix[-1] + str(log)])
+    return int(re.search(pattern, log.read_text()).group(1))
+
+
+def instructions(bench, *run):
+    return traced(bench, ["env", "SWIFT_DETERMINISTIC_HASHING=1", "valgrind", "--tool=callgrind",
+                          f"--callgrind-out-file={bench.folder}/callgrind.out", "--log-file="], r"Collected : (\d+)", *run)
+
+
+def system_calls(bench, *run):
+    return traced(bench, ["strace", "-f", "-c", "-o"], r"(\d+)(?: +\d+)? total", *run)
+
+
+def context_switches(bench, *run):
+    """Those in which a thread goes to sleep, of all threads, after the warm-up: it is given no short run to compare with."""
+    return drive(bench, *run)["contextSwitches"]
+
+
+@dataclass
+class Count:
+    """A count per call: the difference of two runs, so that the start does not count."""
+    name: str
+    title: str
+    goal: float | None
+    of: Callable
+    few: int
+    many: int
+    options: dict
+    connections: int = 1  # the fewer are made, the less their handshakes blur the count
+    is_slow: bool = False  # the service lets each call wait
+
+    @property
+    def tool(self):
+        return {instructions: "valgrind", system_calls: "strace"}.get(self.of)
+
+    def per_call(self, bench, nginx, program):
+        endpoint = f"https://127.0.0.1:{nginx.slow_port if self.is_slow else nginx.port}"
+
+        def run(calls):
+            return self.of(bench, endpoint, program, ["--max-connections", str(self.connections)],
+                           {**self.options, "count": calls})
+
+        number = (run(self.many) - (run(self.few) if self.few else 0)) / (self.many - self.few)
+        return round(number) if number >= 100 else round(number, 2)
+
+
+ONE = {"window": 1, "warm": 10}
+CACHED_ONE = {"window": 1, "warm": 10, "keys": 10, "fresh": 0}
+CACHED = {"window": 64, "warm": 10, "keys": 10, "fresh": 0, "lockstep": 1}
+MANY = {"window": 32, "warm": 320, "lockstep": 1}
+COUNTS = [
+    Count("fetchedOneAtATime", "instructions, fetched, one at a time", 190_000, instructions, 50, 350, ONE),
+    Count("fetched", "instructions, fetched, 32 in flight", None, instructions, 32 * 5, 32 * 25, MANY, 4),
+    Count("cached", "instructions, cached, 64 in flight", 8_500, instructions, 64 * 20, 64 * 120, CACHED),
+    Count("cachedOneAtATime", "instructions, cached, one at a time", 13_000, instructions, 200, 1_200, CACHED_ONE),
+    Count("start", "instructions, start to first answer", 38_000_000, instructions, 0, 1, {"window": 1}, 32),
+    Count("systemCalls", "system calls, fetched, one at a time", 9, system_calls, 50, 350, ONE, is_slow=True),
+    Count("contextSwitches", "context switches, fetched, one at a time", 2, context_switches, 0, 500, ONE, is_slow=True),
+]
+
+
+def per_call(bench, nginx, programs):
+    """{program: {name: count}}; of the C program only what compares with it."""
+    counts = {program: {} for program in programs}
+    for count in COUNTS:
+        if count.tool and not shutil.which(count.tool):
+            print(f"{count.title}: not counted, {count.tool} is missing", flush=True)
+            continue
+        for program in programs:
+            if program != PIPES or count.options is ONE:
+                counts[program][count.name] = count.per_call(bench, nginx, program)
+        print(f"{count.title}: done", flush=True)
+    return counts
+
+
+def grown(now, committed):
+    """A line for each count that is larger than it may be."""
+    return [f"{count.title}: {committed[count.name]:,} -> {now[count.name]:,}" for count in COUNTS
+            if count.name in now and now[count.name] > TOLERANCE * committed.get(count.name, float("inf"))]
