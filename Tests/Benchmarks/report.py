@@ -118,9 +118,7 @@ def goals_table(rows):
 
 
 def counts_table(counts, committed):
-    """
-    - counts: as `counts.per_call` gives them.
-    """
+    """Of what `counts.per_call` gives."""
     programs = list(counts)
     lines = [f"| per call | goal | {' | '.join(programs)} | committed | change |", "|---" * (len(programs) + 4) + "|"]
     for count in COUNTS:
@@ -139,7 +137,7 @@ def number_of(count):
 
 def plot(results):
     """CPU per fetched call and calls a second, as two groups of bars on a logarithmic scale (SVG)."""
-    programs = [program for program in results["many"]["programs"]]
+    programs = [program for program in results["many"]["programs"] if program != OTHER]
     panels = [("CPU per fetched call, 32 in flight (µs, logarithmic; shorter is better)", cpu),
               ("Calls a second, 32 in flight (logarithmic; longer is better)", rate)]
     row, label, width, top = 26, 150, 420, 30
