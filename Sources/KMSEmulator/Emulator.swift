@@ -129,6 +129,14 @@ package final class Emulator: Sendable {
 
     package var state: EmulatorState { core.state }
 
+    /// Waits until a condition holds for the state.
+    ///
+    /// - Throws: `CancellationError` if the task is cancelled.
+    package func waitForState(_ isReached: (EmulatorState) -> Bool) async throws {
+        for await state in core.states where isReached(state) { return }
+        throw CancellationError()
+    }
+
     /// Replaces keys, tokens, access keys and role for all requests that begin from now on.
     package func setSeed(_ seed: Seed) { core.setSeed(seed) }
 

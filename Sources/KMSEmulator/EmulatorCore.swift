@@ -17,6 +17,8 @@ final class EmulatorCore: Sendable {
         var counters = Counters()
         var recorder = Recorder()
         var lastConnection = 0
+        var observers: [Int: AsyncStream<EmulatorState>.Continuation] = [:]
+        var lastObserver = 0
     }
 
     init(_ configuration: Emulator.Configuration) {
@@ -33,7 +35,7 @@ final class EmulatorCore: Sendable {
     // MARK: Connections
 
     func connectionOpened(socket: Int32) -> Int {
-        shared.withLock { shared in
+        update { shared in
             shared.lastConnection += 1
             shared.counters.connectionOpened(shared.lastConnection, socket: socket)
             return shared.lastConnection
@@ -41,7 +43,7 @@ final class EmulatorCore: Sendable {
     }
 
     func connectionClosed(_ number: Int) {
-        shared.withLock { $0.counters.connectionClosed(number) }
+        update { $0.counters.connectionClosed(number) }
     }
 
     /// Ends every connection that is between two requests, and the others after the answers that are under way.
@@ -69,14 +71,14 @@ final class EmulatorCore: Sendable {
     }
 
     func controlRequestBegan(on connection: Int) {
-        shared.withLock { $0.counters.controlRequestBegan(on: connection) }
+        update { $0.counters.controlRequestBegan(on: connection) }
     }
 
     func requestBegan(on connection: Int, _ head: RequestHead, headers: RecordedHeaders, keyTag: String?) -> (
         Plan, Schedule
     ) {
         let time = configuration.clock.wallClockMilliseconds
-        return shared.withLock { shared in
+        return update { shared in
             let count = shared.counters.requestBegan(on: connection, keyTag: keyTag)
             let faults = shared.faults.outcome(keyTag: keyTag, requestOfConnection: count) { shared.dice.roll() }
             if faults.isFault { shared.counters.requestFaulted() }
@@ -89,7 +91,7 @@ final class EmulatorCore: Sendable {
     /// A request to the metadata service, which never meets a fault.
     func serverRoleRequestBegan(on connection: Int, _ head: RequestHead, headers: RecordedHeaders) -> Schedule {
         let time = configuration.clock.wallClockMilliseconds
-        return shared.withLock { shared in
+        return update { shared in
             shared.counters.serverRoleRequestBegan(on: connection)
             let delay = delay(&shared.dice)
             let record = shared.recorder.began(
@@ -125,7 +127,7 @@ final class EmulatorCore: Sendable {
             shared.withLock { $0.throttle.admits(keyTag, at: configuration.clock.now) }
         }
         if reply.isAuthenticationFailure || reply.isThrottled {
-            shared.withLock { shared in
+            update { shared in
                 if reply.isAuthenticationFailure { shared.counters.signatureRefused() }
                 if reply.isThrottled { shared.counters.requestThrottled() }
             }
@@ -139,7 +141,7 @@ final class EmulatorCore: Sendable {
     }
 
     func requestEnded(on connection: Int, isAborted: Bool) {
-        shared.withLock { shared in
+        update { shared in
             guard let socket = shared.counters.requestEnded(on: connection, isAborted: isAborted) else { return }
             shutdown(socket, Int32(SHUT_RDWR))
         }
@@ -148,6 +150,33 @@ final class EmulatorCore: Sendable {
     // MARK: Control
 
     var state: EmulatorState { shared.withLock { $0.counters.state } }
+
+    /// The state now and after each change, of which a slow reader gets the newest.
+    var states: AsyncStream<EmulatorState> {
+        let (states, continuation) = AsyncStream.makeStream(
+            of: EmulatorState.self, bufferingPolicy: .bufferingNewest(1))
+        let number = shared.withLock { shared in
+            shared.lastObserver += 1
+            shared.observers[shared.lastObserver] = continuation
+            continuation.yield(shared.counters.state)
+            return shared.lastObserver
+        }
+        continuation.onTermination = { [weak self] _ in
+            _ = self?.shared.withLock { $0.observers.removeValue(forKey: number) }
+        }
+        return states
+    }
+
+    /// Changes what is counted.
+    private func update<Result>(_ change: (inout Shared) -> Result) -> Result {
+        shared.withLock { shared in
+            defer {
+                // `yield` does not wait, and runs nothing of the reader's.
+                for observer in shared.observers.values { observer.yield(shared.counters.state) }
+            }
+            return change(&shared)
+        }
+    }
 
     var recorder: Recorder { shared.withLock { $0.recorder } }
 
@@ -172,7 +201,7 @@ final class EmulatorCore: Sendable {
     /// Sets the counters to zero and forgets the recorded requests; faults, dice and throttle are as at the start. The seed
     /// stays.
     func reset() {
-        shared.withLock { shared in
+        update { shared in
             shared.counters.reset()
             shared.recorder.reset()
             shared.dice = configuration.dice

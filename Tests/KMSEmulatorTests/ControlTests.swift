@@ -2,7 +2,7 @@ import JSON
 import KMSEmulator
 import Testing
 
-@Suite struct ControlTests {
+@Suite(.timeLimit(.minutes(2))) struct ControlTests {
     private let emulator: Emulator
 
     init() throws {
@@ -30,7 +30,7 @@ import Testing
             #expect(client.readResponse()?.status == 200)
         }
         #expect(try status(SignedRequest(keyTag: "nobody", accessKey: .init(id: "x", secret: "y"))) == 401)
-        #expect(await eventually { emulator.state.openConnections == 1 })
+        try await emulator.waitForState { $0.openConnections == 1 }
         for _ in 0..<2 {
             let response = try control("GET", "state")
             #expect(response.status == 200)

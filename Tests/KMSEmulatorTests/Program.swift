@@ -96,13 +96,3 @@ let hasIPv6: Bool = {
     emulator.stop()
     return true
 }()
-
-/// Waits until a condition holds that another thread brings about; false when that takes absurdly long.
-func eventually(_ condition: () -> Bool) async -> Bool {
-    let end = SystemClock().now + .seconds(30)
-    while !condition() {
-        guard SystemClock().now < end else { return false }
-        try? await Task.sleep(for: .milliseconds(1))
-    }
-    return true
-}

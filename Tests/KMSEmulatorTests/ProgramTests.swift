@@ -121,7 +121,7 @@ import Testing
     @Test(arguments: [SIGTERM, SIGINT, SIGHUP, SIGUSR1])
     func `signals go to the command, which decides`(signal: Int32) async throws {
         let name = [SIGTERM: "TERM", SIGINT: "INT", SIGHUP: "HUP", SIGUSR1: "USR1"][signal] ?? ""
-        let script = "trap 'echo caught; exit 9' \(name); echo ready; while :; do sleep 0.01; done"
+        let script = "trap 'kill $!; echo caught; exit 9' \(name); sleep 1000 & echo ready; wait"
         let result = try await Program.converse(["--http", "--"] + shell(script)) { (process, lines) async throws in
             #expect(try await lines.next() == "ready")
             kill(process, signal)

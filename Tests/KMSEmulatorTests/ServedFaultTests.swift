@@ -3,7 +3,7 @@ import Platform
 import Testing
 
 /// Each fault over a real socket.
-@Suite struct ServedFaultTests {
+@Suite(.timeLimit(.minutes(2))) struct ServedFaultTests {
     private func emulator(_ faults: String..., latency: Duration = .zero, usesTLS: Bool = false) throws -> Emulator {
         try Emulator(
             .init(usesTLS: usesTLS, latency: latency, faults: try faults.map { try Fault(parsing: $0) }))
@@ -113,9 +113,9 @@ import Testing
         defer { emulator.stop() }
         let client = try RawClient(emulator)
         client.send(SignedRequest().message)
-        #expect(await eventually { emulator.state.total == 1 })
+        try await emulator.waitForState { $0.total == 1 }
         client.close()
-        #expect(await eventually { emulator.state.aborted == 1 })
+        try await emulator.waitForState { $0.aborted == 1 }
     }
 
     @Test func `hang never answers, and sees the client leave`() async throws {
@@ -123,13 +123,13 @@ import Testing
         defer { emulator.stop() }
         let client = try RawClient(emulator)
         client.send(SignedRequest().message)
-        #expect(await eventually { emulator.state.total == 1 })
+        try await emulator.waitForState { $0.total == 1 }
         let other = try RawClient(emulator)
         other.send(SignedRequest().message)
         #expect(other.readResponse()?.status == 200)
         client.close()
-        #expect(await eventually { emulator.state.aborted == 1 })
-        #expect(await eventually { emulator.state.openConnections == 1 })
+        try await emulator.waitForState { $0.aborted == 1 }
+        try await emulator.waitForState { $0.openConnections == 1 }
         withExtendedLifetime(other) {}
     }
 
@@ -141,7 +141,7 @@ import Testing
             client.send(SignedRequest(keyTag: keyTag).message)
             return client
         }
-        #expect(await eventually { emulator.state.total == 3 })
+        try await emulator.waitForState { $0.total == 3 }
         emulator.stop()
         for client in clients { #expect(client.readToEnd().end != .failed(EAGAIN)) }
         #expect(emulator.state.aborted == 0)
@@ -164,9 +164,9 @@ import Testing
         defer { emulator.stop() }
         let client = try RawClient(emulator)
         client.send(SignedRequest().message)
-        #expect(await eventually { emulator.state.total == 1 })
+        try await emulator.waitForState { $0.total == 1 }
         client.close()
-        #expect(await eventually { emulator.state.aborted == 1 })
+        try await emulator.waitForState { $0.aborted == 1 }
     }
 
     @Test func `jitter adds a random part of itself`() throws {
@@ -225,11 +225,11 @@ import Testing
         #expect(idle.readResponse()?.status == 200)
         let busy = try RawClient(emulator)
         busy.send(SignedRequest(keyTag: "demo-ec").message)
-        #expect(await eventually { emulator.state.total == 2 })
+        try await emulator.waitForState { $0.total == 2 }
         emulator.closeIdleConnections()
         #expect(idle.readToEnd().end == .closed)
         // Both clients still hold their ends, so it was the emulator that closed one.
-        #expect(await eventually { emulator.state.openConnections == 1 })
+        try await emulator.waitForState { $0.openConnections == 1 }
         withExtendedLifetime((idle, busy)) {}
     }
 

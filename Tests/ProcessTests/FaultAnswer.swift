@@ -117,12 +117,6 @@ extension EmulatedKMS {
         #expect(outcome.status == 0, "\(outcome.log)")
         return outcome
     }
-
-    /// Looks at the emulator's counts until they are as wanted.
-    func waitForState(_ isWanted: @escaping @Sendable (EmulatorState) -> Bool) async throws {
-        let emulator = emulator
-        try await onOwnThreadPolling { isWanted(emulator.state) ? () : nil }
-    }
 }
 
 /// The body of a good answer.

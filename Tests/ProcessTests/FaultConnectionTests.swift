@@ -170,7 +170,7 @@ import Testing
                 #expect(answer.code == 1009)
                 #expect(answer.reason == "answer")
                 #expect(answer.attempts == 1)
-                try await kms.waitForState { $0.aborted == 1 && $0.openConnections == 0 }
+                try await kms.emulator.waitForState { $0.aborted == 1 && $0.openConnections == 0 }
             }
             #expect(kms.emulator.state.total == 1)
         }
@@ -228,7 +228,7 @@ import Testing
         try await EmulatedKMS.with(faults: ["hang"]) { kms in
             _ = try await kms.run { process in
                 for id in 0..<32 { try process.send(Lines.getPublicKey(id, "k\(id)")) }
-                try await kms.waitForState { $0.total == 32 }
+                try await kms.emulator.waitForState { $0.total == 32 }
                 for id in 32..<100 { try process.send(Lines.getPublicKey(id, "k\(id)", timeoutMilliseconds: 200)) }
                 for _ in 32..<100 {
                     let answer = try await process.nextFaultAnswer()
@@ -240,7 +240,7 @@ import Testing
                 for id in 0..<32 { try process.send(Lines.cancel(id)) }
                 for _ in 0..<32 { #expect(try await process.nextFaultAnswer().code == -32800) }
                 // A free connection is for those who still wait, and nobody does.
-                try await kms.waitForState { $0.aborted == 32 && $0.openConnections == 0 }
+                try await kms.emulator.waitForState { $0.aborted == 32 && $0.openConnections == 0 }
             }
             #expect(kms.emulator.state.total == 32)
         }

@@ -63,7 +63,7 @@ import Testing
         try await EmulatedKMS.with(faults: ["hang"]) { kms in
             _ = try await kms.run { process in
                 for id in 0..<40 { try process.send(Lines.getPublicKey(id, "k\(id % 20)")) }
-                try await kms.waitForState { $0.total == 20 }
+                try await kms.emulator.waitForState { $0.total == 20 }
                 let status = try await process.status()
                 #expect(status["requests"]?["inFlight"]?.integer == 41)
                 #expect(status["upstream"]?["attempts"]?.integer == 20)

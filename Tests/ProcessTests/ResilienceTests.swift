@@ -35,7 +35,7 @@ import Testing
         try await EmulatedKMS.with(faults: ["hang,count=1"]) { kms in
             _ = try await kms.run { process in
                 try process.beginGetPublicKey(1, key)
-                try await kms.waitForState { $0.total == 1 }
+                try await kms.emulator.waitForState { $0.total == 1 }
                 let second = try await process.getPublicKey(key)
                 #expect(second.code == nil, "\(second.message)")
                 #expect(second.ageMilliseconds == 0)
@@ -76,7 +76,7 @@ import Testing
         try await EmulatedKMS.with(seed: Self.keys(256), faults: ["hang,count=32"]) { kms in
             _ = try await kms.run { process in
                 for id in 0..<256 { try process.send(Lines.getPublicKey(id, "k\(id)")) }
-                try await kms.waitForState { $0.total == 32 }
+                try await kms.emulator.waitForState { $0.total == 32 }
                 // Everybody has arrived, and nobody else has been sent.
                 _ = try await process.status()
                 #expect(kms.emulator.state.total == 32)
@@ -116,13 +116,13 @@ import Testing
         try await EmulatedKMS.with(faults: ["hang,count=1"]) { kms in
             _ = try await kms.run { process in
                 for id in 0..<100 { try process.send(Lines.getPublicKey(id, "demo-ec")) }
-                try await kms.waitForState { $0.total == 1 }
+                try await kms.emulator.waitForState { $0.total == 1 }
                 for id in 0..<100 { try process.send(Lines.cancel(id)) }
                 try process.send(Lines.getPublicKey(100, "demo-ec"))
                 let answers = try await process.nextFaultAnswers(101)
                 #expect(answers.count { $0.code == -32800 } == 100)
                 #expect(answers.first { $0.code == nil }?.source == "kms")
-                try await kms.waitForState { $0.aborted == 1 }
+                try await kms.emulator.waitForState { $0.aborted == 1 }
             }
             #expect(kms.emulator.state.total == 2)
         }

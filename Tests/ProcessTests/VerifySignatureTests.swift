@@ -8,16 +8,7 @@ import Testing
 @Suite struct VerifySignatureTests {
     private static let message = Array("the message".utf8)
 
-    private static let kms = Task {
-        let keys = try await TestKeys.shared.value
-        return try EmulatedKMS(
-            seed: Seed(keys: [
-                // The latest version of "rsa" is the second.
-                Seed.Key("rsa", .rsa2048, [keys.otherRSA.publicKey, keys.rsa.publicKey]),
-                Seed.Key("p256", .ecdsa, [keys.p256.publicKey]), Seed.Key("p384", .ecdsa, [keys.p384.publicKey]),
-                Seed.Key("p521", .ecdsa, [keys.p521.publicKey]), Seed.Key("k1", .ecdsa, [keys.secp256k1.publicKey]),
-            ]))
-    }
+    private static let kms = Task { try EmulatedKMS(seed: await TestKeys.shared.value.seed) }
 
     /// An algorithm, the key that it fits, and the bytes of one of its numbers on the curve.
     private struct Subject {
@@ -33,7 +24,7 @@ import Testing
             self.algorithm = algorithm
             (keyTag, pair, width, version) =
                 switch algorithm {
-                case .es256: ("p256", keys.p256, 32, 1)
+                case .es256: ("ec", keys.p256, 32, 1)
                 case .es384: ("p384", keys.p384, 48, 1)
                 case .es512: ("p521", keys.p521, 66, 1)
                 default: ("rsa", keys.rsa, nil, 2)
@@ -144,12 +135,12 @@ import Testing
 
     @Test func `an algorithm that does not fit the key is -32602`() async throws {
         var params: [String] = []
-        for keyTag in ["rsa", "p256", "p384", "p521", "k1"] {
+        for keyTag in ["rsa", "ec", "p384", "p521", "k1"] {
             for algorithm in SignatureAlgorithm.allCases {
                 let fits =
                     switch keyTag {
                     case "rsa": !algorithm.rawValue.hasPrefix("ES")
-                    case "p256": algorithm == .es256
+                    case "ec": algorithm == .es256
                     case "p384": algorithm == .es384
                     case "p521": algorithm == .es512
                     default: false

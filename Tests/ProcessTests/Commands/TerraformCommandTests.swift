@@ -6,14 +6,7 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct TerraformCommandTests {
-    private static let kms = Task {
-        let keys = try await TestKeys.shared.value
-        return try EmulatedKMS(
-            seed: Seed(keys: [
-                Seed.Key("rsa", .rsa2048, [keys.otherRSA.publicKey, keys.rsa.publicKey]),
-                Seed.Key("ec", .ecdsa, [keys.p256.publicKey]), Seed.Key("k1", .ecdsa, [keys.secp256k1.publicKey]),
-            ]))
-    }
+    private static let kms = Task { try EmulatedKMS(seed: await TestKeys.shared.value.seed) }
 
     private func run(_ query: String, _ arguments: [String] = []) async throws -> ServiceProcess.Outcome<[UInt8]> {
         try await ServiceProcess.output(

@@ -7,14 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct VerifyCommandTests {
     private static let message = Array("what was signed\n".utf8)
 
-    private static let kms = Task {
-        let keys = try await TestKeys.shared.value
-        return try EmulatedKMS(
-            seed: Seed(keys: [
-                Seed.Key("rsa", .rsa2048, [keys.otherRSA.publicKey, keys.rsa.publicKey]),
-                Seed.Key("ec", .ecdsa, [keys.p256.publicKey]),
-            ]))
-    }
+    private static let kms = Task { try EmulatedKMS(seed: await TestKeys.shared.value.seed) }
 
     private let folder: TemporaryDirectory
     private let file: String

@@ -1,3 +1,4 @@
+import KMSEmulator
 import TestSupport
 
 /// Key pairs of every kind, made once.
@@ -18,5 +19,14 @@ struct TestKeys: Sendable {
         p384 = try await .ec("P-384")
         p521 = try await .ec("P-521")
         secp256k1 = try await .ec("secp256k1")
+    }
+
+    /// A KMS with these keys. The latest version of "rsa" is the second; the others have one.
+    var seed: Seed {
+        Seed(keys: [
+            Seed.Key("rsa", .rsa2048, [otherRSA.publicKey, rsa.publicKey]), Seed.Key("ec", .ecdsa, [p256.publicKey]),
+            Seed.Key("p384", .ecdsa, [p384.publicKey]), Seed.Key("p521", .ecdsa, [p521.publicKey]),
+            Seed.Key("k1", .ecdsa, [secp256k1.publicKey]),
+        ])
     }
 }
