@@ -4,10 +4,10 @@
 /// No secret, signature or token is ever in it. `kmsCode` and `kmsMessage` are text of the service, each at most
 /// `ServiceText.maximumBytes` long and otherwise as it was sent: escape control characters before printing.
 public struct KMSError: Error, Hashable, Sendable {
-    /// What kind of failure it is. The raw value is the number under which `ncloud-kms-rpc` answers it.
+    /// What kind of failure it is. The raw values are the numbers of `protocol/`, section Errors, save the first.
     public enum Code: Int, CaseIterable, Sendable {
-        /// The caller gave up. JSON-RPC on editors' wires knows the number.
-        case cancelled = -32800
+        /// The caller gave up. A wire has a number of its own for that.
+        case cancelled = 1000
         case credentialsUnavailable = 1001
         case authenticationFailed = 1002
         case permissionDenied = 1003
@@ -25,7 +25,7 @@ public struct KMSError: Error, Hashable, Sendable {
         /// The name that `error.data.type` carries.
         public var typeName: String {
             switch self {
-            case .cancelled: "RequestCancelled"
+            case .cancelled: "Cancelled"
             case .credentialsUnavailable: "CredentialsUnavailable"
             case .authenticationFailed: "AuthenticationFailed"
             case .permissionDenied: "PermissionDenied"

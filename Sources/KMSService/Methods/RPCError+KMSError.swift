@@ -5,6 +5,10 @@ import Platform
 extension RPCError {
     /// The client's error as the wire gives it; the one place where the two meet.
     package init(_ error: KMSError) {
+        guard error.code != .cancelled else {
+            self = .requestCancelled
+            return
+        }
         var details: [Member] = []
         func add(_ name: String, _ string: String?) {
             if let string { details.append(Member(name, .string(string))) }
