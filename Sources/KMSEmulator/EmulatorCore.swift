@@ -170,11 +170,13 @@ final class EmulatorCore: Sendable {
     /// Changes what is counted.
     private func update<Result>(_ change: (inout Shared) -> Result) -> Result {
         shared.withLock { shared in
-            defer {
-                // `yield` does not wait, and runs nothing of the reader's.
-                for observer in shared.observers.values { observer.yield(shared.counters.state) }
+            let result = change(&shared)
+            if !shared.observers.isEmpty {
+                // `yield` does not wait, and runs no code of the reader's.
+                let state = shared.counters.state
+                for observer in shared.observers.values { observer.yield(state) }
             }
-            return change(&shared)
+            return result
         }
     }
 

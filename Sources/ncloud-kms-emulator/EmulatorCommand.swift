@@ -7,7 +7,7 @@ import Platform
 struct EmulatorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ncloud-kms-emulator",
-        abstract: "A KMS of NAVER Cloud Platform on a port of this machine, for tests, demos and CI.",
+        abstract: "An emulator of NAVER Cloud Platform's KMS on a port of this machine, for tests, demos and CI.",
         usage: """
             ncloud-kms-emulator [options] -- COMMAND [ARG…]
             ncloud-kms-emulator [options]
@@ -26,7 +26,7 @@ struct EmulatorCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Listen on this address; 0.0.0.0 or :: for all of this machine. Others can reach any but a loopback address.",
+            "Listen on this address; 0.0.0.0 or :: for all. Other machines can reach all but loopback addresses.",
             valueName: "address"),
         transform: Self.listenAddress)
     var listen: IPAddress = .loopback
@@ -36,42 +36,45 @@ struct EmulatorCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "A host name or an address that the certificate is good for, too. May be repeated.", valueName: "name"),
+            "A further host name or address for the certificate. May be repeated.", valueName: "name"),
         transform: Self.subjectName)
     var san: [SubjectName] = []
 
     @Option(
         help: ArgumentHelp(
-            "Write the authority to trust to this file, as PEM; everybody can read it, and it stays.", valueName: "file"
+            "Write the authority to trust to this file, as PEM; everybody can read it, and it is not removed.",
+            valueName: "file"
         ),
         completion: .file())
     var caOut: String?
 
     @Flag(
         help: """
-            Be the metadata service of a VPC server, too: the command gets its credentials from the server's role, and no \
-            key pair.
+            Be the metadata service of a VPC server, too: the command gets its credentials from the server's role instead \
+            of a key pair.
             """)
     var metadata = false
 
-    @Option(help: ArgumentHelp("Delay every answer, save those to control requests.", valueName: "ms"))
+    @Option(help: ArgumentHelp("Delay every answer except those to control requests.", valueName: "ms"))
     var latency = 0
 
-    @Option(help: ArgumentHelp("Add up to this much to the latency, at random.", valueName: "ms"))
+    @Option(help: ArgumentHelp("Add a random delay of up to this much to the latency.", valueName: "ms"))
     var jitter = 0
 
     @Option(
         help: ArgumentHelp(
-            "Answer 429 with 410 beyond this number of requests a second for one key; 0 for no limit.", valueName: "n"))
+            "Answer 429 (410) beyond this number of requests per second for one key; 0 for no limit.",
+            valueName: "n"))
     var throttle = 0
 
     @Option(
         help: ArgumentHelp(
-            "Repeat a run: the same faults by rate, jitter and request ids for the same requests.", valueName: "n"))
+            "Repeat a run: the same requests meet the same faults and get the same jitter and request ids.",
+            valueName: "n"))
     var randomSeed: UInt64?
 
     @Option(
-        help: ArgumentHelp("Something that goes wrong (see above). May be repeated.", valueName: "spec"),
+        help: ArgumentHelp("A fault (see above). May be repeated.", valueName: "spec"),
         transform: { try Fault(parsing: $0) })
     var fault: [Fault] = []
 

@@ -3,21 +3,21 @@ extension EmulatorCommand {
     static let helpText = """
         With a command: runs it with NCLOUD_KMS_ENDPOINT, NCLOUD_KMS_CA_FILE and
         credentials set, passes standard streams and signals through, and exits with
-        its status: 128 + the signal that ended it; 127 when it is not found, 126 when
-        it can't be run, 125 when the emulator can't start.
+        its status: 128 + the signal that ended it; 127 if it is not found, 126 if it
+        can't be run, 125 if the emulator can't start.
         SSL_CERT_FILE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and NODE_EXTRA_CA_CERTS make
-        other programs trust the emulator; all but the last make them trust it alone.
-        With --metadata NCLOUD_METADATA_API_ENDPOINT is set in place of a key pair,
-        and NCLOUD_CONFIG_FILE to /dev/null, so that no profile comes before it.
+        other programs trust the emulator, and (all but the last) nothing else.
+        With --metadata NCLOUD_METADATA_API_ENDPOINT is set instead of a key pair, and
+        NCLOUD_CONFIG_FILE is /dev/null, so that no profile takes precedence.
 
-        Without one: prints one line of JSON (endpoint, caFile, accessKeyId,
+        Without a command: prints one line of JSON (endpoint, caFile, accessKeyId,
         secretAccessKey, keys; with --metadata metadataEndpoint) and serves until
         SIGTERM or SIGINT.
 
-        Without --seed there are the keys demo-rsa (versions 1-3, 2 disabled), demo-ec
+        Without --seed the keys are demo-rsa (versions 1-3, 2 is disabled), demo-ec
         and demo-aes, the same on every start.
 
-        SEED ("?" may be left out):
+        SEED ("?" marks what is optional):
           {"accessKeys"?: [{"id", "secret", "permissions"?: [PERMISSION]}],
            "keys": [{"keyTag", "keyType": "AES256" | "RSA2048" | "ECDSA",
                      "status"?: STATUS, "versions"?: [VERSION], "rawAnswer"?: RAW}],
@@ -28,13 +28,13 @@ extension EmulatorCommand {
           VERSION:    {"version": 1-100, "status"?: STATUS, and one of
                        "publicKey": ANY TEXT, "privateKey": PEM, "generate": true,
                        or "rawAnswer": RAW}
-          RAW:        what is answered, whatever is asked for that version or key:
+          RAW:        the answer to every request for that version or key:
                       {"status": 200-599, "contentType"?,
                        "headers"?: {"NAME": "VALUE"}, "body"? | "bodyBase64"?}
-          The role is for --metadata: which access key it hands out (the first one),
-          and how long each answer is good for (21600).
+          The role is for --metadata: the access key that it hands out (default: the
+          first one), and how long each answer is valid (default: 21600).
 
-        FAULT, words with commas between them, one of:
+        FAULT, words separated by commas, one of:
           status=N, code=C     that answer; C is a gateway's code (500) or a name
                                (INVALID_REQUEST); one of the two is enough
           empty, html, text    such a body, with status=N
@@ -42,23 +42,23 @@ extension EmulatorCommand {
           close                the connection is closed without an answer
           truncate             half of the body, then closed
           trickle, trickle=MS  chunks of one byte, MS (1) apart
-          hang                 no answer
+          hang                 no answer, ever
           delay=MS             a later answer
           close-every=N        closes after every N-th answer of a connection
           skew=+360s           the emulator's clock is wrong (ms, s, m, h, d)
         with count=N (the first N requests), rate=P (a probability), key=TAG, and for
         answers message=TEXT, number (errorCode as a number), retry-after=VALUE:
           --fault status=503,code=500,rate=0.05 --fault reset,count=2,key=demo-rsa
-        Neither control requests nor those to the metadata service meet a fault.
+        Control requests and those to the metadata service never meet a fault.
 
         CONTROL for tests, unsigned, under /_emulator/:
           GET health           200 once it serves
           GET state            counts of requests, by key and connection
           GET requests         the last 1,000, without secrets; ?since=N: after N
-          PUT seed             other keys
-          POST fault           {"faults": [FAULT]}, in place of those there are
+          PUT seed             SEED, replaces the seed
+          POST fault           {"faults": [FAULT]}, replaces all faults
           POST throttle        {"perSecond": N}
-          POST close-idle      ends connections that are between two requests
-          POST reset           counts, requests, faults, dice: as at the start
+          POST close-idle      closes connections that are between two requests
+          POST reset           resets counts, requests, faults and dice
         """
 }

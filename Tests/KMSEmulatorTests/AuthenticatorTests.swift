@@ -45,7 +45,7 @@ import Testing
     }
 
     @Test(arguments: ["", "now", "1.7e12", "+1700000000000", " 1700000000000", "99999999999999999999"])
-    func `a timestamp that is no count of milliseconds is refused`(timestamp: String) {
+    func `a timestamp that is not a number of milliseconds is refused`(timestamp: String) {
         #expect(throws: Authenticator.Failure.unreadableTimestamp) { try caller(head(timestamp: timestamp)) }
     }
 

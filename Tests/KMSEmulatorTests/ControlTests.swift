@@ -22,7 +22,7 @@ import Testing
         return client.readResponse()?.status
     }
 
-    @Test func `the state tells what was asked, and nothing of control requests`() async throws {
+    @Test func `the state counts requests, but not control requests`() async throws {
         defer { emulator.stop() }
         let client = try RawClient(emulator)
         for _ in 0..<3 {
@@ -99,7 +99,7 @@ import Testing
         #expect(response.body == #"{"status":"ok","version":"\#(Emulator.version)"}"#)
     }
 
-    @Test func `what was sent is told, without what authenticates it`() throws {
+    @Test func `requests are reported without what authenticates them`() throws {
         defer { emulator.stop() }
         let client = try RawClient(emulator)
         var request = SignedRequest(body: #"{"keyVersion":1}"#)
@@ -116,12 +116,12 @@ import Testing
         #expect(response.status == 200)
         for secret in ["SECRET", Seed.AccessKey.demo.id, Seed.AccessKey.demo.secret] + request.headers.prefix(3) {
             let value = secret.split(separator: " ").last.map(String.init) ?? secret
-            // The time is no secret.
+            // The time is not secret.
             if !secret.hasPrefix("x-ncp-apigw-timestamp") { #expect(!response.body.contains(value), "\(secret)") }
         }
-        let told = try JSONValue(parsing: response.body)
-        #expect(told["last"]?.integer == 2)
-        let requests = try #require(told["requests"]?.elements)
+        let report = try JSONValue(parsing: response.body)
+        #expect(report["last"]?.integer == 2)
+        let requests = try #require(report["requests"]?.elements)
         #expect(requests.count == 2)
         #expect(requests[0]["number"]?.integer == 1)
         #expect(requests[0]["method"]?.string == "POST")
@@ -144,7 +144,7 @@ import Testing
         #expect(requests[1]["fault"]?.string == "status=500")
     }
 
-    @Test func `those after a number are told, and a reset forgets them without counting anew`() throws {
+    @Test func `only requests after a number are reported, and a reset forgets them but not their numbers`() throws {
         defer { emulator.stop() }
         func numbers(_ query: String) throws -> [Int?] {
             try JSONValue(parsing: control("GET", "requests\(query)").body)["requests"]?.elements?
@@ -161,7 +161,7 @@ import Testing
     }
 
     @Test(arguments: ["hang", "close", "reset", "reset=body", "delay=300000"])
-    func `a request that is never answered is told, too`(fault: String) async throws {
+    func `a request that is never answered is reported, too`(fault: String) async throws {
         defer { emulator.stop() }
         emulator.setFaults([try Fault(parsing: fault)])
         let client = try RawClient(emulator)
@@ -188,7 +188,7 @@ import Testing
         ("POST", "throttle", #"{"perSecond":-1}"#, 400), ("POST", "throttle", #"{"perSecond":1.5}"#, 400),
         ("POST", "throttle", "{}", 400),
     ])
-    func `a wrong control request is told why`(method: String, name: String, body: String, expected: Int) throws {
+    func `a wrong control request gets the reason`(method: String, name: String, body: String, expected: Int) throws {
         defer { emulator.stop() }
         let response = try control(method, name, body)
         #expect(response.status == expected)
@@ -204,7 +204,7 @@ import Testing
         #expect(client.readToEnd().end == .closed)
     }
 
-    /// Such connections were in no count, and stayed open.
+    /// Such connections were not counted, and stayed open.
     @Test func `a client that asks for the health first is one like others`() throws {
         defer { emulator.stop() }
         let client = try RawClient(emulator)

@@ -75,11 +75,11 @@ import Testing
     }
 
     @Test(arguments: [1_000, 1_001, 2_001, 5_000])
-    func `of very many connections the last 1,000 are told`(count: Int) {
+    func `of many connections only the last 1,000 are reported`(count: Int) {
         var counters = Counters()
         for number in 1...count {
             counters.connectionOpened(number, socket: 10)
-            // The older ones are told apart by their two requests.
+            // The older ones have two requests each.
             for _ in 0..<(number <= count - 1_000 ? 2 : 1) { _ = counters.requestBegan(on: number, keyTag: "a") }
             counters.connectionClosed(number)
         }

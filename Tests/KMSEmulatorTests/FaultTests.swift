@@ -92,7 +92,7 @@ import Testing
         ("skew=99999999d", "skew must be like +360s"), ("skew", "skew needs a value"),
         ("status=503,retry-after=\u{7F}", "retry-after holds characters that can't be sent"),
     ])
-    func `a text that is no fault is told why`(text: String, problem: String) {
+    func `a text that is not a fault is refused with the reason`(text: String, problem: String) {
         let error = #expect(throws: FaultSpecError.self) { try Fault(parsing: text) }
         #expect(
             error?.description.hasPrefix("the fault \"\(text)\": \(problem)") == true, "\(error?.description ?? "")")

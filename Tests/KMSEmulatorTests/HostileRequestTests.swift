@@ -36,7 +36,7 @@ import Testing
         try expectItStillServes()
     }
 
-    @Test func `a chunked body is as good as another`() throws {
+    @Test func `a chunked body is read like any other`() throws {
         let client = try RawClient(emulator)
         let message = SignedRequest(body: "").message
             .replacing("Content-Length: 0", with: "Transfer-Encoding: chunked")
@@ -65,7 +65,7 @@ import Testing
     }
 
     @Test(arguments: Malformed.allCases)
-    func `what is no decent HTTP is refused or dropped, and harms nobody`(malformed: Malformed) throws {
+    func `what is not valid HTTP is refused or dropped, and does no harm`(malformed: Malformed) throws {
         let client = try RawClient(emulator)
         client.send(malformed.message)
         client.finishSending()
@@ -74,7 +74,7 @@ import Testing
         try expectItStillServes()
     }
 
-    @Test func `a client that leaves inside its headers or body harms nobody`() async throws {
+    @Test func `a client that leaves inside its headers or body does no harm`() async throws {
         let message = SignedRequest(body: "{\"keyVersion\":1}").message
         let headCount = message.utf8.count - 16
         let lengths = Array(stride(from: 1, to: message.utf8.count, by: 7))

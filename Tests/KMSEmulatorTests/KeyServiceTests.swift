@@ -85,7 +85,7 @@ import Testing
         #expect(key("rsa", body) == Self.raw)
     }
 
-    @Test func `when the most recent version is disabled there is no falling back`() throws {
+    @Test func `when the most recent version is disabled, an older one does not replace it`() throws {
         #expect(key("newest-disabled", "{}").status == 422)
         #expect(key("newest-disabled", "{\"keyVersion\":1}").status == 200)
     }
@@ -105,14 +105,14 @@ import Testing
         "{\"keyVersion\":\"1\"}", "{\"keyVersion\":null}", "{\"keyVersion\":true}", "{\"keyVersion\":[1]}",
         "{\"keyVersion\":99999999999999999999}", "[]", "1", "\"x\"", "null",
     ])
-    func `a version that is no integer from 1 to 100 is an invalid request`(body: String) {
+    func `a version that is not an integer from 1 to 100 is an invalid request`(body: String) {
         #expect(key("plain", body).status == 400)
         let expected = #"{"code":"INVALID_REQUEST","msg":"Invalid request","data":null}"#
         #expect(key("plain", body).body == Array(expected.utf8))
     }
 
     @Test(arguments: ["{", "{]", "keyVersion=1", "{\"keyVersion\":01}", "{}{}", " ", "\u{0}"])
-    func `a body that is no JSON is the gateway's bad request`(body: String) throws {
+    func `a body that is not JSON is the gateway's bad request`(body: String) throws {
         try expectGateway(key("plain", body), 400, "100", "Bad Request Exception")
     }
 
@@ -135,7 +135,7 @@ import Testing
         try expectGateway(forbidden, 401, "210", "Permission Denied")
     }
 
-    @Test func `another method is refused, and told the right one`() {
+    @Test func `another method is refused with the right one`() {
         let answer = reply("/kms/v1/keys/rsa/get-pub-key", method: "GET").answer
         #expect(answer.status == 405)
         #expect(answer.headers == [Answer.Header("Allow", "POST")])

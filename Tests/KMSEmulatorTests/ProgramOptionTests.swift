@@ -17,7 +17,7 @@ import Testing
         (["--http", "--ca-out", "/tmp/x"], "--ca-out needs TLS"), (["--ca-out", ""], "--ca-out"),
         (["--random-seed", "-1"], "--random-seed"), (["--random-seed", "x"], "--random-seed"),
     ])
-    func `a bad value is told, and nothing runs`(options: [String], message: String) async throws {
+    func `a bad value is reported, and nothing runs`(options: [String], message: String) async throws {
         let result = try await Program.run(Program.emulator, options + shell("echo ran"))
         #expect(result.status == 64)
         #expect(result.errors.contains(message), "\(result.errors)")
@@ -83,7 +83,7 @@ import Testing
 
     // MARK: Nothing to run, nowhere to write
 
-    /// As `-- $CMD` is with an empty variable. It served, told its secret and waited for ever.
+    /// As with `-- $CMD` and an empty variable. It served, printed its secret and waited without end.
     @Test(arguments: [["--"], ["--http", "--"]])
     func `a command that is missing after its dashes is a usage error`(_ arguments: [String]) async throws {
         let result = try await Program.run("/usr/bin/timeout", ["60", Program.emulator] + arguments)
@@ -127,9 +127,9 @@ import Testing
         let result = try await Program.run(
             "/bin/sh",
             ["-c", #"exec "$0" "$@" "# + redirections, Program.emulator, "--http"] + shell(script)
-                + ["sh", directory.path("told")])
+                + ["sh", directory.path("report")])
         #expect(result.status == 7)
-        let lines = String(decoding: try FileContents.of(directory.path("told")), as: UTF8.self)
+        let lines = String(decoding: try FileContents.of(directory.path("report")), as: UTF8.self)
             .split(separator: "\n")
         try #require(lines.count == 5, "\(lines)")
         let closed = redirections.split(separator: " ").map { ["<&-": 0, ">&-": 1][$0] ?? 2 }
@@ -179,7 +179,7 @@ import Testing
     }
 
     @Test(arguments: [("", "--seed -: no JSON: the text is empty"), ("{}", "--seed -: the member \"keys\" is missing")])
-    func `a bad seed on standard input is told`(seed: String, message: String) async throws {
+    func `a bad seed on standard input is reported`(seed: String, message: String) async throws {
         let result = try await Program.run(Program.emulator, ["--seed", "-"] + shell("echo ran"), input: seed)
         #expect(result.status == 64)
         #expect(result.errors.contains(message), "\(result.errors)")

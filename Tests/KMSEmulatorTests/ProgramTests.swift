@@ -256,14 +256,14 @@ import Testing
         (["--seed", "/nonexistent", "--", "true"], "--seed /nonexistent: open: No such file or directory"),
         (["true"], "true"), (["--nonsense"], "--nonsense"),
     ])
-    func `a wrong option is told, and nothing runs`(arguments: [String], message: String) async throws {
+    func `a wrong option is reported, and nothing runs`(arguments: [String], message: String) async throws {
         let result = try await Program.run(Program.emulator, arguments)
         #expect(result.status == 64)
         #expect(result.errors.contains(message), "\(result.errors)")
         #expect(result.output.isEmpty)
     }
 
-    @Test func `a mistake in a seed is told with its place`() async throws {
+    @Test func `a mistake in a seed is reported with its place`() async throws {
         try await withTemporaryFile(#"{"keys":[{"keyTag":"k","keyType":"DES"}]}"#) { path in
             let result = try await Program.run(Program.emulator, ["--seed", path, "--", "true"])
             #expect(result.status == 64)

@@ -32,7 +32,7 @@ import Testing
         #expect(recorder.records(since: 0).map(\.number) == [42])
     }
 
-    @Test func `what is said of a request that was forgotten changes nothing`() {
+    @Test func `an update of a request that was forgotten changes nothing`() {
         var recorder = Recorder()
         let first = begin(&recorder)
         for _ in 0..<1_000 { _ = begin(&recorder) }
@@ -58,7 +58,7 @@ import Testing
         #expect(headers.fields.map(\.value) == [isSecret ? "<redacted>" : "v", ""])
     }
 
-    @Test func `faults are told in the words of the option`() throws {
+    @Test func `faults are described in the words of the option`() throws {
         let texts = ["skew=+1s", "delay=5", "close-every=1", "truncate"]
         var plan = FaultPlan(try texts.map { try Fault(parsing: $0) })
         let outcome = plan.outcome(keyTag: nil, requestOfConnection: 1) { 0 }

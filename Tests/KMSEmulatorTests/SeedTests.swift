@@ -122,7 +122,7 @@ import Testing
             "must be an integer from 1 to 31536000"
         ),
     ])
-    func `a mistake is told with its place`(text: String, path: String, problem: String) {
+    func `a mistake is reported with its place`(text: String, path: String, problem: String) {
         #expect(throws: SeedError(path, problem)) { try parse(text) }
     }
 

@@ -4,7 +4,7 @@ import Platform
 import Testing
 
 @Suite struct ServedAnswerTests {
-    @Test func `a key is served over TLS to who trusts the certificate`() async throws {
+    @Test func `a key is served over TLS to a client that trusts the certificate`() async throws {
         let emulator = try Emulator()
         defer { emulator.stop() }
         let (status, response) = try await Curl.send(SignedRequest(), to: emulator)
@@ -18,7 +18,7 @@ import Testing
     }
 
     @Test(arguments: ["localhost", "127.0.0.1"])
-    func `the certificate is good for every name of the loopback`(host: String) async throws {
+    func `the certificate is valid for every name of the loopback interface`(host: String) async throws {
         let emulator = try Emulator()
         defer { emulator.stop() }
         let url = "https://\(host):\(emulator.port)/"
@@ -43,7 +43,7 @@ import Testing
         #expect(shown.output.contains("Verification: OK") == isGood)
     }
 
-    @Test func `who does not trust it gets no connection`() async throws {
+    @Test func `a client that does not trust it gets no connection`() async throws {
         let emulator = try Emulator()
         defer { emulator.stop() }
         let (status, _) = try await Curl.send([emulator.endpoint], trusting: nil)

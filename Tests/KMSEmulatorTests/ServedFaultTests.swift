@@ -13,7 +13,7 @@ import Testing
         ("status=503,code=500", 503), ("html", 502), ("empty", 200), ("text,status=500", 500), ("status=204", 204),
         ("status=302", 302), ("status=200,code=FORBIDDEN", 200), ("status=429,code=410,retry-after=-5", 429),
     ])
-    func `an answer replaces the real one as often as it is told`(fault: String, status: Int) throws {
+    func `an answer replaces the real one as often as its count says`(fault: String, status: Int) throws {
         let emulator = try emulator("\(fault),count=1")
         defer { emulator.stop() }
         let client = try RawClient(emulator)
@@ -49,7 +49,7 @@ import Testing
         #expect(end == .failed(ECONNRESET))
     }
 
-    @Test func `a reset in the body comes behind the headers`() throws {
+    @Test func `a reset in the body comes after the headers`() throws {
         let emulator = try emulator("reset=body")
         defer { emulator.stop() }
         let client = try RawClient(emulator)
@@ -187,7 +187,7 @@ import Testing
         #expect(asked.withLock { $0 } == 1)
     }
 
-    @Test func `a connection is closed behind every n-th answer`() throws {
+    @Test func `a connection is closed after every n-th answer`() throws {
         let emulator = try emulator("close-every=3")
         defer { emulator.stop() }
         for _ in 0..<2 {
@@ -233,7 +233,7 @@ import Testing
         withExtendedLifetime((idle, busy)) {}
     }
 
-    @Test func `a connection can be closed right behind an answer`() throws {
+    @Test func `a connection can be closed right after an answer`() throws {
         let emulator = try emulator()
         defer { emulator.stop() }
         for _ in 0..<100 {

@@ -48,12 +48,12 @@ import Testing
         defer { emulator.stop() }
         #expect(try get(Self.path, of: emulator).status == 200)
         #expect(emulator.state.total == 0)
-        let told = try get("/_emulator/requests", of: emulator).body
-        let request = try JSONValue(parsing: told)["requests"]?.elements?.first
+        let report = try get("/_emulator/requests", of: emulator).body
+        let request = try JSONValue(parsing: report)["requests"]?.elements?.first
         #expect(request?["path"]?.string == Self.path)
         #expect(request?["status"]?.integer == 200)
         #expect(request?["headers"]?["x-auth-token"]?.string == "<redacted>")
-        #expect(!told.contains("SECRET"))
+        #expect(!report.contains("SECRET"))
     }
 
     @Test func `its answers have the latency and the jitter of others, and no faults`() throws {
@@ -82,8 +82,8 @@ import Testing
         let client = try RawClient(emulator)
         client.send("GET \(Self.path) HTTP/1.1\r\nHost: x\r\n\r\n")
         for await _ in begun { break }
-        let told = try get("/_emulator/requests", of: emulator).body
-        let request = try JSONValue(parsing: told)["requests"]?.elements?.first
+        let report = try get("/_emulator/requests", of: emulator).body
+        let request = try JSONValue(parsing: report)["requests"]?.elements?.first
         #expect(request?["body"]?.string == "")
         #expect(request?["status"]?.isNull == true)
         emulator.closeIdleConnections()
@@ -92,7 +92,7 @@ import Testing
         #expect(emulator.state.aborted == 0)
     }
 
-    @Test func `nobody gets a key pair who did not ask for the service`() throws {
+    @Test func `without the service there is no key pair`() throws {
         let emulator = try Emulator(.init(usesTLS: false))
         defer { emulator.stop() }
         #expect(try get(Self.path, of: emulator).status == 404)

@@ -6,7 +6,7 @@ import Testing
 @Suite struct ThrottleTests {
     private let start = Instant(nanoseconds: 5_000_000_000)
 
-    @Test func `so many requests of a key pass in a second, and again in the next`() {
+    @Test func `the permitted number of requests of a key pass in a second, and again in the next`() {
         var throttle = Throttle(requestsPerSecond: 3)
         var admitted: [Bool] = []
         for _ in 0..<5 { admitted.append(throttle.admits("a", at: start)) }
