@@ -12,6 +12,8 @@ struct Fetch: Sendable {
         case limiter(RateLimiter.Ticket, Credentials)
         /// It may send, and waits for a free connection.
         case connection(Credentials)
+        /// It has a connection, and its owner was asked to send.
+        case departure(Attempt)
         /// An attempt is under way.
         case transfer(Attempt)
         /// Its attempt has ended, and what that means is being decided.
@@ -37,9 +39,7 @@ struct Fetch: Sendable {
     }
 
     let request: PublicKeyRequest
-    /// Nil for a fetch that calls began: it ends with the last of them. A refresh goes on until then without any.
-    let refreshDeadline: Instant?
-    /// Whose rights it uses; nil until credentials were found.
+    /// Whose rights it uses; nil while it waits for credentials.
     var identity: CredentialIdentity?
     var phase = Phase.credentials
     var progress: RetryProgress
@@ -47,14 +47,13 @@ struct Fetch: Sendable {
     /// repeat may have come from the first request.
     var start: Instant?
     var lastFailure: Failure?
-    /// The calls that wait for it, first come first.
+    /// The calls that wait for it, first come first. It ends with the last of them.
     var waiters: [CallID] = []
     /// The fetch for the same request that began before it and has not ended.
     fileprivate(set) var older: FetchID?
 
-    init(_ request: PublicKeyRequest, refreshDeadline: Instant?, policy: RetryPolicy) {
+    init(_ request: PublicKeyRequest, policy: RetryPolicy) {
         self.request = request
-        self.refreshDeadline = refreshDeadline
         progress = RetryProgress(policy)
     }
 
@@ -78,6 +77,8 @@ struct WaitingCall: Sendable {
     let arrival: Instant
     /// What the caller calls it, for the log.
     let label: String?
+    /// Whether a key that is about to expire is fetched anew, and there is nobody to be told.
+    let isRefresh: Bool
     /// For who carries out `FetchMachine.Action.tell`.
     let completion: PublicKeyCompletion
     /// What it waits for.
@@ -87,7 +88,17 @@ struct WaitingCall: Sendable {
         self.query = query
         self.arrival = arrival
         self.label = label
+        isRefresh = false
         self.completion = completion
+    }
+
+    /// Waits for a younger key as long as a call would.
+    init(refreshing request: PublicKeyRequest, now: Instant) {
+        query = PublicKeyQuery(keyTag: request.keyTag, version: request.version)
+        arrival = now
+        label = nil
+        isRefresh = true
+        completion = { _ in }
     }
 
     var deadline: Instant { arrival + query.timeout }

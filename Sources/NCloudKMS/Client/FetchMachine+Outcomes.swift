@@ -58,7 +58,7 @@ extension FetchMachine {
             let clock = observeClock(
                 response, id, attempt, isRefusal: isRefusal && attempt.credentials.areSignedWithTime)
             if isRefusal, case .corrected = clock, fetches[id]?.progress.repeatsOnce(for: .clockSkew) ?? false {
-                return admit(id, attempt.credentials, now: now)
+                return repeatAtOnce(id, attempt.credentials, now: now)
             }
         }
         if isRefusal {
@@ -74,11 +74,17 @@ extension FetchMachine {
         guard case .refused(let error) = fetches[id]?.phase else { return }
         if let others, fetches[id]?.progress.repeatsOnce(for: .newCredentials) ?? false {
             log(.reauthenticated(others), id)
-            proceed(id, with: .found(others), now: now)
+            repeatAtOnce(id, others, now: now)
         } else {
             repeatOrFail(id, error, .afterReauthentication, hint: nil, now: now)
         }
         startAttempts(now: now)
+    }
+
+    /// Repeats a refused attempt, as what it was refused for has changed.
+    private mutating func repeatAtOnce(_ id: FetchID, _ credentials: Credentials, now: Instant) {
+        fetches[id]?.lastFailure = nil
+        proceed(id, with: .found(credentials), now: now)
     }
 
     private mutating func repeatOrFail(
@@ -115,9 +121,7 @@ extension FetchMachine {
 
     /// The time after which nobody waits for a fetch.
     func deadline(of fetch: Fetch, now: Instant) -> Instant {
-        let last = fetch.waiters.lazy.compactMap { calls[$0]?.deadline }.max()
-        guard let refresh = fetch.refreshDeadline else { return last ?? now }
-        return last.map { max($0, refresh) } ?? refresh
+        fetch.waiters.lazy.compactMap { calls[$0]?.deadline }.max() ?? now
     }
 
     // MARK: The service's clock

@@ -21,8 +21,7 @@ struct FetchMachine {
     var calls = SlotMap<WaitingCall>()
     private var deadlines = DeadlineHeap<WaitingCall>()
     var backoffs = DeadlineHeap<Fetch>()
-    /// Fetches that wait for credentials, for the limiter and for a connection. Those that ended meanwhile are passed
-    /// over.
+    /// Fetches that wait for credentials, for the limiter and for a connection.
     private var credentialQueue: [FetchID] = []
     private var tickets: [RateLimiter.Ticket: FetchID] = [:]
     private var connectionQueue: [FetchID] = []
@@ -48,13 +47,19 @@ struct FetchMachine {
 
     /// The next thing to do; nil when all is done.
     mutating func nextAction() -> Action? {
-        guard firstAction < actions.count else {
-            actions.removeAll(keepingCapacity: true)
-            firstAction = 0
-            return nil
+        while firstAction < actions.count {
+            defer { firstAction += 1 }
+            let action = actions[firstAction]
+            switch action {
+            // Its fetch may have ended since.
+            case .askCredentials(let id), .askOtherCredentials(let id, _), .start(let id, _):
+                if fetches[id] != nil { return action }
+            case .cancel, .store, .noteFailure, .tell, .log: return action
+            }
         }
-        defer { firstAction += 1 }
-        return actions[firstAction]
+        actions.removeAll(keepingCapacity: true)
+        firstAction = 0
+        return nil
     }
 
     /// When `due` is to be called at the latest; nil while nothing waits for its time.
@@ -68,10 +73,10 @@ struct FetchMachine {
         endTimes(now: now)
         if limiter.waiting > 0 {
             for ticket in limiter.admitDue(now: now) {
-                guard let id = tickets.removeValue(forKey: ticket),
-                    case .limiter(_, let credentials) = fetches[id]?.phase
-                else { continue }
-                queueForConnection(id, credentials)
+                if let id = tickets.removeValue(forKey: ticket), case .limiter(_, let credentials) = fetches[id]?.phase
+                {
+                    queueForConnection(id, credentials)
+                }
             }
         }
         startAttempts(now: now)
@@ -100,19 +105,32 @@ struct FetchMachine {
         let joined = fetches.newest(for: request, credentials.identity) { fetch in
             fetch.start.map { limit.accepts(fetchStart: $0, arrival: call.arrival) } ?? true
         }
-        let fetch = joined ?? fetches.insert(Fetch(request, refreshDeadline: nil, policy: policy))
+        guard let joined else { return begin(call, credentials, now: now) }
+        coalesced += 1
+        let id = join(joined, call)
+        if let error = refusal(of: joined, deadline: call.deadline, now: now) { leave(id, .failure(error), now: now) }
+        return id
+    }
+
+    /// A key is about to expire: fetches it, for nobody in particular, unless a fetch is under way that will do.
+    mutating func refresh(_ request: PublicKeyRequest, _ credentials: CredentialAnswer, now: Instant) {
+        guard fetches.newest(for: request, credentials.identity, where: { _ in true }) == nil else { return }
+        begin(WaitingCall(refreshing: request, now: now), credentials, now: now)
+    }
+
+    @discardableResult
+    private mutating func begin(_ call: WaitingCall, _ credentials: CredentialAnswer, now: Instant) -> CallID {
+        let fetch = fetches.insert(Fetch(call.query.request, policy: policy))
+        let id = join(fetch, call)
+        proceed(fetch, with: credentials, now: now)
+        startAttempts(now: now)
+        return id
+    }
+
+    private mutating func join(_ fetch: FetchID, _ call: WaitingCall) -> CallID {
         let id = calls.insert(call.joining(fetch))
         fetches[fetch]?.waiters.append(id)
         deadlines.insert(id, due: call.deadline)
-        if joined == nil {
-            proceed(fetch, with: credentials, now: now)
-        } else {
-            coalesced += 1
-            if let error = refusal(of: fetch, deadline: call.deadline, now: now) {
-                leave(id, .failure(error), now: now)
-            }
-        }
-        startAttempts(now: now)
         return id
     }
 
@@ -125,17 +143,8 @@ struct FetchMachine {
             return fetch.errorWithoutTime(toWait: turn - now)
         case .backoff(let end):
             return end >= deadline ? fetch.errorWithoutTime(toWait: end - now) : nil
-        case .credentials, .connection, .transfer, .answered, .refused: return nil
+        case .credentials, .connection, .departure, .transfer, .answered, .refused: return nil
         }
-    }
-
-    /// A key is about to expire: fetches it, for nobody in particular, unless a fetch is under way that will do.
-    mutating func refresh(_ request: PublicKeyRequest, _ credentials: CredentialAnswer, now: Instant) {
-        guard fetches.newest(for: request, credentials.identity, where: { _ in true }) == nil else { return }
-        let deadline = now + PublicKeyQuery.defaultTimeout
-        let fetch = fetches.insert(Fetch(request, refreshDeadline: deadline, policy: policy))
-        proceed(fetch, with: credentials, now: now)
-        startAttempts(now: now)
     }
 
     /// The caller does not want its answer any more. Does nothing if the call has ended.
@@ -153,7 +162,7 @@ struct FetchMachine {
             switch fetch.phase {
             case .credentials, .refused: .waitingForCredentials
             case .limiter: .waitingForLimiter
-            case .connection: .waitingForConnection
+            case .connection, .departure: .waitingForConnection
             case .transfer, .answered: .waitingForAnswer
             case .backoff: .waitingToRepeat
             }
@@ -169,7 +178,7 @@ struct FetchMachine {
         fetches[id]?.waiters.removeAll { $0 == call }
         // Before its attempt is cancelled, which the outcome may be about.
         end(call, outcome)
-        guard let fetch = fetches[id], fetch.waiters.isEmpty, fetch.refreshDeadline == nil else { return }
+        guard fetches[id]?.waiters.isEmpty ?? false else { return }
         let hadAttempt = drop(id, now: now)
         // Nobody has to wait for a service in vain without its being counted; who cancels does not wait.
         if hadAttempt, case .timedOut = outcome { upstream.failures += 1 }
@@ -178,7 +187,7 @@ struct FetchMachine {
     mutating func end(_ id: CallID, _ outcome: Outcome) {
         guard let call = calls.remove(id) else { return }
         deadlines.remove(id)
-        actions.append(.tell(call, outcome))
+        if !call.isRefresh { actions.append(.tell(call, outcome)) }
     }
 
     /// Ends a fetch that nobody waits for, wherever it stands.
@@ -189,16 +198,22 @@ struct FetchMachine {
         guard var fetch = fetches.remove(id) else { return false }
         fetch.progress.ended(now: now, quota: &quota)
         switch fetch.phase {
+        case .credentials:
+            credentialQueue.removeAll { $0 == id }
         case .limiter(let ticket, _):
             tickets[ticket] = nil
             limiter.cancel(ticket)
+        case .connection:
+            connectionQueue.removeAll { $0 == id }
+        case .departure:
+            freeConnections += 1
         case .transfer:
             freeConnections += 1
             actions.append(.cancel(id))
             return true
         case .backoff:
             backoffs.remove(id)
-        case .credentials, .connection, .answered, .refused: break
+        case .answered, .refused: break
         }
         return false
     }
@@ -228,11 +243,8 @@ struct FetchMachine {
 
     /// The metadata service has answered, or failed to: those that wait for it ask again.
     mutating func credentialsMayBeThere() {
-        let waiting = credentialQueue
+        for id in credentialQueue { actions.append(.askCredentials(id)) }
         credentialQueue = []
-        for id in waiting {
-            if case .credentials = fetches[id]?.phase { actions.append(.askCredentials(id)) }
-        }
     }
 
     mutating func proceed(_ id: FetchID, with answer: CredentialAnswer, now: Instant) {
@@ -242,6 +254,7 @@ struct FetchMachine {
             admit(id, credentials, now: now)
         case .awaited:
             fetches[id]?.phase = .credentials
+            fetches[id]?.identity = nil
             credentialQueue.append(id)
         case .unavailable(let error):
             fail(id, error, now: now)
@@ -266,15 +279,16 @@ struct FetchMachine {
         connectionQueue.append(id)
     }
 
-    /// Gives free connections to those who wait for one.
+    /// Gives free connections to those who wait for one and have the time.
     mutating func startAttempts(now: Instant) {
-        var passed = 0
-        while freeConnections > 0, passed < connectionQueue.count {
-            let id = connectionQueue[passed]
-            passed += 1
+        endTimes(now: now)
+        var served = 0
+        while freeConnections > 0, served < connectionQueue.count {
+            let id = connectionQueue[served]
+            served += 1
             guard let fetch = fetches[id], case .connection(let credentials) = fetch.phase else { continue }
             freeConnections -= 1
-            fetches[id]?.phase = .transfer(Fetch.Attempt(credentials: credentials, clockOffset: skew.offset))
+            fetches[id]?.phase = .departure(Fetch.Attempt(credentials: credentials, clockOffset: skew.offset))
             actions.append(
                 .start(
                     id,
@@ -283,21 +297,22 @@ struct FetchMachine {
                         needsNewConnection: fetch.lastFailure?.needsNewConnection ?? false,
                         hasAnotherAttempt: fetch.progress.mayHaveAnotherAttempt(now: now, quota: &quota))))
         }
-        if passed > 0 { connectionQueue.removeFirst(passed) }
+        if served > 0 { connectionQueue.removeFirst(served) }
     }
 
     /// The attempt of a fetch was handed to the transport.
     mutating func started(_ id: FetchID, now: Instant) {
-        guard let fetch = fetches[id] else { return }
+        guard let fetch = fetches[id], case .departure(let attempt) = fetch.phase else { return }
         upstream.attempts += 1
         if fetch.progress.attempts > 0 { upstream.retries += 1 }
+        fetches[id]?.phase = .transfer(attempt)
         fetches[id]?.progress.attemptStarted()
         if fetch.start == nil { fetches[id]?.start = now }
     }
 
     /// The attempt of a fetch could not be signed or begun.
     mutating func notStarted(_ id: FetchID, _ error: KMSError, now: Instant) {
-        guard case .transfer = fetches[id]?.phase else { return }
+        guard case .departure = fetches[id]?.phase else { return }
         freeConnections += 1
         fail(id, error, now: now)
         startAttempts(now: now)
@@ -323,10 +338,11 @@ struct FetchMachine {
     /// What tells a fetch from others in the log; nil if it has ended.
     func description(of id: FetchID) -> FetchDescription? {
         guard let fetch = fetches[id] else { return nil }
-        let shown = fetch.waiters.prefix(FetchDescription.maximumLabels)
+        let told = fetch.waiters.lazy.compactMap { calls[$0] }.filter { !$0.isRefresh }
+        let shown = told.prefix(FetchDescription.maximumLabels)
         return FetchDescription(
-            request: fetch.request, attempts: fetch.progress.attempts, labels: shown.map { calls[$0]?.label },
-            hasMoreCalls: shown.count < fetch.waiters.count)
+            request: fetch.request, attempts: fetch.progress.attempts, labels: shown.map(\.label),
+            hasMoreCalls: told.dropFirst(FetchDescription.maximumLabels).first != nil)
     }
 }
 
