@@ -21,6 +21,3 @@ static inline EVP_PKEY *copenssl_generate_rsa(size_t bits) { return EVP_RSA_gen(
 
 /// A new EC key pair on the curve of this name, or null. A macro in C.
 static inline EVP_PKEY *copenssl_generate_ec(const char *curve) { return EVP_EC_gen(curve); }
-
-/// A new key pair of an algorithm without parameters, such as "ED25519", or null. Variadic in C.
-static inline EVP_PKEY *copenssl_generate(const char *algorithm) { return EVP_PKEY_Q_keygen(NULL, NULL, algorithm); }

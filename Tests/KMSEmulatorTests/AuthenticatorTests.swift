@@ -1,5 +1,6 @@
-import KMSEmulator
 import Testing
+
+@testable import KMSEmulator
 
 @Suite struct AuthenticatorTests {
     private static let now: Int64 = 1_700_000_000_000

@@ -1,4 +1,3 @@
-import KMSEmulator
 import Platform
 import Subprocess
 import TestSupport
@@ -8,6 +7,8 @@ import System
 #else
 import SystemPackage
 #endif
+
+@testable import KMSEmulator
 
 /// Real programs, run to their end.
 enum Program {
@@ -29,31 +30,20 @@ enum Program {
             environment: .inherit.updating(changes(environment)),
             input: .string(input), output: .string(limit: 64 << 20), error: .string(limit: 1 << 20))
         return Result(
-            status: status(result.terminationStatus), output: result.standardOutput,
+            status: ServiceProcess.status(result.terminationStatus), output: result.standardOutput,
             errors: result.standardError)
     }
 
-    /// Runs the emulator while `body` reads its lines.
+    /// Runs the emulator while `body` talks to it.
     ///
+    /// - Parameter environment: as `ServiceProcess.run` takes it.
     /// - Returns: its status.
     static func converse(
-        _ arguments: [String], environment: [String: String?] = [:], through wrapper: [String] = [],
-        _ body: (pid_t, inout Lines) async throws -> Void
+        _ arguments: [String], environment: [String: String] = [:], _ body: (ServiceProcess) async throws -> Void
     ) async throws -> Int {
-        let words = wrapper + [emulator] + arguments
-        let result = try await Subprocess.run(
-            .path(FilePath(words[0])), arguments: Arguments(Array(words.dropFirst())),
-            environment: .inherit.updating(changes(environment)), input: .none, output: .sequence, error: .discarded
-        ) { execution in
-            var lines = Lines(execution.standardOutput)
-            do {
-                try await body(execution.processIdentifier.value, &lines)
-            } catch {
-                kill(execution.processIdentifier.value, SIGKILL)
-                throw error
-            }
-        }
-        return status(result.terminationStatus)
+        try await ServiceProcess.run(
+            "ncloud-kms-emulator", arguments: arguments, environment: environment, body: body
+        ).status
     }
 
     /// Nil removes a variable.
@@ -61,32 +51,6 @@ enum Program {
         var changes: [Environment.Key: String?] = [:]
         for (name, value) in environment { changes.updateValue(value, forKey: Environment.Key(stringLiteral: name)) }
         return changes
-    }
-
-    static func status(_ status: TerminationStatus) -> Int {
-        switch status {
-        case .exited(let code): Int(code)
-        case .signaled(let signal): -Int(signal)
-        }
-    }
-}
-
-/// The lines of a program's output, as they come.
-struct Lines {
-    private var iterator: SubprocessOutputSequence.AsyncIterator
-    private var pending: [UInt8] = []
-
-    init(_ output: SubprocessOutputSequence) { iterator = output.makeAsyncIterator() }
-
-    mutating func next() async throws -> String? {
-        while true {
-            if let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
-                defer { pending.removeSubrange(...end) }
-                return String(decoding: pending[..<end], as: UTF8.self)
-            }
-            guard let chunk = try await iterator.next() else { return nil }
-            chunk.withUnsafeBytes { pending += $0 }
-        }
     }
 }
 

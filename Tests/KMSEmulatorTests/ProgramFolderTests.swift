@@ -27,16 +27,16 @@ import Testing
     @Test func `what a killed one left is cleared by the next start, what a running one has is not`() async throws {
         let directory = try TemporaryDirectory()
         let environment = ["TMPDIR": directory.path]
-        let killed = try await Program.converse([], environment: environment) { (process, lines) async throws in
-            _ = try #require(try await lines.next())
-            kill(process, SIGKILL)
+        let killed = try await Program.converse([], environment: environment) { process in
+            _ = try #require(await process.nextLine())
+            process.signal(SIGKILL)
         }
         #expect(killed == -Int(SIGKILL))
         let leftover = try names(in: directory)
         #expect(leftover.count == 1)
 
-        let status = try await Program.converse([], environment: environment) { (process, lines) async throws in
-            let announced = try JSONValue(parsing: try #require(try await lines.next()))
+        let status = try await Program.converse([], environment: environment) { process in
+            let announced = try JSONValue(parsing: try #require(await process.nextLine()))
             let file = try #require(announced["caFile"]?.string)
             #expect(try names(in: directory).map { "\(directory.path)/\($0)/ca.pem" } == [file])
             #expect(try names(in: directory) != leftover)
@@ -44,7 +44,7 @@ import Testing
             let other = try await Program.run(Program.emulator, ["--", "true"], environment: environment)
             #expect(other.status == 0)
             #expect(access(file, R_OK) == 0)
-            kill(process, SIGTERM)
+            process.signal(SIGTERM)
         }
         #expect(status == 0)
         #expect(try names(in: directory) == [])

@@ -159,10 +159,10 @@ import Testing
 
     @Test func `alone it says where the metadata service is`() async throws {
         for (options, isThere) in [(["--http", "--metadata"], true), (["--http"], false)] {
-            let status = try await Program.converse(options) { (process, lines) async throws in
-                let announced = try JSONValue(parsing: try #require(try await lines.next()))
+            let status = try await Program.converse(options) { process in
+                let announced = try JSONValue(parsing: try #require(await process.nextLine()))
                 #expect(announced["metadataEndpoint"]?.string == (isThere ? announced["endpoint"]?.string : nil))
-                kill(process, SIGTERM)
+                process.signal(SIGTERM)
             }
             #expect(status == 0)
         }
@@ -190,12 +190,12 @@ import Testing
     @Test(arguments: [SIGINT, SIGTERM]) func `a signal ends the wait for a seed`(signal: Int32) async throws {
         let directory = try TemporaryDirectory()
         #expect(mkfifo(directory.path("seed"), 0o600) == 0)
-        let status = try await Program.converse(["--seed", directory.path("seed")]) { (process, _) async throws in
+        let status = try await Program.converse(["--seed", directory.path("seed")]) { process in
             // Opens once the program waits there; nothing is ever written.
             let path = directory.path("seed")
             let descriptor = await Task.detached { open(path, O_WRONLY | O_CLOEXEC) }.value
             defer { close(descriptor) }
-            kill(process, signal)
+            process.signal(signal)
             // Its end is what closes the reading end.
             var entry = pollfd(fd: descriptor, events: 0, revents: 0)
             #expect(poll(&entry, 1, 30_000) == 1)

@@ -122,19 +122,18 @@ import Testing
     func `signals go to the command, which decides`(signal: Int32) async throws {
         let name = [SIGTERM: "TERM", SIGINT: "INT", SIGHUP: "HUP", SIGUSR1: "USR1"][signal] ?? ""
         let script = "trap 'kill $!; echo caught; exit 9' \(name); sleep 1000 & echo ready; wait"
-        let result = try await Program.converse(["--http", "--"] + shell(script)) { (process, lines) async throws in
-            #expect(try await lines.next() == "ready")
-            kill(process, signal)
-            #expect(try await lines.next() == "caught")
+        let result = try await Program.converse(["--http", "--"] + shell(script)) { process in
+            #expect(await process.nextLine() == "ready")
+            process.signal(signal)
+            #expect(await process.nextLine() == "caught")
         }
         #expect(result == 9)
     }
 
     @Test func `a signal that the command does not catch ends it and gives its status`() async throws {
-        let result = try await Program.converse(["--http", "--"] + shell("echo ready; exec sleep 1000")) {
-            (process, lines) async throws in
-            #expect(try await lines.next() == "ready")
-            kill(process, SIGTERM)
+        let result = try await Program.converse(["--http", "--"] + shell("echo ready; exec sleep 1000")) { process in
+            #expect(await process.nextLine() == "ready")
+            process.signal(SIGTERM)
         }
         #expect(result == 128 + Int(SIGTERM))
     }
@@ -150,8 +149,8 @@ import Testing
     @Test(arguments: [SIGTERM, SIGINT])
     func `alone it prints one line, serves until a signal, and cleans up`(signal: Int32) async throws {
         var caFile: String?
-        let status = try await Program.converse([]) { (process, lines) async throws in
-            let line = try #require(try await lines.next())
+        let status = try await Program.converse([]) { process in
+            let line = try #require(await process.nextLine())
             let announced = try JSONValue(parsing: line)
             let endpoint = try #require(announced["endpoint"]?.string)
             caFile = announced["caFile"]?.string
@@ -164,8 +163,8 @@ import Testing
             #expect(status == 0)
             let key = try JSONValue(parsing: response.body)["data"]?["publicKey"]?.string
             #expect(key == Seed.demo.keys[1].versions[0].publicKey)
-            kill(process, signal)
-            #expect(try await lines.next() == nil)
+            process.signal(signal)
+            #expect(await process.nextLine() == nil)
         }
         #expect(status == 0)
         #expect(access(try #require(caFile), F_OK) == -1)
@@ -192,11 +191,11 @@ import Testing
     }
 
     @Test func `alone over plain HTTP the CA file is null`() async throws {
-        let status = try await Program.converse(["--http"]) { (process, lines) async throws in
-            let line = try #require(try await lines.next())
+        let status = try await Program.converse(["--http"]) { process in
+            let line = try #require(await process.nextLine())
             #expect(line.contains("\"endpoint\":\"http://127.0.0.1:"))
             #expect(line.contains("\"caFile\":null"))
-            kill(process, SIGTERM)
+            process.signal(SIGTERM)
         }
         #expect(status == 0)
     }
@@ -223,14 +222,14 @@ import Testing
         let version = #"{"version":1,"privateKey":"\#(privateKey.replacing("\n", with: #"\n"#))"}"#
         let seed = #"{"keys":[{"keyTag":"k","keyType":"\#(type)","versions":[\#(version)]}]}"#
         try await withTemporaryFile(seed) { path in
-            let status = try await Program.converse(["--http", "--seed", path]) { (process, lines) async throws in
-                let announced = try JSONValue(parsing: try #require(try await lines.next()))
+            let status = try await Program.converse(["--http", "--seed", path]) { process in
+                let announced = try JSONValue(parsing: try #require(await process.nextLine()))
                 let request = SignedRequest(keyTag: "k")
                 let (_, response) = try await Curl.send(
                     request.headers.flatMap { ["-H", $0] }
                         + ["-d", "", try #require(announced["endpoint"]?.string) + request.target], trusting: nil)
                 #expect(try JSONValue(parsing: response.body)["data"]?["publicKey"]?.string == expected)
-                kill(process, SIGTERM)
+                process.signal(SIGTERM)
             }
             #expect(status == 0)
         }

@@ -1,5 +1,6 @@
-import KMSEmulator
 import Testing
+
+@testable import KMSEmulator
 
 /// A signature that three independent implementations of HMAC agree on.
 struct SignatureVector: Sendable, CustomTestStringConvertible {

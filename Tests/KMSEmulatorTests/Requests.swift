@@ -1,5 +1,7 @@
-import KMSEmulator
 import Platform
+import TestSupport
+
+@testable import KMSEmulator
 
 /// A signed request for a public key, as text.
 struct SignedRequest {
@@ -90,18 +92,7 @@ final class RawClient {
     }
 
     init(_ emulator: Emulator) throws {
-        // Not for the programs that other tests start meanwhile: they would keep it open.
-        socket = Platform.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = emulator.port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let connected = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard connected == 0 else { throw PlatformError("connect") }
+        socket = try PrivateDescriptors.connect(to: emulator.port)
         var limit = timeval(tv_sec: 30, tv_usec: 0)
         setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }

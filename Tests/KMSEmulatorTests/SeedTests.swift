@@ -1,5 +1,6 @@
-import KMSEmulator
 import Testing
+
+@testable import KMSEmulator
 
 @Suite struct SeedTests {
     private func parse(_ text: String) throws(SeedError) -> Seed { try Seed(parsing: Array(text.utf8)) }

@@ -39,42 +39,43 @@ import Testing
     func `a stray answer on an idle connection fails no call and costs no attempt`(status: String) async throws {
         let stray = RawResponder.answer(
             status, headers: ["Connection: close"], body: status == "200 OK" ? Self.otherKeyBody : "{}")
-        let (mayStray, hasStrayed) = (Lock(0), Lock(0))
+        let connections = (0..<3).map { _ in (mayStray: Gate(), hasStrayed: Gate()) }
         let responder = try RawResponder { connection in
             try connection.readRequest()
             try connection.send(RawResponder.answer("200 OK", body: keyBody))
-            try Self.poll { mayStray.withLock { $0 } > connection.number }
+            guard connection.number < connections.count else { return }
+            connections[connection.number].mayStray.wait()
             try connection.send(stray)
-            hasStrayed.withLock { $0 += 1 }
+            connections[connection.number].hasStrayed.open()
             connection.waitUntilPeerCloses()
         }
         defer { responder.stop() }
         _ = try await ServiceProcess.run(endpoint: responder.baseURL) { process in
-            for number in 1...3 {
+            for (number, connection) in connections.enumerated() {
                 let answer = try await process.getPublicKey(#"{"keyTag":"k\#(number)"}"#)
                 #expect(answer.publicKey == demoKey, "\(answer.message)")
                 #expect(answer.attempts == 1)
-                mayStray.withLock { $0 = number }
-                try await onOwnThread { try Self.poll { hasStrayed.withLock { $0 } == number } }
+                connection.mayStray.open()
+                try await onOwnThread { connection.hasStrayed.wait() }
             }
         }
         #expect(responder.requests.count == 3)
         #expect(responder.connectionCount == 3)
     }
 
-    private static func poll(_ isDone: () -> Bool) throws {
-        while !isDone() { _ = Platform.poll(nil, 0, 1) }
-    }
-
     @Test func `a call that gives up on a dead connection saves the next one from another`() async throws {
-        let (received, firstRemembered) = (Lock(0), Lock(0))
+        let (received, firstRemembered, areThree) = (Lock(0), Lock(0), Gate())
         let responder = try RawResponder { connection in
             while true {
                 try connection.readRequest()
                 guard connection.number >= firstRemembered.withLock({ $0 }) else { continue }
-                received.withLock { $0 += 1 }
                 // The first three are open before any is answered, so that none is used twice.
-                try Self.poll { received.withLock { $0 } >= 3 }
+                let count = received.withLock { received in
+                    received += 1
+                    return received
+                }
+                if count == 3 { areThree.open() }
+                areThree.wait()
                 try connection.send(RawResponder.answer("200 OK", body: keyBody))
             }
         }

@@ -1,11 +1,10 @@
 import Platform
 
-/// Descriptors that no child inherits. One that stays open in a child keeps its connection or pipe open after it was
-/// closed here.
+/// Sockets that no child inherits. One that stays open in a child keeps its connection open after it was closed here.
 ///
-/// The call that accepts with close-on-exec at once (`accept4`) is no part of the C library as Swift sees it, so a lock
+/// The call that accepts with close-on-exec at once (`accept4`) is not in the C library as Swift imports it, so a lock
 /// keeps children from being started between the two steps.
-enum PrivateDescriptors {
+package enum PrivateDescriptors {
     private static let creation = Lock(())
 
     /// Takes a connection that waits already: `poll` said so.
@@ -60,11 +59,11 @@ enum PrivateDescriptors {
     }
 
     /// Connects to a port of 127.0.0.1.
-    static func connect(to port: UInt16) throws -> Int32 {
+    package static func connect(to port: UInt16) throws -> Int32 {
         let descriptor = try beginConnecting(to: port)
         var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         while poll(&entry, 1, -1) < 0, errno == EINTR {}
-        // From here on it blocks. What went wrong is told by the first write.
+        // From here on it blocks. The first write reports what went wrong.
         _ = fcntl(descriptor, F_SETFL, 0)
         return descriptor
     }
@@ -97,5 +96,32 @@ enum PrivateDescriptors {
         withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1, body)
         }
+    }
+}
+
+/// A loopback port that answers no connection, as an address behind a silent firewall: the queue of its listener is
+/// full, and nobody accepts.
+package final class UnansweringPort: Sendable {
+    /// More than the listener's queue holds, whose least length is 1.
+    private static let connectionsThatFillIt = 4
+
+    package let number: UInt16
+    private let descriptors: [Int32]
+
+    /// - Parameters:
+    ///   - host: the last byte of 127.0.0.x.
+    ///   - port: 0 is a free one.
+    package init(host: UInt8 = 1, port: UInt16 = 0) throws {
+        let (listener, port) = try PrivateDescriptors.listen(host: host, port: port, backlog: 0)
+        number = port
+        descriptors =
+            try [listener]
+            + (0..<Self.connectionsThatFillIt).map { _ in
+                try PrivateDescriptors.beginConnecting(host: host, to: port)
+            }
+    }
+
+    deinit {
+        for descriptor in descriptors { close(descriptor) }
     }
 }

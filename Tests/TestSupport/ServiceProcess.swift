@@ -85,18 +85,28 @@ public final class ServiceProcess: Sendable {
                 process.closeInput()
                 process.closeOutput()
             }
-            return try await body(process)
+            do {
+                return try await body(process)
+            } catch {
+                // It may wait for something that will not come now.
+                process.signal(SIGKILL)
+                throw error
+            }
         }
         while await logLines?.next() != nil {}
-        let status =
-            switch result.terminationStatus {
-            case .exited(let code): Int(code)
-            case .signaled(let signal): -Int(signal)
-            }
-        return Outcome(result: result.closureResult, status: status, log: logLines?.text ?? "")
+        return Outcome(
+            result: result.closureResult, status: Self.status(result.terminationStatus), log: logLines?.text ?? "")
     }
 
-    static func variables(_ environment: [String: String]) -> [Environment.Key: String] {
+    /// The exit status, or minus the signal's number.
+    package static func status(_ status: TerminationStatus) -> Int {
+        switch status {
+        case .exited(let code): Int(code)
+        case .signaled(let signal): -Int(signal)
+        }
+    }
+
+    private static func variables(_ environment: [String: String]) -> [Environment.Key: String] {
         // The metadata service of a real cloud may answer at its own address: no test asks it.
         var variables: [Environment.Key: String] = [
             "PATH": "/usr/bin:/bin", "HOME": "/nonexistent",
@@ -123,6 +133,21 @@ public final class ServiceProcess: Sendable {
             }
             return await process.rest()
         }
+    }
+
+    /// Runs a program to its end on an input that is complete from the start, and gives every byte of its stdout.
+    ///
+    /// - Parameter environment: as for `run`.
+    package static func output(
+        _ program: String = "ncloud-kms-rpc", of arguments: [String], input: [UInt8] = [],
+        environment: [String: String] = [:]
+    ) async throws -> Outcome<[UInt8]> {
+        let run = try await Subprocess.run(
+            .path(FilePath(BuiltProducts.path(of: program))), arguments: Arguments(arguments),
+            environment: .custom(variables(environment)), input: .array(input), output: .bytes(limit: 16 << 20),
+            error: .string(limit: 1 << 20))
+        return Outcome(
+            result: run.standardOutput, status: Self.status(run.terminationStatus), log: run.standardError)
     }
 
     /// Writes a line and its LF.
@@ -209,5 +234,16 @@ public func onOwnThread<Result: Sendable>(_ body: @escaping @Sendable () throws 
         } catch {
             continuation.resume(throwing: error)
         }
+    }
+}
+
+/// The executables that were built with the tests.
+public enum BuiltProducts {
+    /// The path of an executable of this package; an absolute path of any program stays what it is.
+    public static func path(of name: String) -> String {
+        if name.hasPrefix("/") { return name }
+        let bundle = CommandLine.arguments[0]
+        let directory = bundle.lastIndex(of: "/").map { String(bundle[..<$0]) } ?? "."
+        return "\(directory)/\(name)"
     }
 }

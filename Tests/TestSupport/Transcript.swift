@@ -1,7 +1,7 @@
+import JSON
 import Platform
 
-/// Conversations with a program, as text that people read and tests play. The format is that of
-/// `protocol/transcripts/README.md`.
+/// Conversations with a program, as text that people read and tests play (`protocol/transcripts/README.md`).
 package struct Transcript: Sendable {
     /// One process, from its start to its end.
     package struct Session: Sendable {
@@ -93,7 +93,7 @@ package struct Transcript: Sendable {
             if let status = Int(rest) { return .expectExit(status: status) }
         default: break
         }
-        throw SyntaxError(lineNumber: number, problem: "this is no line of a transcript: \(line)")
+        throw SyntaxError(lineNumber: number, problem: "not a line of a transcript: \(line)")
     }
 
     private static func bytes(_ text: Substring, _ number: Int) throws(SyntaxError) -> [UInt8] {
@@ -102,5 +102,100 @@ package struct Transcript: Sendable {
         } catch {
             throw SyntaxError(lineNumber: number, problem: error.problem)
         }
+    }
+}
+
+/// A line that a transcript expects. `…` where a JSON value would begin stands for any one JSON value; everything else
+/// stands for itself, byte for byte.
+package struct TranscriptLine: Sendable {
+    package let lineNumber: Int
+    package let text: String
+
+    package init(lineNumber: Int, text: String) {
+        self.lineNumber = lineNumber
+        self.text = text
+    }
+
+    package func matches(_ line: [UInt8]) -> Bool {
+        let pieces = literals
+        var offset = 0
+        for (index, literal) in pieces.enumerated() {
+            guard line[offset...].starts(with: literal) else { return false }
+            offset += literal.count
+            if index == pieces.count - 1 { break }
+            guard let end = Self.endOfValue(in: line, from: offset) else { return false }
+            offset = end
+        }
+        return offset == line.count
+    }
+
+    /// What stands between the wildcards.
+    private var literals: [[UInt8]] {
+        let wildcard = Array("…".utf8)
+        let bytes = Array(text.utf8)
+        var literals: [[UInt8]] = [[]]
+        var isInString = false
+        var isEscaped = false
+        var index = 0
+        while index < bytes.count {
+            if !isInString, bytes[index...].starts(with: wildcard) {
+                literals.append([])
+                index += wildcard.count
+                continue
+            }
+            if bytes[index] == UInt8(ascii: "\""), !isEscaped { isInString.toggle() }
+            isEscaped = isInString && bytes[index] == UInt8(ascii: "\\") && !isEscaped
+            literals[literals.count - 1].append(bytes[index])
+            index += 1
+        }
+        return literals
+    }
+
+    private static func endOfValue(in line: [UInt8], from start: Int) -> Int? {
+        line.withUnsafeBufferPointer { bytes in
+            var scanner = JSONScanner(bytes, at: start)
+            return (try? scanner.scanValue()) == nil ? nil : scanner.offset
+        }
+    }
+}
+
+/// Bytes that are not text, in transcripts: `\n`, `\r`, `\t`, `\\`, `\xHH`, and `\*N{…}` for N times what is in braces,
+/// which holds neither braces nor escapes.
+private enum TranscriptEscapes {
+    struct Problem: Error {
+        let problem: String
+    }
+
+    static func decode(_ text: [UInt8]) throws(Problem) -> [UInt8] {
+        var decoded: [UInt8] = []
+        var rest = text[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "\\") else {
+                decoded.append(byte)
+                continue
+            }
+            switch rest.popFirst() {
+            case UInt8(ascii: "n"): decoded.append(0x0A)
+            case UInt8(ascii: "r"): decoded.append(0x0D)
+            case UInt8(ascii: "t"): decoded.append(0x09)
+            case UInt8(ascii: "\\"): decoded.append(UInt8(ascii: "\\"))
+            case UInt8(ascii: "x"):
+                let digits = String(decoding: rest.prefix(2), as: UTF8.self)
+                guard digits.count == 2, digits.allSatisfy(\.isHexDigit), let value = UInt8(digits, radix: 16) else {
+                    throw Problem(problem: "\\x is not followed by two hexadecimal digits")
+                }
+                decoded.append(value)
+                rest = rest.dropFirst(2)
+            case UInt8(ascii: "*"):
+                guard let opening = rest.firstIndex(of: UInt8(ascii: "{")),
+                    let closing = rest[opening...].firstIndex(of: UInt8(ascii: "}")),
+                    let count = Int(String(decoding: rest[..<opening], as: UTF8.self)), count >= 0
+                else { throw Problem(problem: "\\* is not followed by N{…}") }
+                for _ in 0..<count { decoded += rest[(opening + 1)..<closing] }
+                rest = rest[(closing + 1)...]
+            default: throw Problem(problem: "unknown escape; \\\\ stands for a backslash")
+            }
+        }
+        return decoded
     }
 }

@@ -1,14 +1,14 @@
 /// One thing that goes wrong, and when. Written as text, it is what `--fault` takes (see `init(parsing:)`).
 package struct Fault: Sendable, Equatable {
-    package var effect: Effect
-    package var trigger: Trigger
+    var effect: Effect
+    var trigger: Trigger
 
-    package init(_ effect: Effect, when trigger: Trigger = Trigger()) {
+    init(_ effect: Effect, when trigger: Trigger = Trigger()) {
         self.effect = effect
         self.trigger = trigger
     }
 
-    package enum Effect: Sendable, Equatable {
+    enum Effect: Sendable, Equatable {
         /// The request does not get its whole answer.
         case ending(Ending)
         /// Answers later, in addition to the latency of every answer.
@@ -20,7 +20,7 @@ package struct Fault: Sendable, Equatable {
     }
 
     /// What a request gets instead of its whole answer.
-    package enum Ending: Sendable, Equatable {
+    enum Ending: Sendable, Equatable {
         /// Another answer.
         case answer(Answer)
         /// A TCP reset before the first byte of the answer.
@@ -34,7 +34,7 @@ package struct Fault: Sendable, Equatable {
     }
 
     /// How the body of an answer arrives.
-    package enum BodyEnding: Sendable, Equatable {
+    enum BodyEnding: Sendable, Equatable {
         /// Half of it, then a TCP reset.
         case reset
         /// Half of it, then the connection is closed.
@@ -44,15 +44,15 @@ package struct Fault: Sendable, Equatable {
     }
 
     /// All conditions must hold.
-    package struct Trigger: Sendable, Equatable {
+    struct Trigger: Sendable, Equatable {
         /// Requests for this key; nil: any.
-        package var keyTag: String?
+        var keyTag: String?
         /// How many of the requests that match, from the first one on; nil: all.
-        package var count: Int?
+        var count: Int?
         /// The probability for each request that matches, 0–1; nil: 1.
-        package var rate: Double?
+        var rate: Double?
 
-        package init(keyTag: String? = nil, count: Int? = nil, rate: Double? = nil) {
+        init(keyTag: String? = nil, count: Int? = nil, rate: Double? = nil) {
             self.keyTag = keyTag
             self.count = count
             self.rate = rate

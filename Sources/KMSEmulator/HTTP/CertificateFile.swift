@@ -3,14 +3,14 @@ import Platform
 /// The PEM of the emulator's authority as a file that clients read: a temporary one, or one that the user named.
 package final class CertificateFile: Sendable {
     /// Absolute.
-    package let path: String
+    let path: String
     /// Nil for a file that the user named.
     private let folder: TemporaryFolder?
 
     /// No folder for temporary files can be written.
     package struct NoTemporaryFolder: Error, Equatable, CustomStringConvertible {
         /// Each folder that was tried, and why it could not be written.
-        package let tried: [String]
+        let tried: [String]
 
         package var description: String {
             "no folder for temporary files can be written: tried \(tried.joined(separator: ", "))"
@@ -18,7 +18,7 @@ package final class CertificateFile: Sendable {
     }
 
     /// Creates a file that only this user can read; `remove` removes it.
-    package init(temporary pem: String) throws(NoTemporaryFolder) {
+    init(temporary pem: String) throws(NoTemporaryFolder) {
         var tried: [String] = []
         for parent in TemporaryFolder.candidates {
             do {
@@ -36,7 +36,7 @@ package final class CertificateFile: Sendable {
     /// Writes a file that everybody can read (mode 0644) and that stays. It appears with its whole contents.
     ///
     /// - Parameter path: a regular file there is replaced; a symbolic link is followed.
-    package init(publishing pem: String, at path: String) throws(PlatformError) {
+    init(publishing pem: String, at path: String) throws(PlatformError) {
         folder = nil
         self.path = try Self.absolute(path)
         var info = stat()
@@ -52,7 +52,7 @@ package final class CertificateFile: Sendable {
     }
 
     /// Removes a temporary file; does nothing if it is gone.
-    package func remove() { folder?.remove() }
+    func remove() { folder?.remove() }
 
     private static func absolute(_ path: String) throws(PlatformError) -> String {
         if path.hasPrefix("/") { return path }

@@ -3,10 +3,10 @@ import Platform
 /// An IPv4 or IPv6 address.
 package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     /// 4 or 16, in network order.
-    package let bytes: [UInt8]
+    let bytes: [UInt8]
 
     package static let loopback = IPAddress(bytes: [127, 0, 0, 1])
-    package static let loopback6 = IPAddress(bytes: [UInt8](repeating: 0, count: 15) + [1])
+    static let loopback6 = IPAddress(bytes: [UInt8](repeating: 0, count: 15) + [1])
 
     private init(bytes: [UInt8]) { self.bytes = bytes }
 
@@ -26,10 +26,10 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    package var isIPv6: Bool { bytes.count == 16 }
+    var isIPv6: Bool { bytes.count == 16 }
 
     /// `0.0.0.0` or `::`, which stand for all addresses of a machine.
-    package var isUnspecified: Bool { bytes.allSatisfy { $0 == 0 } }
+    var isUnspecified: Bool { bytes.allSatisfy { $0 == 0 } }
 
     /// Whether only this machine can reach it: 127.0.0.0/8, also as an IPv4-mapped address, and `::1`.
     package var isLoopback: Bool {

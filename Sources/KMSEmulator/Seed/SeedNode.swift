@@ -71,10 +71,10 @@ struct SeedObject {
 /// What is wrong with a seed, and where.
 package struct SeedError: Error, Equatable, CustomStringConvertible {
     /// The member, as `keys[0].versions[1].status`; empty for the whole text.
-    package let path: String
-    package let problem: String
+    let path: String
+    let problem: String
 
-    package init(_ path: String, _ problem: String) {
+    init(_ path: String, _ problem: String) {
         self.path = path
         self.problem = problem
     }

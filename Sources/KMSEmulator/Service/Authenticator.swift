@@ -2,20 +2,20 @@ import COpenSSL
 import Platform
 
 /// Finds out who sent a request, as the gateway does (the API reference, "Authentication").
-package struct Authenticator: Sendable {
+struct Authenticator: Sendable {
     /// "5 minutes or more away from the server's clock is invalid" (the API reference).
     static let allowedSkewMilliseconds: Int64 = 5 * 60 * 1_000
 
     private let accessKeys: [String: Seed.AccessKey]
     private let tokens: [String: Seed.Token]
 
-    package init(accessKeys: [Seed.AccessKey], tokens: [Seed.Token]) {
+    init(accessKeys: [Seed.AccessKey], tokens: [Seed.Token]) {
         self.accessKeys = Dictionary(accessKeys.map { ($0.id, $0) }) { first, _ in first }
         self.tokens = Dictionary(tokens.map { ($0.token, $0) }) { first, _ in first }
     }
 
     /// Why a request is refused with 401 and the code 200.
-    package enum Failure: Error, Equatable {
+    enum Failure: Error, Equatable {
         case missingHeader(String)
         case unreadableTimestamp
         case clockTooFarAway
@@ -38,11 +38,11 @@ package struct Authenticator: Sendable {
     }
 
     /// A caller, and what the caller may do.
-    package enum Caller: Equatable {
+    enum Caller: Equatable {
         case account(Seed.AccessKey)
         case token(Seed.Token)
 
-        package func mayGetPublicKey(of keyTag: String) -> Bool {
+        func mayGetPublicKey(of keyTag: String) -> Bool {
             switch self {
             case .account(let accessKey):
                 guard let permissions = accessKey.permissions else { return true }
@@ -56,7 +56,7 @@ package struct Authenticator: Sendable {
     /// The token header comes first: it is sent instead of the other three.
     ///
     /// - Parameter wallClockMilliseconds: the server's clock, milliseconds since 1970.
-    package func caller(of head: RequestHead, wallClockMilliseconds: Int64) throws(Failure) -> Caller {
+    func caller(of head: RequestHead, wallClockMilliseconds: Int64) throws(Failure) -> Caller {
         if let value = head.token {
             guard let token = tokens[value] else { throw .unknownToken }
             if let expiry = token.expiresAtMilliseconds, expiry <= wallClockMilliseconds { throw .expiredToken }
@@ -85,11 +85,11 @@ package struct Authenticator: Sendable {
 ///
 /// The client has its own code for the same rule, and neither may use the other's: a mistake in one must not match the
 /// same mistake in the other.
-package enum RequestSignature {
+enum RequestSignature {
     /// Base64(HMAC-SHA256(secret, string to sign)).
     ///
     /// - Parameter target: the request target as it came over the wire, path and query.
-    package static func compute(
+    static func compute(
         method: String, target: String, timestamp: String, accessKey: String, secret: String
     ) -> [UInt8] {
         var text: [UInt8] = []
@@ -110,7 +110,7 @@ package enum RequestSignature {
     }
 
     /// Whether `signature` is the expected one, compared in constant time.
-    package static func matches(_ signature: String, _ expected: [UInt8]) -> Bool {
+    static func matches(_ signature: String, _ expected: [UInt8]) -> Bool {
         let given = Array(signature.utf8)
         return given.count == expected.count && CRYPTO_memcmp(given, expected, expected.count) == 0
     }

@@ -1,14 +1,14 @@
 /// What the service looks at in a request before its body.
-package struct RequestHead: Sendable, Equatable {
-    package var method: String
+struct RequestHead: Sendable, Equatable {
+    var method: String
     /// The request target as it came over the wire: path and query, nothing unescaped.
-    package var target: String
-    package var timestamp: String?
-    package var accessKey: String?
-    package var signature: String?
-    package var token: String?
+    var target: String
+    var timestamp: String?
+    var accessKey: String?
+    var signature: String?
+    var token: String?
 
-    package init(
+    init(
         method: String, target: String, timestamp: String? = nil, accessKey: String? = nil, signature: String? = nil,
         token: String? = nil
     ) {

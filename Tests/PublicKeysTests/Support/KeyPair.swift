@@ -23,7 +23,17 @@ final class KeyPair: @unchecked Sendable {
     static func ec(_ curve: Curve) throws -> KeyPair { try ec(curve.rawValue) }
 
     /// Of an algorithm without parameters.
-    static func generate(_ algorithm: String) throws -> KeyPair { try KeyPair(copenssl_generate(algorithm)) }
+    static func generate(_ algorithm: String) throws -> KeyPair {
+        // The context may keep the pointer to the name, so it must not outlive the closure.
+        let key = try algorithm.withCString { name in
+            let context = try #require(EVP_PKEY_CTX_new_from_name(nil, name, nil))
+            defer { EVP_PKEY_CTX_free(context) }
+            var key: OpaquePointer?
+            #expect(EVP_PKEY_keygen_init(context) == 1 && EVP_PKEY_keygen(context, &key) == 1)
+            return key
+        }
+        return try KeyPair(key)
+    }
 
     // Made once, as it takes up to a second.
     static let rsa2048 = Result { try rsa(bits: 2_048) }
