@@ -39,10 +39,15 @@ final class FetchScript {
     var signingError: KMSError?
     /// False while the owner is busy: actions wait.
     var carriesOut = true
+    /// What a failure is reported with.
+    var context = ""
 
     private var calls: [String: CallID] = [:]
     private var fetches: [FetchID] = []
+    private var numbers: [FetchID: Int] = [:]
     private(set) var underWay: Set<Int> = []
+    /// Those whose answer came when the machine had given them up, and its owner did not know yet.
+    private var crossed: Set<Int> = []
     /// What the last attempt of each fetch was sent with.
     private(set) var departures: [Int: FetchMachine.Departure] = [:]
     private(set) var outcomes: [String: FetchMachine.Outcome] = [:]
@@ -95,9 +100,10 @@ final class FetchScript {
     @discardableResult
     func respond(_ fetch: Int, _ reply: Reply) -> [Step] {
         guard underWay.remove(fetch) != nil else {
-            Issue.record("no attempt of \(fetch) is under way")
+            fault("no attempt of \(fetch) is under way")
             return []
         }
+        if machine.fetches[fetches[fetch - 1]] == nil { crossed.insert(fetch) }
         machine.responded(fetches[fetch - 1], reply.outcome(noon: Self.noon, now: now), now: now)
         return carryOut()
     }
@@ -122,7 +128,7 @@ final class FetchScript {
         while let due = machine.nextDue(now: now), due <= end {
             now = max(now, due)
             steps += fire()
-            if let next = machine.nextDue(now: now) { #expect(next > now, "the machine does not let its owner sleep") }
+            if let next = machine.nextDue(now: now), next <= now { fault("the machine does not let its owner sleep") }
         }
         now = end
         return steps
@@ -157,7 +163,9 @@ final class FetchScript {
                 start(id, departure)
                 steps.append(.start(number(id)))
             case .cancel(let id):
-                #expect(underWay.remove(number(id)) != nil, "no attempt of \(number(id)) is under way")
+                if underWay.remove(number(id)) == nil, crossed.remove(number(id)) == nil {
+                    fault("no attempt of \(number(id)) is under way")
+                }
                 steps.append(.cancel(number(id)))
             case .store(let fetched, _, let identity, let start):
                 stored.append((fetched, identity, start))
@@ -166,8 +174,9 @@ final class FetchScript {
                 steps.append(.note(code))
             case .tell(let call, let outcome):
                 let name = call.label ?? "-"
-                #expect(outcomes[name] == nil, "\(name) is told twice")
-                if call.label != nil { outcomes[name] = outcome }
+                if call.label != nil, outcomes.updateValue(outcome, forKey: name) != nil {
+                    fault("\(name) is told twice")
+                }
                 steps.append(.tell(name, Answer(outcome)))
             case .log(let event, let fetch):
                 log.append((event, fetch))
@@ -177,17 +186,20 @@ final class FetchScript {
     }
 
     private func start(_ id: FetchID, _ departure: FetchMachine.Departure) {
-        #expect(machine.fetches[id]?.waiters.isEmpty == false, "nobody waits for \(number(id))")
+        if machine.fetches[id]?.waiters.isEmpty ?? true { fault("nobody waits for \(number(id))") }
         departures[number(id)] = departure
         if let signingError { return machine.notStarted(id, signingError, now: now) }
         machine.started(id, now: now)
-        #expect(underWay.insert(number(id)).inserted, "two attempts of \(number(id)) are under way")
-        #expect(underWay.count <= machine.configuration.maximumConnections)
+        if !underWay.insert(number(id)).inserted { fault("two attempts of \(number(id)) are under way") }
+        if underWay.count > machine.configuration.maximumConnections { fault("too many attempts are under way") }
     }
 
+    func fault(_ text: String) { Issue.record("\(context)\(text)") }
+
     private func number(_ id: FetchID) -> Int {
-        if let index = fetches.firstIndex(of: id) { return index + 1 }
+        if let number = numbers[id] { return number }
         fetches.append(id)
+        numbers[id] = fetches.count
         return fetches.count
     }
 
