@@ -38,7 +38,7 @@ let package = Package(
 
         // Floor 1: what knows neither the wire nor the service.
         .target(name: "Platform", dependencies: ["CLinux"], swiftSettings: settings),
-        .target(name: "JSON", swiftSettings: settings),
+        .target(name: "JSON", dependencies: ["Platform"], swiftSettings: settings),
         .target(name: "PublicKeys", dependencies: ["COpenSSL", "JSON", "Platform"], swiftSettings: settings),
 
         // Floor 2: the wire and the client, which do not know each other.

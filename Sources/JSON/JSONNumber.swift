@@ -1,21 +1,3 @@
-extension [UInt8] {
-    /// Appends an integer as JSON writes it, without a string in between.
-    package mutating func append(decimal integer: Int) {
-        if integer < 0 { append(UInt8(ascii: "-")) }
-        var rest = integer.magnitude
-        // 2^64 has 20 digits.
-        var digits = InlineArray<20, UInt8>(repeating: 0)
-        var start = 20
-        repeat {
-            let (quotient, remainder) = rest.quotientAndRemainder(dividingBy: 10)
-            start -= 1
-            digits[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: remainder)
-            rest = quotient
-        } while rest > 0
-        for index in start..<20 { append(digits[index]) }
-    }
-}
-
 /// Numbers as they are written, converted only when somebody asks.
 enum JSONNumber {
     /// The integer that a number is, in any spelling (`2`, `2.0`, `20e-1`), or nil if it has a fraction or does not

@@ -1,3 +1,5 @@
+import Platform
+
 /// Walks over a text and checks it against RFC 8259, without building or allocating anything.
 ///
 /// Stricter than the RFC in two points, both allowed by its section 9: nesting is limited, and the text must be valid
@@ -154,7 +156,7 @@ public struct JSONScanner {
         if bytes[offset] == UInt8(ascii: "-") { offset += 1 }
         if offset < bytes.count, bytes[offset] == UInt8(ascii: "0") {
             offset += 1
-            if offset < bytes.count, bytes[offset].isDigit { throw JSONError(.invalidNumber, at: offset) }
+            if offset < bytes.count, bytes[offset].isASCIIDigit { throw JSONError(.invalidNumber, at: offset) }
         } else {
             try scanDigits()
         }
@@ -174,7 +176,7 @@ public struct JSONScanner {
 
     private mutating func scanDigits() throws(JSONError) {
         let start = offset
-        while offset < bytes.count, bytes[offset].isDigit { offset += 1 }
+        while offset < bytes.count, bytes[offset].isASCIIDigit { offset += 1 }
         guard offset > start else {
             throw JSONError(offset < bytes.count ? .invalidNumber : .unexpectedEnd, at: offset)
         }
@@ -185,7 +187,7 @@ public struct JSONScanner {
         var hasEscapes = false
         offset += 1
         while true {
-            offset = JSONBytes.endOfPlainRun(in: bytes, from: offset)
+            offset = JSONString.endOfPlainRun(in: bytes, from: offset)
             switch try peek() {
             case UInt8(ascii: "\""):
                 offset += 1
@@ -196,7 +198,7 @@ public struct JSONScanner {
             case 0..<0x20:
                 throw JSONError(.controlCharacter, at: offset)
             default:
-                offset = try JSONBytes.endOfMultibyteCharacter(in: bytes, from: offset)
+                offset = try JSONString.endOfMultibyteCharacter(in: bytes, from: offset)
             }
         }
     }
@@ -236,7 +238,7 @@ public struct JSONScanner {
             guard index < bytes.count else { throw JSONError(.unexpectedEnd, at: bytes.count) }
             guard bytes[index].hexDigitValue != nil else { throw JSONError(.invalidEscape, at: start) }
         }
-        return JSONBytes.codeUnit(in: bytes, at: start + 2)
+        return JSONString.codeUnit(in: bytes, at: start + 2)
     }
 
     // MARK: Bytes
@@ -254,4 +256,32 @@ public struct JSONScanner {
         guard offset < bytes.count else { throw JSONError(.unexpectedEnd, at: bytes.count) }
         return bytes[offset]
     }
+}
+
+/// Why a text is not JSON, and where.
+public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
+    public enum Reason: String, Sendable {
+        case emptyText = "the text is empty"
+        case unexpectedEnd = "the text ends inside a value"
+        case unexpectedByte = "unexpected character"
+        case invalidLiteral = "only true, false and null may be written without quotes"
+        case invalidNumber = "a number is not as JSON writes it"
+        case controlCharacter = "a control character in a string must be escaped"
+        case invalidEscape = "unknown escape in a string"
+        case loneSurrogate = "half of a surrogate pair in a string"
+        case invalidUTF8 = "the text is not valid UTF-8"
+        case tooDeep = "values are nested too deeply"
+        case trailingBytes = "something follows the value"
+    }
+
+    public let reason: Reason
+    /// Bytes from the start of the text to the first one that could not be accepted.
+    public let offset: Int
+
+    public init(_ reason: Reason, at offset: Int) {
+        self.reason = reason
+        self.offset = offset
+    }
+
+    public var description: String { "\(reason.rawValue), at byte \(offset)" }
 }

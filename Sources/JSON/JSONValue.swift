@@ -38,6 +38,29 @@ public struct JSONValue: Sendable {
     /// The value exactly as it was written.
     public var bytes: ArraySlice<UInt8> { text[token.range] }
 
+    /// The value's text without the white space between its tokens, and otherwise as it was written: on one line,
+    /// since a string can't hold a line feed that is not escaped (RFC 8259, section 7).
+    package var compacted: [UInt8] {
+        var compacted: [UInt8] = []
+        compacted.reserveCapacity(bytes.count)
+        var isInString = false
+        var isEscaped = false
+        for byte in bytes {
+            if isInString {
+                if byte == UInt8(ascii: "\""), !isEscaped { isInString = false }
+                isEscaped = byte == UInt8(ascii: "\\") && !isEscaped
+            } else {
+                switch byte {
+                case 0x20, 0x09, 0x0A, 0x0D: continue
+                case UInt8(ascii: "\""): isInString = true
+                default: break
+                }
+            }
+            compacted.append(byte)
+        }
+        return compacted
+    }
+
     public var isNull: Bool { kind == .null }
 
     /// A string's characters, escapes resolved; nil for other kinds.
@@ -50,12 +73,6 @@ public struct JSONValue: Sendable {
     public var integer: Int? {
         guard kind == .number else { return nil }
         return text.withUnsafeBufferPointer { JSONNumber.integer(UnsafeBufferPointer(rebasing: $0[token.range])) }
-    }
-
-    /// A number's value, rounded to the nearest that a `Double` can hold; nil for other kinds.
-    public var double: Double? {
-        guard kind == .number else { return nil }
-        return Double(String(decoding: bytes, as: UTF8.self))
     }
 
     public var bool: Bool? {
@@ -109,25 +126,56 @@ public struct JSONValue: Sendable {
     }
 }
 
-extension JSONToken {
-    /// A string's characters as UTF-8, escapes resolved, out of the text that the token was scanned from.
-    public func decoded(from bytes: UnsafeBufferPointer<UInt8>) -> [UInt8] {
-        let raw = UnsafeBufferPointer(rebasing: bytes[contents])
-        return hasEscapes ? JSONBytes.decode(raw) : Array(raw)
+/// Walks over the elements of an array without making an array of them.
+public struct JSONElementIterator: IteratorProtocol {
+    private var walk: ContainerWalk
+
+    init(_ value: JSONValue) {
+        walk = ContainerWalk(value, .array)
     }
 
-    /// A string's characters, out of the text that the token was scanned from.
-    public func string(from bytes: UnsafeBufferPointer<UInt8>) -> String {
-        let raw = UnsafeBufferPointer(rebasing: bytes[contents])
-        return hasEscapes
-            ? String(decoding: JSONBytes.decode(raw), as: UTF8.self) : String(decoding: raw, as: UTF8.self)
+    public mutating func next() -> JSONValue? {
+        walk.next { scanner throws(JSONError) in try scanner.nextElement() }.map {
+            JSONValue(text: walk.text, token: $0)
+        }
+    }
+}
+
+/// Walks over the members of an object without making an array of them.
+public struct JSONMemberIterator: IteratorProtocol {
+    private var walk: ContainerWalk
+
+    init(_ value: JSONValue) {
+        walk = ContainerWalk(value, .object)
     }
 
-    /// Whether a string's characters are these ASCII ones, escapes resolved.
-    public func isString(_ expected: StaticString, in bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-        guard kind == .string else { return false }
-        let wanted = UnsafeBufferPointer(start: expected.utf8Start, count: expected.utf8CodeUnitCount)
-        if hasEscapes { return decoded(from: bytes).elementsEqual(wanted) }
-        return wanted.hasSameBytes(as: UnsafeBufferPointer(rebasing: bytes[contents]))
+    public mutating func next() -> (name: String, value: JSONValue)? {
+        walk.next { scanner throws(JSONError) in try scanner.nextMember() }.map { member in
+            let name = JSONValue(text: walk.text, token: member.name).string ?? ""
+            return (name, JSONValue(text: walk.text, token: member.value))
+        }
+    }
+}
+
+/// A place in a container of a text that was checked as a whole.
+private struct ContainerWalk {
+    let text: [UInt8]
+    /// Behind the opening bracket or the last item; nil behind the end, and for a value of another kind.
+    private var offset: Int?
+
+    init(_ value: JSONValue, _ kind: JSONKind) {
+        text = value.text
+        offset = value.kind == kind ? value.token.start + 1 : nil
+    }
+
+    mutating func next<Item>(_ step: (inout JSONScanner) throws(JSONError) -> Item?) -> Item? {
+        guard let start = offset else { return nil }
+        return text.withUnsafeBufferPointer { bytes in
+            var scanner = JSONScanner(bytes, at: start, maximumDepth: .max)
+            // Nothing can be thrown: the text was checked when it was parsed.
+            let item = try? step(&scanner)
+            offset = item == nil ? nil : scanner.offset
+            return item
+        }
     }
 }

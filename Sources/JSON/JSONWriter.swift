@@ -1,3 +1,5 @@
+import Platform
+
 /// Appends JSON to a byte buffer, on one line and without white space. Commas and colons are its business.
 ///
 /// ```swift
@@ -82,7 +84,7 @@ public struct JSONWriter {
     private static func endOfUnescapedRun(in utf8: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
         var index = start
         while true {
-            index = JSONBytes.endOfPlainRun(in: utf8, from: index)
+            index = JSONString.endOfPlainRun(in: utf8, from: index)
             guard index < utf8.count, utf8[index] >= 0x80, lineBreak(in: utf8, at: index) == nil else { return index }
             index += 1
         }
@@ -106,7 +108,7 @@ public struct JSONWriter {
     /// Appends the escape of the character at `index`, and tells how many bytes that has.
     private mutating func escape(in utf8: UnsafeBufferPointer<UInt8>, at index: Int) -> Int {
         if let escape = Self.lineBreak(in: utf8, at: index) {
-            bytes.append(contentsOf: UnsafeBufferPointer(start: escape.utf8Start, count: escape.utf8CodeUnitCount))
+            bytes.append(escape)
             return utf8[index] == 0xC2 ? 2 : 3
         }
         escape(utf8[index])
@@ -123,10 +125,9 @@ public struct JSONWriter {
         case 0x0C: bytes.append(UInt8(ascii: "f"))
         case 0x0D: bytes.append(UInt8(ascii: "r"))
         default:
-            let digits: StaticString = "0123456789abcdef"
-            bytes.append(contentsOf: [UInt8(ascii: "u"), UInt8(ascii: "0"), UInt8(ascii: "0")])
-            bytes.append(digits.utf8Start[Int(byte >> 4)])
-            bytes.append(digits.utf8Start[Int(byte & 15)])
+            bytes.append("u00")
+            bytes.append(byte.hexDigits.high)
+            bytes.append(byte.hexDigits.low)
         }
     }
 

@@ -44,7 +44,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     package init(anySecurity text: String, name: String) throws(InvalidValue) {
         let shape = "must be scheme://host or scheme://host:port"
         // Before lower case is made: that turns some letters outside ASCII (U+212A) into plain ones.
-        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+        guard text.utf8.allSatisfy(\.isVisibleASCII) else {
             throw InvalidValue(name, "may hold only ASCII characters, and no spaces")
         }
         guard let separator = text.firstRange(of: "://") else {
@@ -140,12 +140,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     }
 
     private static func isHostByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"),
-            UInt8(ascii: "_"):
-            true
-        default: false
-        }
+        byte.isASCIILetterOrDigit || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
     }
 
     private static func ipv4Address(_ text: String) -> UInt32? {
@@ -158,5 +153,41 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         var address = in6_addr()
         guard inet_pton(AF_INET6, text, &address) == 1 else { return nil }
         return withUnsafeBytes(of: &address) { Array($0) }
+    }
+}
+
+/// Which of NAVER Cloud's separate services holds the keys.
+public enum Zone: String, CaseIterable, Sendable {
+    /// Global keys.
+    case global = "public"
+    /// Keys isolated to Korea.
+    case korea = "public-kr"
+    /// Keys isolated to Japan.
+    case japan = "public-jp"
+    /// The government cloud.
+    case government = "gov"
+
+    /// - Parameter name: a raw value, in lower case.
+    /// - Throws: `InvalidValue` named `zone`.
+    public init(named name: String) throws(InvalidValue) {
+        if name == "fin" {
+            throw InvalidValue(
+                "zone", "can't be fin: the financial cloud has no KMS API 2.0, so it can't be asked for a public key")
+        }
+        guard let zone = Zone(rawValue: name) else {
+            let names = Zone.allCases.map(\.rawValue).joined(separator: ", ")
+            throw InvalidValue("zone", "must be one of \(names)")
+        }
+        self = zone
+    }
+
+    /// The zone's host.
+    public var endpoint: Endpoint {
+        switch self {
+        case .global: Endpoint(httpsHost: "ocapi.ncloud.com")
+        case .korea: Endpoint(httpsHost: "ocapi-kr.ncloud.com")
+        case .japan: Endpoint(httpsHost: "ocapi-jp.ncloud.com")
+        case .government: Endpoint(httpsHost: "ocapi.gov-ncloud.com")
+        }
     }
 }

@@ -1,6 +1,6 @@
 import Platform
 
-// Every sentence that a `KMSError` says, in one place: what happened, then what to do.
+// What a `KMSError` says: one sentence on what happened and what to do. `KMSError+Causes` words what the transport says.
 extension KMSError {
     // MARK: Credentials
 

@@ -42,3 +42,47 @@ private func systemPipe(_ ends: UnsafeMutablePointer<CInt>) -> CInt {
     pipe(ends)
 }
 #endif
+
+/// The descriptors that the host gave us, taken out of the reach of stray prints.
+package struct StandardStreams: Sendable {
+    /// Private copies of descriptors 0 and 1, at 3 or above and closed on exec.
+    package let input: CInt
+    package let output: CInt
+
+    /// Takes copies of 0 and 1, and points 0 at the null device and 1 at stderr.
+    ///
+    /// - Returns: nil if stdout was closed at the start, so that nobody could read an answer.
+    package static func takeOver() throws(PlatformError) -> StandardStreams? {
+        guard try !fillGaps().contains(STDOUT_FILENO) else { return nil }
+        guard let input = Descriptors.privateCopy(of: 0), let output = Descriptors.privateCopy(of: 1) else {
+            throw PlatformError("fcntl F_DUPFD_CLOEXEC")
+        }
+        let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        guard null >= 0 else { throw PlatformError("open /dev/null") }
+        defer { close(null) }
+        guard dup2(null, 0) == 0, dup2(2, 1) == 1 else { throw PlatformError("dup2") }
+        return StandardStreams(input: input, output: output)
+    }
+
+    /// Points descriptors of 0 to 2 that were closed at the null device, so that no file or socket that is opened later
+    /// lands on them. To be called before anything else opens one; later calls do nothing but return the same.
+    ///
+    /// A program that this process starts finds them closed, as it would without this process. Writing to stdout still
+    /// fails with `EBADF`.
+    ///
+    /// - Returns: those that were closed when the process started.
+    @discardableResult
+    package static func fillGaps() throws(PlatformError) -> Set<CInt> { try gaps.get() }
+
+    private static let gaps = Result { () throws(PlatformError) in
+        var closed: Set<CInt> = []
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            // An answer or a secret that went to the null device would look as if somebody had got it.
+            let mode = descriptor == STDOUT_FILENO ? O_RDONLY : O_RDWR
+            // The lowest free number is this one, as those below are open.
+            guard open("/dev/null", mode | O_CLOEXEC) == descriptor else { throw PlatformError("open /dev/null") }
+            closed.insert(descriptor)
+        }
+        return closed
+    }
+}

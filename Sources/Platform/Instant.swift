@@ -35,4 +35,10 @@ extension Duration {
 
     /// Whole milliseconds, rounded towards zero.
     public var milliseconds: Int64 { nanoseconds / 1_000_000 }
+
+    /// Whole milliseconds, rounded up: a wait of this length does not end too early.
+    public var millisecondsRoundedUp: Int64 {
+        let (milliseconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000)
+        return rest > 0 ? milliseconds + 1 : milliseconds
+    }
 }

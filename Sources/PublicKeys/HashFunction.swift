@@ -16,8 +16,12 @@ package enum HashFunction: Sendable {
     }
 
     package func digest(of bytes: [UInt8]) -> [UInt8] {
+        bytes.withUnsafeBufferPointer(digest)
+    }
+
+    package func digest(of bytes: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: digestCount) { digest, count in
-            let status = EVP_Digest(bytes, bytes.count, digest.baseAddress, nil, algorithm, nil)
+            let status = EVP_Digest(bytes.baseAddress, bytes.count, digest.baseAddress, nil, algorithm, nil)
             // TLS needs the same functions: an OpenSSL without them could not have fetched anything.
             precondition(status == 1, "this OpenSSL has no SHA-2")
             count = digestCount
@@ -30,6 +34,42 @@ package enum HashFunction: Sendable {
         case .sha256: EVP_sha256()
         case .sha384: EVP_sha384()
         case .sha512: EVP_sha512()
+        }
+    }
+}
+
+/// A digest of a message that comes in pieces.
+package struct StreamedDigest: ~Copyable {
+    private let context: OpaquePointer
+    private let function: HashFunction
+
+    /// Nil if OpenSSL refuses, for want of memory.
+    package init?(_ function: HashFunction) {
+        guard let context = EVP_MD_CTX_new() else { return nil }
+        guard EVP_DigestInit_ex(context, function.algorithm, nil) == 1 else {
+            EVP_MD_CTX_free(context)
+            ERR_clear_error()
+            return nil
+        }
+        self.context = context
+        self.function = function
+    }
+
+    deinit {
+        EVP_MD_CTX_free(context)
+    }
+
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        let status = EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
+        // Fails for a context without a function alone.
+        precondition(status == 1, "EVP_DigestUpdate")
+    }
+
+    package consuming func finish() -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: function.digestCount) { digest, count in
+            let status = EVP_DigestFinal_ex(context, digest.baseAddress, nil)
+            precondition(status == 1, "EVP_DigestFinal_ex")
+            count = function.digestCount
         }
     }
 }

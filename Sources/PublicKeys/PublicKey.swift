@@ -1,7 +1,7 @@
 import JSON
 import Platform
 
-/// A public key that passed every check (spec 02, "getPublicKey"): RSA of 2,048 to 16,384 bits with a sane exponent, or
+/// A public key that passed every check: RSA of 2,048 to 16,384 bits with a sane exponent, or
 /// a point on one of the curves of `Curve`.
 ///
 /// Immutable, and a reference: to hand one on costs nothing.
@@ -27,7 +27,7 @@ public final class PublicKey: Sendable {
     /// The lines end in LF, CRLF or CR, the last one may lack its end, and white space may surround the block. The
     /// contents must be strict DER with nothing after it.
     public init(pem: [UInt8]) throws(PublicKeyError) {
-        material = try PublicKeyMaterial(PEMBlock(pem))
+        material = try PublicKeyMaterial(PEMBlock(reading: pem))
         self.pem = pem
         var json = JSONWriter()
         json.value(String(decoding: pem, as: UTF8.self))
@@ -60,4 +60,45 @@ public final class PublicKey: Sendable {
         case .ec(let curve, _, _): curve
         }
     }
+
+    // MARK: Encodings
+
+    /// PEM `PUBLIC KEY` as RFC 7468 writes it: 64 columns, each line ended by LF.
+    public var spkiPEM: String { PEMBlock(.publicKey, der: spki).text }
+
+    /// PEM `RSA PUBLIC KEY` (PKCS#1), 64 columns, each line ended by LF. Nil for an EC key, which has no such form.
+    public var pkcs1PEM: String? {
+        guard case .rsa = material.numbers else { return nil }
+        return PEMBlock(.rsaPublicKey, der: Array(spki[SubjectPublicKeyInfo.rsaHeaderCount...])).text
+    }
+
+    /// The Base64 of the DER SubjectPublicKeyInfo, on one line.
+    public var derBase64: String { Base64.encode(spki) }
+
+    /// Writes the key as a JSON Web Key (RFC 7517): `kty`, `kid`, then `n` and `e`, or `crv`, `x` and `y`.
+    ///
+    /// `kid` is `jwkThumbprint`. There is no `alg` and no `use`: what a key may be used for is the service's to say,
+    /// and it does not say it with the key.
+    public func writeJWK(to json: inout JSONWriter) {
+        JWK(self).write(to: &json, isForVerifying: false)
+    }
+
+    /// Writes the key as `writeJWK` does, for a JWK Set of keys that verify signatures: with `use`, and for an EC key
+    /// with `alg`.
+    package func writeVerifyingJWK(to json: inout JSONWriter) {
+        JWK(self).write(to: &json, isForVerifying: true)
+    }
+
+    /// The SHA-256 thumbprint of RFC 7638, in Base64url.
+    public var jwkThumbprint: String { JWK(self).thumbprint }
+
+    /// One line of an `authorized_keys` file, without a line end: key type, key, comment. Nil for secp256k1, which
+    /// OpenSSH does not know.
+    ///
+    /// - Parameter comment: what follows the key; its control characters are left out, so that the line stays one. With
+    ///   none left the line ends after the key.
+    public func sshLine(comment: String) -> String? { OpenSSHKey(self)?.line(comment: comment) }
+
+    /// `SHA256:…` as `ssh-keygen -l` prints it: Base64 without padding. Nil for secp256k1.
+    public var sshFingerprint: String? { OpenSSHKey(self)?.fingerprint }
 }

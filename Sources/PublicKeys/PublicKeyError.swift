@@ -1,4 +1,4 @@
-/// Why a text is not accepted as a public key (spec 02, "getPublicKey"). Holds nothing of the text but the names of
+/// Why a text is not accepted as a public key. Holds nothing of the text but the names of
 /// what it declares itself to be, so it may be logged even when the text was a private key.
 public enum PublicKeyError: Error, Equatable, Sendable {
     /// No PEM block is in the text.

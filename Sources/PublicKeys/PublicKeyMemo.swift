@@ -3,7 +3,7 @@ import Platform
 
 /// Remembers the keys that were read from PEM texts, so that the same text is read and checked once.
 public final class PublicKeyMemo: Sendable {
-    /// As many keys as the client's cache has entries (spec 03); about 2 KiB each.
+    /// As many keys as the client's cache has entries ; about 2 KiB each.
     public static let defaultCapacity = 1_024
 
     /// A text, hashed in one piece: an array would feed the hasher byte by byte, which takes as long as the parsing.

@@ -35,9 +35,8 @@ enum Main {
             "November",
             "December",
         ]
-        var seconds = getenv("SOURCE_DATE_EPOCH").flatMap { time_t(String(cString: $0)) } ?? time(nil)
-        var parts = tm()
-        gmtime_r(&seconds, &parts)
-        return "\(months[Int(parts.tm_mon)]) \(parts.tm_mday), \(parts.tm_year + 1900)"
+        let named = getenv("SOURCE_DATE_EPOCH").flatMap { Int64(String(cString: $0)) }
+        let time = CivilTime(seconds: named ?? SystemClock().wallClockMilliseconds / 1_000)
+        return "\(months[time.month - 1]) \(time.day), \(time.year)"
     }
 }

@@ -9,7 +9,7 @@ private let allowedImports: [String: Set<String>] = [
     "CLinux": [],
     // The C library and the parts of the standard library that are modules of their own come through `Platform` alone.
     "Platform": ["CLinux", "Glibc", "Musl", "Darwin", "Synchronization"],
-    "JSON": [],
+    "JSON": ["Platform"],
     "PublicKeys": ["COpenSSL", "JSON", "Platform"],
     "JSONRPC": ["JSON", "Platform"],
     "NCloudKMS": ["JSON", "PublicKeys", "Platform", "CLibcurl", "COpenSSL", "Logging"],

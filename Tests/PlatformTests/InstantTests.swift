@@ -19,6 +19,14 @@ import Testing
         #expect(duration.nanoseconds == nanoseconds)
     }
 
+    @Test(arguments: [
+        (Duration.zero, Int64(0)), (.nanoseconds(1), 1), (.milliseconds(1), 1), (.nanoseconds(1_000_001), 2),
+        (.nanoseconds(-1), 0), (.milliseconds(-2), -2),
+    ])
+    func `milliseconds are rounded up`(duration: Duration, milliseconds: Int64) {
+        #expect(duration.millisecondsRoundedUp == milliseconds)
+    }
+
     @Test func `the monotonic clock does not go back`() {
         let clock = SystemClock()
         let first = clock.now

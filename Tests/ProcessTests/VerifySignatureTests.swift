@@ -1,5 +1,6 @@
 import JSON
 import KMSEmulator
+import Platform
 import PublicKeys
 import TestSupport
 import Testing

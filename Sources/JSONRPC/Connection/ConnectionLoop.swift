@@ -230,7 +230,7 @@ struct ConnectionLoop: ~Copyable {
             entries += configuration.stopDescriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         }
         // A milliseconds' fraction is rounded up, or the loop would spin through it.
-        let timeout = until.map { CInt(clamping: max(0, ($0 - now).nanoseconds + 999_999) / 1_000_000) } ?? -1
+        let timeout = until.map { CInt(clamping: max(0, ($0 - now).millisecondsRoundedUp)) } ?? -1
         let count = poll(&entries, nfds_t(entries.count), timeout)
         connection.state.withLock { $0.isLoopWaiting = false }
         guard count > 0 else { return }

@@ -112,10 +112,10 @@ public struct HeaderFraming: Framing {
 
     /// Decimal digits with white space around them, and nothing else (RFC 9110, section 8.6).
     private static func number(in field: Slice<UnsafeBufferPointer<UInt8>>) -> Int? {
-        let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 || byte == 0x0D }
+        let isBlank = { (byte: UInt8) in byte.isASCIIBlank || byte == UInt8(ascii: "\r") }
         var digits = field.drop(while: isBlank)
         while let last = digits.last, isBlank(last) { digits.removeLast() }
-        guard digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
+        guard digits.allSatisfy(\.isASCIIDigit) else { return nil }
         return Int(String(decoding: digits, as: UTF8.self))
     }
 }

@@ -59,7 +59,7 @@ public struct LineFraming: Framing {
         var end = lineEnd
         if end > 0, bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
         if end > maximumMessageBytes { return .tooLong(maximum: maximumMessageBytes, consumed: consumed) }
-        let isBlank = bytes[..<end].allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
+        let isBlank = bytes[..<end].allSatisfy { $0.isASCIIBlank || $0 == UInt8(ascii: "\r") }
         return isBlank ? .skip(consumed) : .message(0..<end, consumed: consumed)
     }
 

@@ -13,7 +13,7 @@ public enum LogFormat: String, CaseIterable, Sendable {
         level: Logger.Level, message: String, metadata: [(name: String, value: Logger.MetadataValue)],
         wallClockMilliseconds: Int64
     ) -> [UInt8] {
-        let time = Self.timestamp(wallClockMilliseconds)
+        let time = CivilTime(milliseconds: wallClockMilliseconds).rfc3339
         switch self {
         case .text:
             let fields = metadata.map { " \($0.name)=\(Self.field("\($0.value)"))" }.joined()
@@ -28,20 +28,6 @@ public enum LogFormat: String, CaseIterable, Sendable {
             }
             return json.bytes
         }
-    }
-
-    /// RFC 3339, in UTC, with milliseconds.
-    static func timestamp(_ wallClockMilliseconds: Int64) -> String {
-        var seconds = time_t(wallClockMilliseconds / 1_000)
-        var parts = tm()
-        gmtime_r(&seconds, &parts)
-        func padded(_ number: Int32, _ width: Int = 2) -> String {
-            let digits = String(number)
-            return String(repeating: "0", count: max(0, width - digits.count)) + digits
-        }
-        let date = "\(padded(parts.tm_year + 1900, 4))-\(padded(parts.tm_mon + 1))-\(padded(parts.tm_mday))"
-        let time = "\(padded(parts.tm_hour)):\(padded(parts.tm_min)):\(padded(parts.tm_sec))"
-        return "\(date)T\(time).\(padded(Int32(wallClockMilliseconds % 1_000), 3))Z"
     }
 
     /// A value that has spaces or quotes is written as a JSON string, so that fields can be told apart.

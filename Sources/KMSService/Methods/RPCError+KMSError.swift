@@ -17,7 +17,7 @@ extension RPCError {
             if let integer { details.append(Member(name, .integer(integer))) }
         }
         // Rounded up: a client that waits exactly so long must not be too early.
-        add("retryAfterMs", error.retryAfter.map { Int(($0 + .nanoseconds(999_999)).milliseconds) })
+        add("retryAfterMs", error.retryAfter.map { Int($0.millisecondsRoundedUp) })
         add("attempts", error.attempts)
         add("httpStatus", error.httpStatus)
         add("kmsCode", error.kmsCode)

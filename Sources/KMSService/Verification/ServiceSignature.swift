@@ -1,4 +1,5 @@
 import NCloudKMS
+import Platform
 import PublicKeys
 
 /// A signature as text: Base64, or the service's own form `ncpkms:vN:` and Base64, whose `N` is the version of the key

@@ -1,4 +1,5 @@
-import COpenSSL
+import Platform
+import PublicKeys
 
 /// What a request is authenticated with: a key pair that signs it, or a token that is sent.
 public struct Credentials: Sendable {
@@ -70,7 +71,7 @@ public struct Credentials: Sendable {
 
     /// Without this a line break in a key would end its header and begin another.
     private static func isVisible(_ bytes: some Collection<UInt8>) -> Bool {
-        !bytes.isEmpty && bytes.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+        !bytes.isEmpty && bytes.allSatisfy(\.isVisibleASCII)
     }
 }
 
@@ -79,6 +80,26 @@ extension Credentials: CustomStringConvertible {
         switch kind {
         case .keyPair: "access key \(abbreviatedAccessKeyID ?? "") from \(source)"
         case .token: "token from \(source)"
+        }
+    }
+}
+
+/// Where credentials came from. It prints as words, for people and for `getStatus`.
+public enum CredentialSource: Hashable, Sendable, CustomStringConvertible {
+    /// Handed over by the program that uses this library.
+    case application
+    case environment
+    case profile(name: String, file: String)
+    case tokenFile(String)
+    case serverRole(name: String)
+
+    public var description: String {
+        switch self {
+        case .application: "the application"
+        case .environment: "the environment"
+        case .profile(let name, let file): "profile \(name.excerpt) of \(file.excerpt)"
+        case .tokenFile(let file): "token file \(file.excerpt)"
+        case .serverRole(let name): "server role \(name)"
         }
     }
 }
@@ -92,16 +113,10 @@ package struct CredentialIdentity: Hashable, Sendable {
     /// - Parameter accessKeyID: empty for a token.
     init(_ accessKeyID: [UInt8], _ secret: SecretBytes) {
         // The inner hash gives the second half one length, so no two pairs run together alike.
-        let digest = (accessKeyID + secret.withBytes(Self.sha256)).withUnsafeBufferPointer(Self.sha256)
+        let digest = HashFunction.sha256.digest(of: accessKeyID + secret.withBytes(HashFunction.sha256.digest))
         (high, low) = digest.withUnsafeBytes {
             ($0.loadUnaligned(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
         }
-    }
-
-    private static func sha256(_ bytes: UnsafeBufferPointer<UInt8>) -> [UInt8] {
-        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-        SHA256(bytes.baseAddress, bytes.count, &digest)
-        return digest
     }
 }
 

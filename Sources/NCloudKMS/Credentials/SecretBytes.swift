@@ -1,4 +1,5 @@
 import COpenSSL
+import Platform
 
 /// A secret in memory that is wiped when the last owner lets go. It prints as `<redacted>` in every form of printing.
 public final class SecretBytes: @unchecked Sendable {
@@ -55,4 +56,26 @@ extension SecretBytes: CustomStringConvertible, CustomDebugStringConvertible, Cu
     public var description: String { "<redacted>" }
     public var debugDescription: String { "<redacted>" }
     public var customMirror: Mirror { Mirror(self, children: [:]) }
+}
+
+/// A small file that holds a secret, read into memory that is wiped when freed.
+package struct SecretFile: Sendable {
+    /// 400 profiles fit; more is a mistake in the path, and not worth the memory.
+    package static let maximumBytes = 64 << 10
+
+    package typealias Problem = RegularFile.Problem
+
+    package let contents: SecretBytes
+    package let stamp: FileStamp
+    /// Whether users other than its owner may read it, and its mode can be changed.
+    package let isNeedlesslyReadable: Bool
+
+    package init(reading path: String) throws(Problem) {
+        let file = try RegularFile(opening: path)
+        stamp = file.stamp
+        isNeedlesslyReadable = file.isReadableByOthers && !file.isOnReadOnlyMount
+        contents = try SecretBytes(capacity: Self.maximumBytes + 1) { memory throws(Problem) in
+            try file.read(into: UnsafeMutableRawBufferPointer(memory))
+        }
+    }
 }

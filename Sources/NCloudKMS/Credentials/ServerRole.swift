@@ -78,6 +78,24 @@ package struct ServerRole: Sendable {
         return .ask(ask())
     }
 
+    /// Takes the outcome of the request that is under way.
+    ///
+    /// - Returns: the request to send next; nil when this was the last, and callers that wait may ask again.
+    mutating func ended(_ outcome: Result<HTTPResponse, TransportFailure>, now: Instant) -> MetadataRequest? {
+        switch outcome {
+        case .success(let response):
+            // By the clock that counts the keys' time: this machine's may be wrong.
+            let wallClock = response.freshServerDate ?? response.received.wallClockMilliseconds
+            return answered(
+                status: response.status, body: response.body, now: now, wallClockMilliseconds: wallClock)
+        case .failure(let failure):
+            // The sentence becomes a part of another one.
+            let reason = failure.message.hasSuffix(".") ? String(failure.message.dropLast()) : failure.message
+            failed(reason, now: now)
+            return nil
+        }
+    }
+
     /// Takes the answer to the request that is under way.
     ///
     /// - Parameters:
@@ -142,4 +160,34 @@ package struct ServerRole: Sendable {
         question = nil
         failure = nil
     }
+}
+
+/// A question to the metadata service of a server: a `GET`, sent directly and never through a proxy.
+package struct MetadataRequest: Equatable, Sendable {
+    package static let method = "GET"
+    package static let connectTimeout = Duration.seconds(1)
+    package static let timeout = Duration.seconds(3)
+
+    package let endpoint: Endpoint
+    package let target: String
+}
+
+extension HTTPRequest {
+    /// A question to the metadata service.
+    init(_ request: MetadataRequest) {
+        self.init(
+            method: .get, baseURL: request.endpoint.description, target: request.target,
+            attemptTimeout: MetadataRequest.timeout, connectTimeout: MetadataRequest.connectTimeout,
+            isDirect: true, allowsPlainHTTP: true)
+    }
+}
+
+extension HTTPResponse {
+    /// When it was written, by the clock of the server that wrote it; milliseconds since 1970-01-01T00:00:00Z.
+    var serverDate: Int64? {
+        headers.date.flatMap { HTTPDate.milliseconds(of: $0, now: received.wallClockMilliseconds) }
+    }
+
+    /// Nil for an answer that a cache has kept: its date is that of another day.
+    fileprivate var freshServerDate: Int64? { headers.age == nil ? serverDate : nil }
 }

@@ -1,4 +1,4 @@
-import PublicKeys
+import Platform
 import Testing
 
 /// The bytes of a Base64url text as RFCs print them.

@@ -1,3 +1,4 @@
+import Platform
 import PublicKeys
 
 /// Keys that RFCs print.

@@ -1,0 +1,86 @@
+import Platform
+
+/// A date as HTTP headers carry it (RFC 9110, section 5.6.7): IMF-fixdate, or one of the two obsolete forms.
+package enum HTTPDate {
+    /// Milliseconds since 1970-01-01T00:00:00Z; nil for any other text.
+    ///
+    /// The day of the week must be one, but need not be the right one: the date is what counts.
+    ///
+    /// - Parameter now: milliseconds since 1970-01-01T00:00:00Z. The form with a year of two digits means the past
+    ///   when it would be more than 50 years ahead of it.
+    package static func milliseconds(of text: some StringProtocol, now: Int64) -> Int64? {
+        fixdate(text) ?? rfc850Date(text, now: now) ?? asctimeDate(text)
+    }
+
+    private static let longDays = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+
+    /// `Sun, 06 Nov 1994 08:49:37 GMT`
+    private static func fixdate(_ text: some StringProtocol) -> Int64? {
+        var scanner = DateScanner(text)
+        guard scanner.oneOf(CivilTime.dayNames) != nil, scanner.literal(", "), let day = scanner.digits(2),
+            scanner.literal(" "),
+            let month = scanner.oneOf(CivilTime.monthNames), scanner.literal(" "), let year = scanner.digits(4),
+            scanner.literal(" "), let time = scanner.timeOfDay(), scanner.literal(" GMT"), scanner.isAtEnd
+        else { return nil }
+        return milliseconds(year, month, day, time)
+    }
+
+    /// `Sunday, 06-Nov-94 08:49:37 GMT`
+    private static func rfc850Date(_ text: some StringProtocol, now: Int64) -> Int64? {
+        var scanner = DateScanner(text)
+        guard scanner.oneOf(longDays) != nil, scanner.literal(", "), let day = scanner.digits(2), scanner.literal("-"),
+            let month = scanner.oneOf(CivilTime.monthNames), scanner.literal("-"), let year = scanner.digits(2),
+            scanner.literal(" "), let time = scanner.timeOfDay(), scanner.literal(" GMT"), scanner.isAtEnd
+        else { return nil }
+        // The latest century in which the date is not more than 50 years ahead.
+        let fiftyYears: Int64 = 50 * 31_556_952_000
+        for century in stride(from: 9_900, through: 0, by: -100) {
+            if let date = milliseconds(century + year, month, day, time), date <= now + fiftyYears { return date }
+        }
+        return nil
+    }
+
+    /// `Sun Nov  6 08:49:37 1994`
+    private static func asctimeDate(_ text: some StringProtocol) -> Int64? {
+        var scanner = DateScanner(text)
+        guard scanner.oneOf(CivilTime.dayNames) != nil, scanner.literal(" "),
+            let month = scanner.oneOf(CivilTime.monthNames),
+            scanner.literal(" "), let day = scanner.literal(" ") ? scanner.digits(1) : scanner.digits(2),
+            scanner.literal(" "), let time = scanner.timeOfDay(), scanner.literal(" "), let year = scanner.digits(4),
+            scanner.isAtEnd
+        else { return nil }
+        return milliseconds(year, month, day, time)
+    }
+
+    private static func milliseconds(
+        _ year: Int, _ monthIndex: Int, _ day: Int, _ time: (hour: Int, minute: Int, second: Int)
+    ) -> Int64? {
+        CivilTime(
+            year: year, month: monthIndex + 1, day: day, hour: time.hour, minute: time.minute, second: time.second)?
+            .milliseconds
+    }
+}
+
+/// How long a server asks to wait (RFC 9110, section 10.2.3). Read here because libcurl's own reading makes a past
+/// date negative, rubbish zero, and knows no upper bound.
+package enum RetryAfter {
+    /// More than this is a mistake of the server's, or of its clock.
+    package static let maximum = Duration.seconds(24 * 60 * 60)
+
+    /// The wait that a header asks for: whole seconds, or until an HTTP date. Nil when it is unreadable, negative or
+    /// more than a day, all of which are ignored.
+    ///
+    /// - Parameter now: milliseconds since 1970-01-01T00:00:00Z, by the server's clock where its `Date` is known.
+    package static func delay(of header: String, now: Int64) -> Duration? {
+        let text = header.utf8.trimmingWhitespace()
+        let delay: Duration
+        if !text.isEmpty, text.allSatisfy(\.isASCIIDigit) {
+            guard let seconds = Int64(Substring(text)) else { return nil }
+            delay = .seconds(seconds)
+        } else {
+            guard let date = HTTPDate.milliseconds(of: Substring(text), now: now) else { return nil }
+            delay = .milliseconds(date - now)
+        }
+        return (Duration.zero...maximum).contains(delay) ? delay : nil
+    }
+}

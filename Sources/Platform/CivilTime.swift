@@ -1,0 +1,169 @@
+/// A date and a time of day in UTC, by the Gregorian calendar, from the year 0 to the year 9999.
+package struct CivilTime: Equatable, Sendable {
+    package let year: Int
+    /// 1 to 12.
+    package let month: Int
+    package let day: Int
+    package let hour: Int
+    package let minute: Int
+    /// 60 is a leap second, which counts as the one after it.
+    package let second: Int
+    package let millisecond: Int
+
+    /// Nil unless the date exists and the time is one of the 24 hours.
+    package init?(year: Int, month: Int, day: Int, hour: Int, minute: Int, second: Int, millisecond: Int = 0) {
+        guard (0...9_999).contains(year), (1...12).contains(month), day >= 1,
+            day <= Self.days(inMonth: month, of: year), (0...23).contains(hour), (0...59).contains(minute),
+            (0...60).contains(second), (0...999).contains(millisecond)
+        else { return nil }
+        self.year = year
+        self.month = month
+        self.day = day
+        self.hour = hour
+        self.minute = minute
+        self.second = second
+        self.millisecond = millisecond
+    }
+
+    /// - Parameter milliseconds: since 1970-01-01T00:00:00Z; outside the years 0 to 9999 the nearest time inside.
+    package init(milliseconds: Int64) {
+        let milliseconds = min(max(milliseconds, Self.range.lowerBound), Self.range.upperBound)
+        let (day, time) = Self.floor(Int(milliseconds), by: 86_400_000)
+        // The way back of `daysSince1970`.
+        let (era, dayOfEra) = Self.floor(day + 719_468, by: 146_097)
+        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100)
+        let monthFromMarch = (5 * dayOfYear + 2) / 153
+        self.day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
+        month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
+        year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+        hour = time / 3_600_000
+        minute = time / 60_000 % 60
+        second = time / 1_000 % 60
+        millisecond = time % 1_000
+    }
+
+    /// - Parameter seconds: since 1970-01-01T00:00:00Z; outside the years 0 to 9999 the nearest time inside.
+    package init(seconds: Int64) {
+        self.init(milliseconds: min(max(seconds, Self.range.lowerBound / 1_000), Self.range.upperBound / 1_000) * 1_000)
+    }
+
+    /// Since 1970-01-01T00:00:00Z.
+    package var milliseconds: Int64 {
+        Int64((((daysSince1970 * 24 + hour) * 60 + minute) * 60 + second) * 1_000 + millisecond)
+    }
+
+    /// 0 for a Sunday, 6 for a Saturday.
+    package var weekday: Int {
+        // 1970-01-01 was a Thursday.
+        Self.floor(daysSince1970 + 4, by: 7).remainder
+    }
+
+    /// `2026-11-26T09:30:00.123Z` (RFC 3339).
+    package var rfc3339: String {
+        var text: [UInt8] = []
+        text.reserveCapacity(24)
+        append(year, 4, to: &text, then: "-")
+        append(month, 2, to: &text, then: "-")
+        append(day, 2, to: &text, then: "T")
+        appendTimeOfDay(to: &text)
+        append(millisecond, 3, to: &text, before: ".", then: "Z")
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// `Thu, 26 Nov 2026 09:30:00 GMT`: the `IMF-fixdate` of HTTP (RFC 9110, section 5.6.7).
+    package var httpDate: String {
+        var text = Array("\(Self.dayNames[weekday]), ".utf8)
+        append(day, 2, to: &text, then: " ")
+        text.append(contentsOf: Self.monthNames[month - 1].utf8)
+        append(year, 4, to: &text, before: " ", then: " ")
+        appendTimeOfDay(to: &text)
+        text.append(" GMT")
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// As HTTP and many other protocols write them, from Sunday on.
+    package static let dayNames = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+    package static let monthNames = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ]
+
+    private func appendTimeOfDay(to text: inout [UInt8]) {
+        append(hour, 2, to: &text, then: ":")
+        append(minute, 2, to: &text, then: ":")
+        append(second, 2, to: &text)
+    }
+
+    private func append(
+        _ number: Int, _ digits: Int, to text: inout [UInt8], before: StaticString = "", then after: StaticString = ""
+    ) {
+        text.append(before)
+        text.append(decimal: number, minimumDigits: digits)
+        text.append(after)
+    }
+
+    /// 0000-01-01T00:00:00.000Z to 9999-12-31T23:59:59.999Z.
+    private static let range: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
+
+    /// Days are counted from a first of March, so that the leap day is the last of its year; 400 years are 146,097
+    /// days, and 719,468 of them lie between 0000-03-01 and 1970-01-01.
+    private var daysSince1970: Int {
+        let (era, yearOfEra) = Self.floor(month > 2 ? year : year - 1, by: 400)
+        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
+        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+        return era * 146_097 + dayOfEra - 719_468
+    }
+
+    private static func days(inMonth month: Int, of year: Int) -> Int {
+        switch month {
+        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+        case 4, 6, 9, 11: 30
+        default: 31
+        }
+    }
+
+    /// A quotient rounded down, and what remains: from 0 to below the divisor.
+    private static func floor(_ number: Int, by divisor: Int) -> (quotient: Int, remainder: Int) {
+        let (quotient, remainder) = number.quotientAndRemainder(dividingBy: divisor)
+        return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
+    }
+}
+
+/// Takes a date's parts off the front of a text, one after the other.
+package struct DateScanner {
+    private var rest: Substring.UTF8View
+
+    package init(_ text: some StringProtocol) {
+        rest = Substring(text).utf8
+    }
+
+    package var isAtEnd: Bool { rest.isEmpty }
+
+    /// Exactly `count` decimal digits.
+    package mutating func digits(_ count: Int) -> Int? {
+        let digits = rest.prefix(count)
+        guard digits.count == count, digits.allSatisfy(\.isASCIIDigit) else { return nil }
+        rest = rest.dropFirst(count)
+        return digits.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
+    }
+
+    /// This text, as it is written.
+    package mutating func literal(_ text: String) -> Bool {
+        guard rest.starts(with: text.utf8) else { return false }
+        rest = rest.dropFirst(text.utf8.count)
+        return true
+    }
+
+    /// The place of the first of `words` that comes next.
+    package mutating func oneOf(_ words: [String]) -> Int? {
+        words.firstIndex { literal($0) }
+    }
+
+    /// `hh:mm:ss`.
+    package mutating func timeOfDay() -> (hour: Int, minute: Int, second: Int)? {
+        guard let hour = digits(2), literal(":"), let minute = digits(2), literal(":"), let second = digits(2) else {
+            return nil
+        }
+        return (hour, minute, second)
+    }
+}
