@@ -24,6 +24,8 @@ import Testing
         ("", "", true), ("a", "", true), ("", "a", false), ("abc", "abc", true), ("abc", "c", true),
         ("abc", "ac", false),
         ("aab", "ab", true), ("aaaaaaaaaaaab", "aaab", true), ("aaaaaaaaaaaa", "aaab", false), ("ab", "abc", false),
+        ("aabaabaa", "aabaa", true), ("aabaabaa", "abaaba", true), ("aabaabaa", "aabaabaab", false),
+        ("aabaabaa", "bb", false),
         ("-----BEGIN", "BEGIN", true), ("-----BEGI", "BEGIN", false),
     ])
     func `bytes are found in bytes`(text: String, wanted: String, isHeld: Bool) {

@@ -1,4 +1,4 @@
-import JSON
+import Platform
 
 /// What the service said to Get Public Key. The tables here are the only place that turns its answers into errors.
 package enum ServiceAnswer: Equatable, Sendable {
@@ -11,19 +11,15 @@ package enum ServiceAnswer: Equatable, Sendable {
     ///   - body: anything; both error shapes, text, HTML and nothing at all have been seen.
     ///   - sent: what the request was authenticated with, which no text of a failure may repeat.
     package init(status: Int, body: [UInt8], to sent: SentCredentials) {
-        let document = ServiceDocument(body, to: sent)
-        if let verdict = Self.verdict(ofKnownCodeIn: document, status: status) {
-            self = .failure(document.failure(verdict, status: status))
-        } else if status != 200 {
-            self = .failure(document.failure(Self.verdict(ofStatus: status), status: status))
-        } else if let code = document.code, code != ServiceDocument.success || document.isGatewayError {
-            let verdict = (KMSError.Code.invalidServiceResponse, Repetition.never)
-            self = .failure(document.failure(verdict, status: status, detail: "its code is unknown"))
-        } else if document.code != nil, let pem = document.publicKey {
-            self = .publicKey(pem: pem)
-        } else {
-            let verdict = (KMSError.Code.invalidServiceResponse, Repetition.once)
-            self = .failure(document.failure(verdict, status: status, detail: document.flaw))
+        self = body.withUnsafeBufferPointer { bytes in
+            let document = ServiceDocument(bytes)
+            if status == 200, let pem = document.publicKey { return .publicKey(pem: pem) }
+            let code = document.code
+            let (verdict, detail) = Self.verdict(of: document, code: code, status: status)
+            return .failure(
+                ServiceFailure(
+                    verdict, status: status, code: code, message: document.message, in: bytes, to: sent, detail: detail)
+            )
         }
     }
 
@@ -31,15 +27,27 @@ package enum ServiceAnswer: Equatable, Sendable {
 
     // MARK: The table
 
+    private static func verdict(
+        of document: borrowing ServiceDocument, code: String?, status: Int
+    ) -> (Verdict, detail: String?) {
+        if let code, let verdict = verdict(ofKnown: code, isGatewayError: document.isGatewayError, status: status) {
+            return (verdict, nil)
+        }
+        guard status == 200 else { return (verdict(ofStatus: status), nil) }
+        let isKnown = code == nil || (code == ServiceDocument.success && !document.isGatewayError)
+        return isKnown
+            ? ((.invalidServiceResponse, .once), document.flaw)
+            : ((.invalidServiceResponse, .never), "its code is unknown")
+    }
+
     /// A known code decides at any status, because a proxy may change the status and never the body.
-    private static func verdict(ofKnownCodeIn document: ServiceDocument, status: Int) -> Verdict? {
-        guard let code = document.code else { return nil }
+    private static func verdict(ofKnown code: String, isGatewayError: Bool, status: Int) -> Verdict? {
         if let verdict = namedCodes[code] { return verdict }
         guard let row = gatewayCodes[code] else { return nil }
         // The gateway's numbers mean something in its own shape, unless they only repeat the status. Elsewhere they
         // count beside the status that they belong to, as a `"code": "400"` may as well be the status itself.
         let repeatsStatus = status >= 400 && code == String(status)
-        let counts = document.isGatewayError ? !repeatsStatus : row.status == status
+        let counts = isGatewayError ? !repeatsStatus : row.status == status
         return counts ? row.verdict : nil
     }
 
@@ -102,11 +110,45 @@ package struct ServiceFailure: Equatable, Sendable {
     /// What a 1010 did not find in the answer, as the end of a sentence.
     package let detail: String?
 
+    fileprivate init(
+        _ verdict: ServiceAnswer.Verdict, status: Int, code: String?, message: String?,
+        in body: UnsafeBufferPointer<UInt8>, to sent: SentCredentials, detail: String?
+    ) {
+        let texts = [code, message].compactMap(\.self)
+        // The texts as well: in the body they may be written with escapes.
+        let isPrivate = ServiceText.holdsPrivateKey(body) || texts.contains { ServiceText.holdsPrivateKey($0.utf8) }
+        func shown(_ text: String?) -> String? {
+            text.flatMap { isPrivate || sent.areRepeated(in: $0) ? nil : ServiceText.capped($0) }
+        }
+        self.code = verdict.code
+        repetition = verdict.repetition
+        httpStatus = status
+        kmsCode = shown(code)
+        kmsMessage = shown(message)
+        isTextWithheld = isPrivate || [kmsCode, kmsMessage].compactMap(\.self).count < texts.count
+        self.detail = detail
+    }
+
     package var error: KMSError {
         var error = KMSError.service(code, status: httpStatus, saysWhy: kmsMessage != nil, detail: detail)
         if isTextWithheld { error.message += " Its text is withheld: it holds a private key or credentials." }
         error.kmsCode = kmsCode
         error.kmsMessage = kmsMessage
         return error
+    }
+}
+
+/// Text that the service chose: cut so that an answer of ours stays small, and not repeated at all when it holds a secret.
+enum ServiceText {
+    /// Twice the longest message that the references show, with room for a key tag in it.
+    static let maximumBytes = 1_024
+
+    /// The first characters of `text` that fit into `maximumBytes` of UTF-8; no character is cut.
+    static func capped(_ text: String) -> String {
+        text.prefix(utf8Bytes: maximumBytes)
+    }
+
+    static func holdsPrivateKey(_ text: some Collection<UInt8>) -> Bool {
+        text.holds("PRIVATE KEY".utf8)
     }
 }

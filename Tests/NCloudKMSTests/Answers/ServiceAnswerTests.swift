@@ -267,16 +267,6 @@ import Testing
         #expect(!sent(try Credentials(token: SecretBytes("seven77".utf8))).areRepeated(in: "seven77"))
     }
 
-    static let heldRows: [(String, Bool)] = [
-        ("", true), ("a", true), ("aab", true), ("aabaa", true), ("abaaba", true), ("ba", true), ("aabaabaa", true),
-        ("aabaabaab", false), ("bb", false), ("c", false),
-    ]
-
-    @Test(arguments: heldRows)
-    func `bytes are found wherever they are`(wanted: String, isHeld: Bool) {
-        #expect(Array("aabaabaa".utf8).holds(wanted.utf8) == isHeld)
-    }
-
     @Test func `a key tag as long as a signature is still shown`() throws {
         let text = "no key " + String(repeating: "a1", count: 32)
         let failure = try failure(404, #"{"code":"x","msg":"\#(text)"}"#)
