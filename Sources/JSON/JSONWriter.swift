@@ -11,74 +11,94 @@ import Platform
 /// // {"keySize":2048,"names":["a"]}
 /// ```
 public struct JSONWriter {
-    public private(set) var bytes: [UInt8]
-    private var needsComma = false
+    public var bytes: [UInt8] { written }
+
+    // Generic functions are inlinable: the module that writes has them for the types that it writes.
+    @usableFromInline var written: [UInt8]
+    @usableFromInline var needsComma = false
 
     /// - Parameter bytes: what to append to.
     public init(appendingTo bytes: [UInt8] = []) {
-        self.bytes = bytes
+        written = bytes
     }
 
     /// - Parameter capacity: bytes that are probably written, so that memory is taken once.
     package init(capacity: Int) {
-        bytes = []
-        bytes.reserveCapacity(capacity)
+        written = []
+        written.reserveCapacity(capacity)
     }
 
-    public mutating func object(_ body: (inout JSONWriter) -> Void) {
+    @inlinable public mutating func object(_ body: (inout JSONWriter) -> Void) {
         container(UInt8(ascii: "{"), UInt8(ascii: "}"), body)
     }
 
-    public mutating func array(_ body: (inout JSONWriter) -> Void) {
+    @inlinable public mutating func array(_ body: (inout JSONWriter) -> Void) {
         container(UInt8(ascii: "["), UInt8(ascii: "]"), body)
     }
 
     /// A member of the object being written, its value written by `value`.
-    public mutating func member(_ name: String, _ value: (inout JSONWriter) -> Void) {
-        self.value(name)
-        bytes.append(UInt8(ascii: ":"))
+    ///
+    /// - Parameter name: of characters that need no escape.
+    @inlinable public mutating func member(_ name: StaticString, _ value: (inout JSONWriter) -> Void) {
+        separate()
+        written.append(UInt8(ascii: "\""))
+        written.append(name)
+        written.append("\":")
         needsComma = false
         value(&self)
     }
 
-    public mutating func member(_ name: String, _ value: some JSONWritable) {
+    /// - Parameter name: of characters that need no escape.
+    @inlinable public mutating func member(_ name: StaticString, _ value: some JSONWritable) {
         member(name) { value.write(to: &$0) }
     }
 
+    /// A member of the object being written whose name is known only now, its value written by `value`.
+    @inlinable public mutating func member(named name: String, _ value: (inout JSONWriter) -> Void) {
+        self.value(name)
+        written.append(UInt8(ascii: ":"))
+        needsComma = false
+        value(&self)
+    }
+
+    @inlinable public mutating func member(named name: String, _ value: some JSONWritable) {
+        member(named: name) { value.write(to: &$0) }
+    }
+
     /// An element of the array being written, or the whole text.
-    public mutating func value(_ value: some JSONWritable) {
+    @inlinable public mutating func value(_ value: some JSONWritable) {
         value.write(to: &self)
     }
 
-    public mutating func null() {
+    @inlinable public mutating func null() {
         raw("null".utf8)
     }
 
     /// A value that is already JSON.
-    public mutating func raw(_ json: some Collection<UInt8>) {
+    @inlinable public mutating func raw(_ json: some Collection<UInt8>) {
         separate()
-        bytes.append(contentsOf: json)
+        written.append(contentsOf: json)
     }
 
-    mutating func integer(_ integer: Int) {
+    @usableFromInline mutating func integer(_ integer: Int) {
         separate()
-        bytes.append(decimal: integer)
+        written.append(decimal: integer)
     }
 
-    mutating func string(_ string: String) {
+    @usableFromInline mutating func string(_ string: String) {
         separate()
-        bytes.append(UInt8(ascii: "\""))
+        written.append(UInt8(ascii: "\""))
         var string = string
         string.withUTF8 { utf8 in
             var start = 0
             while start < utf8.count {
                 let end = Self.endOfUnescapedRun(in: utf8, from: start)
-                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: utf8[start..<end]))
+                written.append(contentsOf: UnsafeBufferPointer(rebasing: utf8[start..<end]))
                 guard end < utf8.count else { break }
                 start = end + escape(in: utf8, at: end)
             }
         }
-        bytes.append(UInt8(ascii: "\""))
+        written.append(UInt8(ascii: "\""))
     }
 
     private static func endOfUnescapedRun(in utf8: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
@@ -108,7 +128,7 @@ public struct JSONWriter {
     /// Appends the escape of the character at `index`, and tells how many bytes that has.
     private mutating func escape(in utf8: UnsafeBufferPointer<UInt8>, at index: Int) -> Int {
         if let escape = Self.lineBreak(in: utf8, at: index) {
-            bytes.append(escape)
+            written.append(escape)
             return utf8[index] == 0xC2 ? 2 : 3
         }
         escape(utf8[index])
@@ -116,32 +136,32 @@ public struct JSONWriter {
     }
 
     private mutating func escape(_ byte: UInt8) {
-        bytes.append(UInt8(ascii: "\\"))
+        written.append(UInt8(ascii: "\\"))
         switch byte {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(byte)
-        case 0x08: bytes.append(UInt8(ascii: "b"))
-        case 0x09: bytes.append(UInt8(ascii: "t"))
-        case 0x0A: bytes.append(UInt8(ascii: "n"))
-        case 0x0C: bytes.append(UInt8(ascii: "f"))
-        case 0x0D: bytes.append(UInt8(ascii: "r"))
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): written.append(byte)
+        case 0x08: written.append(UInt8(ascii: "b"))
+        case 0x09: written.append(UInt8(ascii: "t"))
+        case 0x0A: written.append(UInt8(ascii: "n"))
+        case 0x0C: written.append(UInt8(ascii: "f"))
+        case 0x0D: written.append(UInt8(ascii: "r"))
         default:
-            bytes.append("u00")
-            bytes.append(byte.hexDigits.high)
-            bytes.append(byte.hexDigits.low)
+            written.append("u00")
+            written.append(byte.hexDigits.high)
+            written.append(byte.hexDigits.low)
         }
     }
 
-    private mutating func container(_ opening: UInt8, _ closing: UInt8, _ body: (inout JSONWriter) -> Void) {
+    @inlinable mutating func container(_ opening: UInt8, _ closing: UInt8, _ body: (inout JSONWriter) -> Void) {
         separate()
-        bytes.append(opening)
+        written.append(opening)
         needsComma = false
         body(&self)
-        bytes.append(closing)
+        written.append(closing)
         needsComma = true
     }
 
-    private mutating func separate() {
-        if needsComma { bytes.append(UInt8(ascii: ",")) }
+    @inlinable mutating func separate() {
+        if needsComma { written.append(UInt8(ascii: ",")) }
         needsComma = true
     }
 }
@@ -152,11 +172,11 @@ public protocol JSONWritable {
 }
 
 extension String: JSONWritable {
-    public func write(to json: inout JSONWriter) { json.string(self) }
+    @inlinable public func write(to json: inout JSONWriter) { json.string(self) }
 }
 
 extension Int: JSONWritable {
-    public func write(to json: inout JSONWriter) { json.integer(self) }
+    @inlinable public func write(to json: inout JSONWriter) { json.integer(self) }
 }
 
 extension Bool: JSONWritable {
@@ -177,7 +197,7 @@ extension JSONValue: JSONWritable {
 }
 
 extension Optional: JSONWritable where Wrapped: JSONWritable {
-    public func write(to json: inout JSONWriter) {
+    @inlinable public func write(to json: inout JSONWriter) {
         if let self { self.write(to: &json) } else { json.null() }
     }
 }

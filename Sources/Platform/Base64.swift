@@ -1,13 +1,18 @@
 /// Base64 (RFC 4648).
 package enum Base64 {
     /// The standard alphabet, padded, on one line (RFC 4648, section 4).
-    package static func encode(_ bytes: some Collection<UInt8>) -> String {
+    @inlinable package static func encode(_ bytes: some Collection<UInt8>) -> String {
+        bytes.withContiguousStorageIfAvailable { encode($0) } ?? Array(bytes).withUnsafeBufferPointer { encode($0) }
+    }
+
+    @usableFromInline package static func encode(_ bytes: UnsafeBufferPointer<UInt8>) -> String {
         text(of: bytes, standard, isPadded: true)
     }
 
     /// The alphabet that is safe in a URL, without padding (RFC 7515, section 2: "Base64url Encoding").
     package static func encodeForURL(_ bytes: some Collection<UInt8>) -> String {
-        text(of: bytes, urlSafe, isPadded: false)
+        bytes.withContiguousStorageIfAvailable { text(of: $0, urlSafe, isPadded: false) }
+            ?? Array(bytes).withUnsafeBufferPointer { text(of: $0, urlSafe, isPadded: false) }
     }
 
     /// The bytes that a text of the standard alphabet stands for: padded, and with the unused bits of its last character
@@ -54,13 +59,8 @@ package enum Base64 {
 
     // MARK: Writing
 
-    private static func text(of bytes: some Collection<UInt8>, _ alphabet: StaticString, isPadded: Bool) -> String {
-        bytes.withContiguousStorageIfAvailable { write($0, alphabet, isPadded) }
-            ?? Array(bytes).withUnsafeBufferPointer { write($0, alphabet, isPadded) }
-    }
-
-    private static func write(
-        _ bytes: UnsafeBufferPointer<UInt8>, _ alphabet: StaticString, _ isPadded: Bool
+    private static func text(
+        of bytes: UnsafeBufferPointer<UInt8>, _ alphabet: StaticString, isPadded: Bool
     ) -> String {
         let count = isPadded ? (bytes.count + 2) / 3 * 4 : (bytes.count * 4 + 2) / 3
         return String(unsafeUninitializedCapacity: count) { text in

@@ -35,7 +35,7 @@ struct JWK {
         let members = (numbers + [(name: "kty", value: keyType.rawValue)]).sorted { $0.name < $1.name }
         var json = JSONWriter()
         json.object { object in
-            for member in members { object.member(member.name, member.value) }
+            for member in members { object.member(named: member.name, member.value) }
         }
         return Base64.encodeForURL(HashFunction.sha256.digest(of: json.bytes))
     }
@@ -51,7 +51,7 @@ struct JWK {
                 object.member("use", "sig")
                 if let curve { object.member("alg", curve.joseAlgorithm) }
             }
-            for number in numbers { object.member(number.name, number.value) }
+            for number in numbers { object.member(named: number.name, number.value) }
         }
     }
 }

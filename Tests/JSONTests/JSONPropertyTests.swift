@@ -64,7 +64,8 @@ private indirect enum Tree: Equatable {
     func write(to json: inout JSONWriter) {
         switch self {
         case .object(let members):
-            json.object { object in for (name, value) in members { object.member(name) { value.write(to: &$0) } } }
+            json.object { object in for (name, value) in members { object.member(named: name) { value.write(to: &$0) } }
+            }
         case .array(let elements): json.array { array in for element in elements { element.write(to: &array) } }
         case .string(let string): json.value(string)
         case .integer(let integer): json.value(integer)

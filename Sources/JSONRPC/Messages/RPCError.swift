@@ -147,8 +147,8 @@ extension RPCError: JSONWritable {
                     data.member("retryable", isRetryable)
                     for member in details {
                         switch member.value {
-                        case .string(let string): data.member(member.name, string)
-                        case .integer(let integer): data.member(member.name, integer)
+                        case .string(let string): data.member(named: member.name, string)
+                        case .integer(let integer): data.member(named: member.name, integer)
                         }
                     }
                 }

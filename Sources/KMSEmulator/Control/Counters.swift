@@ -27,7 +27,7 @@ extension EmulatorState: JSONWritable {
             object.member("total", total)
             object.member("perKey") { json in
                 json.object { keys in
-                    for (keyTag, count) in perKey.sorted(by: { $0.key < $1.key }) { keys.member(keyTag, count) }
+                    for (keyTag, count) in perKey.sorted(by: { $0.key < $1.key }) { keys.member(named: keyTag, count) }
                 }
             }
             object.member("perConnection") { json in

@@ -107,7 +107,8 @@ extension Recorder.Record: JSONWritable {
             object.member("method", method)
             object.member("path", target)
             object.member("headers") { json in
-                json.object { headers in for (name, value) in self.headers.fields { headers.member(name, value) } }
+                json.object { headers in for (name, value) in self.headers.fields { headers.member(named: name, value) }
+                }
             }
             // Bytes that are not UTF-8 become U+FFFD.
             object.member("body", body.map { String(decoding: $0, as: UTF8.self) })

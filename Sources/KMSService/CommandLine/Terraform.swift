@@ -53,7 +53,7 @@ package enum Terraform {
         var json = JSONWriter()
         json.object { object in
             for member in members {
-                if let value = member.value { object.member(member.name, value) }
+                if let value = member.value { object.member(named: member.name, value) }
             }
         }
         return json.bytes + [UInt8(ascii: "\n")]

@@ -24,7 +24,7 @@ public enum LogFormat: String, CaseIterable, Sendable {
                 line.member("time", time)
                 line.member("level", level.rawValue)
                 line.member("message", message)
-                for field in metadata { line.member(field.name) { Self.write(field.value, to: &$0) } }
+                for field in metadata { line.member(named: field.name) { Self.write(field.value, to: &$0) } }
             }
             return json.bytes
         }
@@ -53,7 +53,7 @@ public enum LogFormat: String, CaseIterable, Sendable {
         case .dictionary(let members):
             json.object { object in
                 for member in members.sorted(by: { $0.key < $1.key }) {
-                    object.member(member.key) { write(member.value, to: &$0) }
+                    object.member(named: member.key) { write(member.value, to: &$0) }
                 }
             }
         }

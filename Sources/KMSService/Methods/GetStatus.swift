@@ -66,7 +66,7 @@ extension ConnectionCounters: JSONWritable {
                     failed.member("byCode") { byCode in
                         byCode.object { byCode in
                             for (code, count) in failures.sorted(by: { $0.key < $1.key }) {
-                                byCode.member(String(code), count)
+                                byCode.member(named: String(code), count)
                             }
                         }
                     }

@@ -27,7 +27,7 @@ struct RenderedResult: Sendable {
             result.member("keySize", key.keySize)
             if let curve = key.curve { result.member("curve", curve.rawValue) }
             result.member("spkiSha256", key.spkiSHA256)
-            for encoding in encodings { result.member(encoding.name) { $0.raw(encoding.json) } }
+            for encoding in encodings { result.member(named: encoding.name) { $0.raw(encoding.json) } }
             result.member("source", answer.source.rawValue)
             result.member("ageMs") { number in
                 let start = number.bytes.count

@@ -1,9 +1,10 @@
+import JSON
 import Platform
 
 /// What the service said to Get Public Key. The tables here are the only place that turns its answers into errors.
-package enum ServiceAnswer: Equatable, Sendable {
-    /// The PEM as it was sent; whether it is a key that may be trusted is for `PublicKeys` to say.
-    case publicKey(pem: [UInt8])
+package enum ServiceAnswer: Sendable {
+    /// A string, the PEM as it was sent; whether it is a key that may be trusted is for `PublicKeys` to say.
+    case publicKey(pem: JSONValue)
     case failure(ServiceFailure)
 
     /// - Parameters:

@@ -45,10 +45,10 @@ struct ServiceDocument: ~Copyable {
 
     var isGatewayError: Bool { error != nil }
 
-    /// The characters of the public key, if the answer is a success.
-    var publicKey: [UInt8]? {
+    /// The public key, a string, if the answer is a success.
+    var publicKey: JSONValue? {
         guard !isGatewayError, let code = top.code, code.isString("SUCCESS", in: text) else { return nil }
-        return keyToken?.decoded(from: text)
+        return keyToken.map { JSONValue(copying: $0, from: text) }
     }
 
     /// As text, even where it is a number.

@@ -3,12 +3,13 @@ import Platform
 /// What a request was authenticated with, to find it again in what the service says: that goes into errors and logs.
 package struct SentCredentials: Sendable {
     private let credentials: Credentials?
+    /// Without its padding, which may be left out, or look different.
     private let signature: String?
 
     /// - Parameter signature: as it was sent; nil for a token.
     package init(_ credentials: Credentials?, signature: String?) {
         self.credentials = credentials
-        self.signature = signature
+        self.signature = signature.map { $0.last == "=" ? String($0.dropLast()) : $0 }
     }
 
     /// Whether a text has it in it, as it is or in the escapes of JSON or of URLs; or names one of its headers; or has a
@@ -31,22 +32,27 @@ package struct SentCredentials: Sendable {
     ]
 
     private static func namesHeader(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-        // What all of the names begin with is searched first: most texts have none of it.
-        let lowercase = text.lazy.map(\.asciiLowercased)
-        return text.indices.contains { start in
-            lowercase[start...].starts(with: "x-ncp-".utf8)
-                && headers.contains { lowercase[start...].starts(with: $0.utf8) }
+        // All of the names begin with an "x".
+        for start in text.indices where text[start].asciiLowercased == UInt8(ascii: "x") {
+            let rest = text[start...].lazy.map(\.asciiLowercased)
+            if headers.contains(where: { rest.starts(with: $0.utf8) }) { return true }
         }
+        return false
     }
 
     private func repeats(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-        // Fewer characters may be a part of any word.
-        func holds(_ secret: some Collection<UInt8>) -> Bool { secret.count >= 8 && text.holds(secret) }
-        // The padding may be left out, or look different.
-        if let signature, holds(signature.utf8.prefix { $0 != UInt8(ascii: "=") }) { return true }
+        func holds(_ secret: UnsafeBufferPointer<UInt8>) -> Bool {
+            // Fewer characters may be a part of any word.
+            secret.count >= 8 && text.firstOffset(of: secret) != nil
+        }
+        func holds(_ secret: String) -> Bool {
+            var secret = secret
+            return secret.withUTF8(holds)
+        }
+        if let signature, holds(signature) { return true }
         return switch credentials?.kind {
-        case .keyPair(let id, let secret): holds(id.utf8) || secret.withBytes { holds($0) }
-        case .token(let token): token.withBytes { holds($0) }
+        case .keyPair(let id, let secret): holds(id) || secret.withBytes(holds)
+        case .token(let token): token.withBytes(holds)
         case nil: false
         }
     }
@@ -73,6 +79,7 @@ package struct SentCredentials: Sendable {
 
     /// SHA-256's 32 bytes are 43 characters of Base64 and one of padding.
     private static func holdsSignature(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard text.count > 43 else { return false }
         var run = 0
         for byte in text {
             if byte == UInt8(ascii: "="), run == 43 { return true }
