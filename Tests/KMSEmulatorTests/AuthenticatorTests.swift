@@ -15,7 +15,7 @@ import Testing
             secret: Seed.AccessKey.demo.secret)
         return RequestHead(
             method: "POST", target: target, timestamp: timestamp, accessKey: Seed.AccessKey.demo.id,
-            signature: String(decoding: signature, as: UTF8.self))
+            signature: signature)
     }
 
     private func caller(_ head: RequestHead, at time: Int64 = now) throws(Authenticator.Failure) -> Authenticator.Caller

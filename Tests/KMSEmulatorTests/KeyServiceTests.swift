@@ -45,7 +45,7 @@ import Testing
             method: method, target: target, timestamp: "\(Self.now)", accessKey: accessKey.id, secret: accessKey.secret)
         let head = RequestHead(
             method: method, target: target, timestamp: "\(Self.now)", accessKey: accessKey.id,
-            signature: isSigned ? String(decoding: signature, as: UTF8.self) : nil)
+            signature: isSigned ? signature : nil)
         return service.reply(
             to: head, route: Route(target: target), body: body, wallClockMilliseconds: Self.now
         ) { _ in isAdmitted }

@@ -21,7 +21,7 @@ struct SignedRequest {
             method: method, target: target, timestamp: timestamp, accessKey: accessKey.id, secret: accessKey.secret)
         return [
             "x-ncp-apigw-timestamp: \(timestamp)", "x-ncp-iam-access-key: \(accessKey.id)",
-            "x-ncp-apigw-signature-v2: \(String(decoding: signature, as: UTF8.self))",
+            "x-ncp-apigw-signature-v2: \(signature)",
         ] + extraHeaders
     }
 

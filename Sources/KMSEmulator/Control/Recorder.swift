@@ -103,11 +103,12 @@ extension Recorder.Record: JSONWritable {
     func write(to json: inout JSONWriter) {
         json.object { object in
             object.member("number", number)
-            object.member("time", ISODate.text(millisecondsSince1970: wallClockMilliseconds))
+            object.member("time", CivilTime(milliseconds: wallClockMilliseconds).rfc3339)
             object.member("method", method)
             object.member("path", target)
             object.member("headers") { json in
-                json.object { headers in for (name, value) in self.headers.fields { headers.member(named: name, value) }
+                json.object { object in
+                    for (name, value) in headers.fields { object.member(named: name, value) }
                 }
             }
             // Bytes that are not UTF-8 become U+FFFD.

@@ -1,3 +1,5 @@
+import Platform
+
 // What `--random-seed` repeats: the dice, and the ids of answers.
 
 /// Decides about faults with a rate and about jitter: random numbers in [0, 1).
@@ -45,9 +47,9 @@ struct RequestIDs: Sendable {
     /// 16 digits.
     private static func hexadecimal(_ number: UInt64) -> String {
         String(unsafeUninitializedCapacity: 16) { buffer in
-            for index in 0..<16 {
-                let digit = UInt8(truncatingIfNeeded: number >> UInt64(60 - 4 * index)) & 15
-                buffer[index] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+            for index in 0..<8 {
+                (buffer[2 * index], buffer[2 * index + 1]) =
+                    UInt8(truncatingIfNeeded: number >> UInt64(56 - 8 * index)).hexDigits
             }
             return 16
         }

@@ -137,6 +137,22 @@ private enum Callbacks {
     }
 }
 
+/// The values of `Date` for the current second and for the last few others that a skewed clock asked for.
+struct HTTPDateCache: Sendable {
+    private var texts: [Int64: String] = [:]
+
+    mutating func text(wallClockMilliseconds: Int64) -> String {
+        // Rounded down, before 1970 as well.
+        let seconds =
+            wallClockMilliseconds >= 0 ? wallClockMilliseconds / 1_000 : (wallClockMilliseconds - 999) / 1_000
+        if let text = texts[seconds] { return text }
+        if texts.count >= 8 { texts = [:] }
+        let text = CivilTime(seconds: seconds).httpDate
+        texts[seconds] = text
+        return text
+    }
+}
+
 /// A certificate and its private key as C strings, which live as long as this object.
 private final class TLSIdentity: Sendable {
     // Sendable: written in `init` and freed in `deinit` only.

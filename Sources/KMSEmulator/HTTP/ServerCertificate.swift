@@ -120,8 +120,7 @@ package enum SubjectName: Sendable, Hashable {
     private static func isLabel(_ label: Substring) -> Bool {
         (1...63).contains(label.utf8.count) && !label.hasPrefix("-") && !label.hasSuffix("-")
             && label.utf8.allSatisfy { byte in
-                byte.isASCIIDigit || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte.asciiLowercased)
-                    || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+                byte.isASCIILetterOrDigit || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
             }
     }
 

@@ -118,10 +118,8 @@ final class Suspensions: Sendable {
         MHD_resume_connection(entry.connection)
     }
 
-    /// Milliseconds for `poll`, rounded up; -1 for no limit.
+    /// Milliseconds for `poll`; -1 for no limit.
     private func pollTimeout(until instant: Instant) -> Int32 {
-        guard instant != .distantFuture else { return -1 }
-        let nanoseconds = max(0, (instant - clock.now).nanoseconds)
-        return Int32(clamping: nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1))
+        instant == .distantFuture ? -1 : Int32(clamping: max(0, (instant - clock.now).millisecondsRoundedUp))
     }
 }

@@ -114,8 +114,7 @@ extension Seed.Role {
     private static let idPunctuation = ".-_~+=,@:"
 
     private static func isIDByte(_ byte: UInt8) -> Bool {
-        byte.isASCIIDigit || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte.asciiLowercased)
-            || idPunctuation.utf8.contains(byte)
+        byte.isASCIILetterOrDigit || idPunctuation.utf8.contains(byte)
     }
 }
 
@@ -200,7 +199,7 @@ extension Answer {
         if let node = object["body"] { body = Array(try node.string().utf8) }
         if let node = object["bodyBase64"] {
             guard object["body"] == nil else { throw node.failure("only one of body, bodyBase64 can be given") }
-            guard let bytes = Base64.decoded(try node.string()) else { throw node.failure("must be Base64") }
+            guard let bytes = Base64.decode(try node.string()) else { throw node.failure("must be Base64") }
             body = bytes
         }
     }

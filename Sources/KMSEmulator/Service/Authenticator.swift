@@ -91,7 +91,7 @@ enum RequestSignature {
     /// - Parameter target: the request target as it came over the wire, path and query.
     static func compute(
         method: String, target: String, timestamp: String, accessKey: String, secret: String
-    ) -> [UInt8] {
+    ) -> String {
         var text: [UInt8] = []
         text.reserveCapacity(method.utf8.count + target.utf8.count + timestamp.utf8.count + accessKey.utf8.count + 3)
         text.append(contentsOf: method.utf8)
@@ -106,12 +106,12 @@ enum RequestSignature {
         var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
         // Fails only when OpenSSL has no SHA-256 or no memory; the digest of zeros then matches no signature.
         _ = HMAC(EVP_sha256(), secret, Int32(secret.count), text, text.count, &digest, nil)
-        return Base64.encoded(digest)
+        return Base64.encode(digest)
     }
 
     /// Whether `signature` is the expected one, compared in constant time.
-    static func matches(_ signature: String, _ expected: [UInt8]) -> Bool {
-        let given = Array(signature.utf8)
+    static func matches(_ signature: String, _ expected: String) -> Bool {
+        let (given, expected) = (Array(signature.utf8), Array(expected.utf8))
         return given.count == expected.count && CRYPTO_memcmp(given, expected, expected.count) == 0
     }
 }

@@ -1,3 +1,5 @@
+import Platform
+
 /// What the service looks at in a request before its body.
 struct RequestHead: Sendable, Equatable {
     var method: String
@@ -73,10 +75,9 @@ enum Route: Equatable {
         var index = 0
         while index < bytes.count {
             if bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count,
-                let high = Character(Unicode.Scalar(bytes[index + 1])).hexDigitValue,
-                let low = Character(Unicode.Scalar(bytes[index + 2])).hexDigitValue
+                let byte = UInt8(hexDigits: bytes[index + 1], bytes[index + 2])
             {
-                decoded.append(UInt8(high << 4 | low))
+                decoded.append(byte)
                 index += 3
             } else {
                 decoded.append(bytes[index])
@@ -84,11 +85,5 @@ enum Route: Equatable {
             }
         }
         return String(decoding: decoded, as: UTF8.self)
-    }
-}
-
-extension StaticString {
-    fileprivate var bytes: UnsafeBufferPointer<UInt8> {
-        UnsafeBufferPointer(start: utf8Start, count: utf8CodeUnitCount)
     }
 }

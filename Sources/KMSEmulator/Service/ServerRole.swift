@@ -31,12 +31,13 @@ struct ServerRole: Sendable {
         }
         if roleID.isEmpty { return .text(status: 200, id) }
         guard roleID == id else { return .text(status: 404, "No such role.\n") }
-        let expiration = wallClockMilliseconds / 1_000 + Int64(validSeconds)
+        let expiration = CivilTime(seconds: wallClockMilliseconds / 1_000 + Int64(validSeconds))
         return .json(status: 200) { json in
             json.object { object in
                 object.member("AccessKeyId", accessKey.id)
                 object.member("SecretAccessKey", accessKey.secret)
-                object.member("Expiration", ISODate.text(secondsSince1970: expiration))
+                // Without the milliseconds.
+                object.member("Expiration", "\(expiration.rfc3339.dropLast(".000Z".count))Z")
                 object.member("Code", "Success")
                 object.member("Message", "")
             }

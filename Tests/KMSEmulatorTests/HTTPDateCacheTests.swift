@@ -2,7 +2,7 @@ import Testing
 
 @testable import KMSEmulator
 
-@Suite struct HTTPDateTests {
+@Suite struct HTTPDateCacheTests {
     @Test(
         arguments: [
             (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"), (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
@@ -10,7 +10,8 @@ import Testing
             (253_402_300_799, "Fri, 31 Dec 9999 23:59:59 GMT"),
         ] as [(Int64, String)])
     func `dates are those of RFC 9110`(seconds: Int64, expected: String) {
-        #expect(HTTPDate.text(secondsSince1970: seconds) == expected)
+        var cache = HTTPDateCache()
+        #expect(cache.text(wallClockMilliseconds: seconds * 1_000) == expected)
     }
 
     @Test func `milliseconds are rounded down`() {
