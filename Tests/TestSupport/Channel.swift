@@ -1,10 +1,10 @@
 import Platform
 
-/// What one of a program's standard descriptors is connected to: the program's end, and ours.
+/// What one of a program's standard descriptors is connected to: the program's end and ours.
 package struct Channel: Sendable {
     /// Closed in this process as soon as the program has it.
     package let program: CInt
-    /// -1 where there is nothing to talk to, as with a file.
+    /// -1 if there is nothing to talk to, as with a file.
     package let ours: CInt
 
     package init(program: CInt, ours: CInt = -1) {
@@ -46,14 +46,14 @@ package struct Channel: Sendable {
         return Channel(program: terminal, ours: master)
     }
 
-    /// - Parameter flags: as `open(2)` takes them; a file that is made is private.
+    /// - Parameter flags: those of `open(2)`; a new file is private.
     package static func file(_ path: String, _ flags: CInt) throws -> Channel {
         let descriptor = open(path, flags | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw PlatformError("open \(path)") }
         return Channel(program: descriptor)
     }
 
-    /// The same two ends under other numbers, for a program that gets them as another of its descriptors, too.
+    /// Copies of both ends, for a program that gets them as another of its descriptors, too.
     package func copied() throws -> Channel {
         guard let program = Descriptors.privateCopy(of: program), let ours = Descriptors.privateCopy(of: ours) else {
             throw PlatformError("fcntl F_DUPFD_CLOEXEC")

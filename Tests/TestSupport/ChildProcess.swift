@@ -1,8 +1,8 @@
 import Platform
 
-/// A program that a test runs next to it: a command whose output it wants, or a server that it talks to over sockets.
+/// A program that a test runs: a command whose output it wants, or a server that it talks to over sockets.
 ///
-/// It is killed when it is freed. Nothing of it blocks but `waitForLine` and `waitForExit`.
+/// It is killed when this object is freed. Only `waitForLine`, `waitForExit` and `run` block.
 package final class ChildProcess: Sendable {
     package struct Failure: Error, CustomStringConvertible {
         package let description: String
@@ -21,7 +21,7 @@ package final class ChildProcess: Sendable {
 
     /// - Parameters:
     ///   - program: an absolute path.
-    ///   - environment: the whole of it.
+    ///   - environment: all of its variables, as `NAME=VALUE`.
     package init(
         _ program: String, _ arguments: [String], environment: [String] = ["PATH=/usr/bin:/bin", "LC_ALL=C"]
     ) throws {

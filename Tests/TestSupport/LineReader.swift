@@ -1,14 +1,14 @@
 import Platform
 
-/// Reads a descriptor to its end on a thread of its own, and cuts what comes into lines.
+/// Reads a descriptor to its end on its own thread, and splits it into lines.
 final class LineReader: Sendable {
     private let stream: AsyncStream<String>
     private let iterator: Lock<AsyncStream<String>.Iterator?>
     private let bytes = Lock<[UInt8]>([])
 
     /// - Parameters:
-    ///   - descriptor: closed at its end, and by nobody else.
-    ///   - keepsText: whether `text` is wanted.
+    ///   - descriptor: closed at its end; nothing else may close it.
+    ///   - keepsText: whether `text` is kept.
     init(_ descriptor: CInt, keepsText: Bool) throws {
         let (stream, continuation) = AsyncStream<String>.makeStream()
         self.stream = stream
@@ -44,7 +44,7 @@ final class LineReader: Sendable {
     var text: String { bytes.withLock { String(decoding: $0, as: UTF8.self) } }
 }
 
-/// What a read brings; nil at the end. The hang-up of a terminal is its end, too.
+/// The bytes of one read; nil at the end. The hang-up of a terminal is its end, too.
 private func readChunk(_ descriptor: CInt) -> [UInt8]? {
     var buffer = [UInt8](repeating: 0, count: 64 << 10)
     while true {

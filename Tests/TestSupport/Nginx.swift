@@ -1,6 +1,6 @@
 import Platform
 
-/// An nginx of a test's own on a free loopback port, with everything that it writes in a temporary folder.
+/// An nginx for one test on a free loopback port, which writes to a temporary folder only.
 package final class Nginx: Sendable {
     package static let program = "/usr/sbin/nginx"
 
@@ -11,19 +11,19 @@ package final class Nginx: Sendable {
     /// - Parameters:
     ///   - identity: for TLS; nil: plain HTTP.
     ///   - host: its IPv4 address, of this machine.
-    ///   - server: the directives of its `server` block, but for `listen`.
+    ///   - server: the directives of its `server` block except `listen`.
     package init(identity: TestAuthority.Identity? = nil, host: String = "127.0.0.1", server: String) throws {
         let directory = try TemporaryDirectory()
         self.directory = directory
         let configuration = { Self.configuration(host, port: $0, identity, server, directory.path) }
-        // Somebody else may take the free port before nginx does.
+        // Another process may take the free port before nginx does.
         var attempt = 1
         while true {
             let port = try Self.freePort()
             try directory.write(configuration(port), to: "nginx.conf")
             let process = try ChildProcess(Self.program, ["-p", directory.path, "-c", directory.path("nginx.conf")])
             do {
-                // It says so once it listens.
+                // It writes this once it listens.
                 _ = try process.waitForLine(containing: "event method")
                 (self.port, self.process) = (port, process)
                 return

@@ -1,8 +1,8 @@
 import Subprocess
 
-/// A key pair that the `openssl` program made, and signatures by it: an implementation that is not ours.
+/// A key pair made by the `openssl` program, and its signatures: an implementation that is not ours.
 package struct OpenSSLKeyPair: Sendable {
-    /// The program failed, with these words.
+    /// The program failed with this text.
     package struct Failure: Error {
         package let text: String
     }
@@ -28,7 +28,7 @@ package struct OpenSSLKeyPair: Sendable {
     }
 
     /// - Parameters:
-    ///   - algorithm: as RFC 7518 names it, `RS256` to `ES512`.
+    ///   - algorithm: a name of RFC 7518, `RS256` to `ES512`.
     ///   - saltLength: of PSS, in bytes, or a word of OpenSSL's.
     package func sign(
         _ message: [UInt8], algorithm: String, saltLength: String = "digest"
@@ -47,7 +47,7 @@ package struct OpenSSLKeyPair: Sendable {
         try await openssl(["dgst", "-sha\(bits)", "-binary"], input: message)
     }
 
-    /// The two numbers of a DER ECDSA signature one after the other, each of so many bytes.
+    /// The two numbers of a DER ECDSA signature, one after the other, each `width` bytes long.
     package static func p1363(_ der: [UInt8], width: Int) -> [UInt8] {
         // Elements are shorter than 128 bytes; the sequence around them may be longer, on P-521.
         var rest = der[(der[1] == 0x81 ? 3 : 2)...]

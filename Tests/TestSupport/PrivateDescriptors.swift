@@ -7,7 +7,7 @@ import Platform
 package enum PrivateDescriptors {
     private static let creation = Lock(())
 
-    /// Takes a connection that waits already: `poll` said so.
+    /// Accepts a connection that `poll` has reported.
     ///
     /// - Returns: -1 with `errno` if there is none.
     static func accept(_ listener: Int32) -> Int32 {
@@ -26,7 +26,7 @@ package enum PrivateDescriptors {
     ///
     /// - Parameters:
     ///   - host: the last byte of 127.0.0.x.
-    ///   - port: 0 is a free one.
+    ///   - port: 0 takes a free one.
     static func listen(host: UInt8 = 1, port: UInt16 = 0, backlog: Int32) throws -> (descriptor: Int32, port: UInt16) {
         let listener = try socket()
         var address = loopback(host: host, port: port)
@@ -42,7 +42,7 @@ package enum PrivateDescriptors {
         return (listener, UInt16(bigEndian: address.sin_port))
     }
 
-    /// Begins to connect to a port of 127.0.0.x, without waiting for what comes of it.
+    /// Begins to connect to a port of 127.0.0.x, and does not wait for the result.
     static func beginConnecting(host: UInt8 = 1, to port: UInt16) throws -> Int32 {
         let descriptor = try socket()
         _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
@@ -99,10 +99,10 @@ package enum PrivateDescriptors {
     }
 }
 
-/// A loopback port that answers no connection, as an address behind a silent firewall: the queue of its listener is
-/// full, and nobody accepts.
+/// A loopback port that does not answer, like an address that a firewall drops packets to: the queue of its listener is
+/// full, and nothing is accepted.
 package final class UnansweringPort: Sendable {
-    /// More than the listener's queue holds, whose least length is 1.
+    /// More than the listener's queue holds, which has room for at least one.
     private static let connectionsThatFillIt = 4
 
     package let number: UInt16
@@ -110,7 +110,7 @@ package final class UnansweringPort: Sendable {
 
     /// - Parameters:
     ///   - host: the last byte of 127.0.0.x.
-    ///   - port: 0 is a free one.
+    ///   - port: 0 takes a free one.
     package init(host: UInt8 = 1, port: UInt16 = 0) throws {
         let (listener, port) = try PrivateDescriptors.listen(host: host, port: port, backlog: 0)
         number = port

@@ -1,10 +1,10 @@
 import Platform
 
-/// Names of a program's own: it runs in a mount namespace in which `/etc/hosts` is a file of the test's.
+/// Host names for one program: it runs in a mount namespace in which `/etc/hosts` is a file of the test.
 package final class PrivateHosts: Sendable {
     private static let unshare = "/usr/bin/unshare"
 
-    /// Whether this process may make such namespaces: root may, where nothing forbids it.
+    /// Whether this process may make such namespaces; root may, unless something forbids it.
     package static let arePossible: Bool = {
         guard let hosts = try? PrivateHosts(["127.0.0.1 localhost"]) else { return false }
         return (try? ChildProcess.run(unshare, hosts.arguments(of: "/bin/true", []))) != nil
@@ -12,19 +12,19 @@ package final class PrivateHosts: Sendable {
 
     private let directory: TemporaryDirectory
 
-    /// - Parameter lines: as in `/etc/hosts`.
+    /// - Parameter lines: those of `/etc/hosts`.
     package init(_ lines: [String]) throws {
         directory = try TemporaryDirectory()
         try write(lines)
     }
 
-    /// Changes the names of a program that runs.
+    /// Changes the names while the program runs.
     package func write(_ lines: [String]) throws {
-        // In place: what is mounted is the file, not its name.
+        // In place: the file is mounted, not its name.
         try directory.write(lines.map { $0 + "\n" }.joined(), to: "hosts")
     }
 
-    /// The program to run in place of another one.
+    /// The program to run instead of another one.
     package var program: String { Self.unshare }
 
     /// - Parameters:

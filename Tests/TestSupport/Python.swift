@@ -1,11 +1,11 @@
 import Platform
 
-/// A Python that has what a test needs.
+/// A Python with a module that a test needs.
 package struct Python: Sendable {
-    /// What to start it with: a name to look up in `PATH`, or a path.
+    /// A name to look up in `PATH`, or a path.
     package let command: String
 
-    /// The first of the path, or else the system's.
+    /// The first one in `PATH`, or else the system's.
     ///
     /// - Returns: nil if neither has the module.
     package init?(having module: String) {
@@ -22,11 +22,11 @@ package struct Python: Sendable {
     /// - Throws: `ChildProcess.Failure` if its status is not 0.
     @discardableResult
     package func run(_ arguments: [String]) throws -> String {
-        // With what finds its modules.
+        // With the variables that it needs to find its modules.
         let environment = ["PATH", "PYTHONPATH", "HOME"].compactMap { (name: String) -> String? in
             getenv(name).map { value in "\(name)=\(String(cString: value))" }
         }
-        // A warning would be taken for its output.
+        // A warning would be mixed with its output.
         let quiet = [command, "-W", "ignore"] + arguments
         return try ChildProcess("/usr/bin/env", quiet, environment: environment).waitForExit()
     }

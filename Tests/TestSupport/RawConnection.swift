@@ -1,6 +1,6 @@
 import Platform
 
-/// One accepted connection of a `RawResponder`, for the closure that answers it. Calls block; an error ends the closure.
+/// One accepted connection of a `RawResponder`, for the closure that answers it. Calls block; their errors end the closure.
 package final class RawConnection: Sendable {
     /// The peer went away, or the responder was stopped.
     package struct Ended: Error {}
@@ -19,7 +19,7 @@ package final class RawConnection: Sendable {
     private struct State {
         /// -1 once it is closed.
         var descriptor: Int32
-        /// Read from the socket, and not yet part of a request.
+        /// Read from the socket, but not yet part of a request.
         var unread: [UInt8] = []
     }
 
@@ -65,12 +65,12 @@ package final class RawConnection: Sendable {
 
     package func send(_ text: String) throws { try send(Array(text.utf8)) }
 
-    /// Reads and drops what comes until the peer closes or the responder is stopped.
+    /// Reads and drops bytes until the peer closes or the responder is stopped.
     package func waitUntilPeerCloses() {
         while (try? readSome()) != nil {}
     }
 
-    /// Lends the socket to whoever speaks more than bytes.
+    /// Lends the socket, for what these methods can't do.
     package func withDescriptor<Result>(_ body: (Int32) throws -> Result) rethrows -> Result { try body(descriptor) }
 
     /// Passes bytes in both directions between the peer and another socket, until one of them ends.
@@ -97,7 +97,7 @@ package final class RawConnection: Sendable {
         }
     }
 
-    /// Makes every blocking call end. The descriptor stays open until the closure is done with it.
+    /// Ends every blocking call. The descriptor stays open until the closure has finished.
     func interrupt() {
         state.withLock { state in
             if state.descriptor >= 0 { _ = shutdown(state.descriptor, Int32(SHUT_RDWR)) }
@@ -114,7 +114,7 @@ package final class RawConnection: Sendable {
         }
     }
 
-    /// Reads some bytes, at least one, that are no part of a request.
+    /// Reads at least one byte that is not part of a request.
     @discardableResult
     package func readSome() throws -> [UInt8] { try Self.readSome(of: descriptor) }
 

@@ -1,13 +1,13 @@
 import Platform
 
-/// A TCP server on a free loopback port that answers each connection with exactly the bytes, and the ends, that a test
-/// wants: what no well-behaved HTTP server can be made to do.
+/// A TCP server on a free loopback port that sends exactly the bytes that a test wants and ends connections the way it
+/// wants, which no well-behaved HTTP server does.
 ///
 ///     let responder = try RawResponder([.readRequest, .send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), .reset])
 ///     … http://127.0.0.1:\(responder.port) …
 ///     responder.stop()
 ///
-/// Connections are served at once, each on a thread of its own. It stops when it is freed, too.
+/// Connections are served in parallel, each on its own thread. It also stops when it is freed.
 package final class RawResponder: Sendable {
     /// One step of a scripted answer. After the last one the connection is closed.
     package enum Step: Sendable {
@@ -28,7 +28,7 @@ package final class RawResponder: Sendable {
 
     package var baseURL: String { "http://127.0.0.1:\(port)" }
 
-    /// The requests that were read so far, in the order in which they came.
+    /// The requests that were read so far, in order.
     package var requests: [RawConnection.Request] { server.state.withLock { $0.requests } }
 
     /// Connections accepted so far.
@@ -39,7 +39,7 @@ package final class RawResponder: Sendable {
         try self.init { connection in try Self.run(script, on: connection) }
     }
 
-    /// Answers the first connection with the first script and so on; the last one serves all that follow.
+    /// Answers the first connection with the first script and so on; the last script serves all that follow.
     package convenience init(scripts: [[Step]]) throws {
         try self.init { connection in
             try Self.run(scripts[min(connection.number, scripts.count - 1)], on: connection)
@@ -84,7 +84,7 @@ package final class RawResponder: Sendable {
         }
     }
 
-    /// What the threads share. It outlives the responder until they are done.
+    /// What the threads share. It lives until they end, even if the responder is freed earlier.
     private final class Server: Sendable {
         struct State {
             var accepted = 0
@@ -137,7 +137,7 @@ package final class RawResponder: Sendable {
             }
             do {
                 try Thread.start(name: "raw-connection") {
-                    // An error only says that the client went away, which is what many tests are about.
+                    // An error only means that the client went away, which many tests want.
                     try? self.answer(connection)
                     connection.close()
                     self.state.withLock { $0.open[connection.number] = nil }
@@ -161,14 +161,14 @@ package final class RawResponder: Sendable {
     }
 }
 
-/// A proxy that knows CONNECT (RFC 9110, section 9.3.6) and leads every connection to one port of this machine,
-/// whatever host was asked for.
+/// A proxy that understands CONNECT (RFC 9110, section 9.3.6) and connects to the same port of this machine whatever host
+/// was requested.
 package final class ConnectProxy: Sendable {
     private let responder: RawResponder
 
     package var url: String { responder.baseURL }
 
-    /// What was asked of it, in order.
+    /// The requests that it got, in order.
     package var requests: [RawConnection.Request] { responder.requests }
 
     package init(leadingTo port: UInt16) throws {

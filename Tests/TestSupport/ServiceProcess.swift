@@ -7,9 +7,9 @@ import System
 import SystemPackage
 #endif
 
-/// A built program that runs, spoken to over its standard descriptors: lines in, lines out.
+/// A running program of this package, and its standard descriptors: lines in, lines out.
 public final class ServiceProcess: Sendable {
-    /// How it went.
+    /// How a run ended.
     public struct Outcome<Result: Sendable>: Sendable {
         public let result: Result
         /// The exit status, or minus the signal's number.
@@ -22,7 +22,7 @@ public final class ServiceProcess: Sendable {
     }
 
     public let processID: CInt
-    /// The ends of its stdin and stdout that are ours. The output may be read only where no lines are read.
+    /// Our ends of its stdin and stdout. `output` may be read only if no lines are read.
     public let input: CInt
     public let output: CInt
     private let lines: LineReader?
@@ -41,8 +41,8 @@ public final class ServiceProcess: Sendable {
     /// Runs a program while `body` talks to it, then closes its stdin and waits for its end.
     ///
     /// - Parameters:
-    ///   - environment: the whole of it, but for `PATH` and `HOME`, which are an empty folder's.
-    ///   - readsLines: whether stdout is read all the time, for `nextLine` and `rest`.
+    ///   - environment: all variables except `PATH` and `HOME`, and an address for the metadata service where nothing listens.
+    ///   - readsLines: whether stdout is read continuously, for `nextLine` and `rest`.
     public static func run<Result: Sendable>(
         _ program: String = "ncloud-kms-rpc", arguments: [String] = [], environment: [String: String] = [:],
         readsLines: Bool = true, body: (ServiceProcess) async throws -> Result
@@ -56,13 +56,13 @@ public final class ServiceProcess: Sendable {
     ///
     /// - Parameters:
     ///   - input, output, errors: stdin, stdout and stderr; nil makes a pipe.
-    ///   - readsLog: whether stderr is read all the time.
+    ///   - readsLog: whether stderr is read continuously.
     package static func run<Result: Sendable>(
         _ program: String = "ncloud-kms-rpc", arguments: [String] = [], environment: [String: String] = [:],
         input: Channel? = nil, output: Channel? = nil, errors: Channel? = nil, readsLines: Bool = true,
         readsLog: Bool, body: (ServiceProcess) async throws -> Result
     ) async throws -> Outcome<Result> {
-        // A program that has ended is a write that fails, not the end of the tests.
+        // A write to a program that has ended must fail, and not end the tests.
         _ = Platform.signal(SIGPIPE, SIG_IGN)
         let input = try input ?? .pipeToProgram()
         let output = try output ?? .pipeFromProgram()
@@ -107,7 +107,7 @@ public final class ServiceProcess: Sendable {
     }
 
     private static func variables(_ environment: [String: String]) -> [Environment.Key: String] {
-        // The metadata service of a real cloud may answer at its own address: no test asks it.
+        // No test may ask the metadata service of a real cloud, which answers at its own address.
         var variables: [Environment.Key: String] = [
             "PATH": "/usr/bin:/bin", "HOME": "/nonexistent",
             "NCLOUD_METADATA_API_ENDPOINT": "http://127.0.0.1:9",
@@ -116,7 +116,9 @@ public final class ServiceProcess: Sendable {
         return variables
     }
 
-    /// Runs a program on an input that is complete from the start, and gives its answers.
+    /// Runs a program with an input that is complete from the start.
+    ///
+    /// - Returns: the lines that it wrote.
     public static func answers(
         _ program: String = "ncloud-kms-rpc", to text: String, arguments: [String] = [],
         environment: [String: String] = [:]
@@ -127,7 +129,7 @@ public final class ServiceProcess: Sendable {
                 do {
                     try process.send(bytes)
                 } catch let error as PlatformError where error.errorNumber == EPIPE {
-                    // It has ended without reading everything; its status tells why.
+                    // It has ended without reading everything; its status says why.
                 }
                 process.closeInput()
             }
@@ -135,8 +137,9 @@ public final class ServiceProcess: Sendable {
         }
     }
 
-    /// Runs a program to its end on an input that is complete from the start, and gives every byte of its stdout.
+    /// Runs a program to its end with an input that is complete from the start.
     ///
+    /// - Returns: every byte of its stdout.
     /// - Parameter environment: as for `run`.
     package static func output(
         _ program: String = "ncloud-kms-rpc", of arguments: [String], input: [UInt8] = [],
@@ -192,18 +195,18 @@ public final class ServiceProcess: Sendable {
         return nil
     }
 
-    /// What the program sees as the end of its input. Once is enough.
+    /// Ends the program's input. May be called again.
     public func closeInput() {
         open.withLock { open in
             guard open.input else { return }
-            // A socket may be the program's stdout as well, and so have another descriptor here.
+            // A socket may also be the program's stdout, and so have another descriptor here.
             shutdown(input, CInt(SHUT_WR))
             close(input)
             open.input = false
         }
     }
 
-    /// Hangs up as the reader of its answers, where no lines are read here.
+    /// Stops reading its answers, if no lines are read.
     public func closeOutput() {
         open.withLock { open in
             if open.output { close(output) }
@@ -220,13 +223,13 @@ public final class ServiceProcess: Sendable {
         let processID = id_t(processID)
         try await onOwnThread {
             var information = siginfo_t()
-            // It stays a zombie for whoever collects its status; once that was done the call fails.
+            // It stays a zombie until its status is collected; after that the call fails.
             while waitid(P_PID, processID, &information, WEXITED | WNOWAIT) != 0, errno == EINTR {}
         }
     }
 }
 
-/// Runs what blocks on a thread of its own, since the cooperative pool has few.
+/// Runs blocking code on its own thread: the cooperative pool has only a few.
 public func onOwnThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
         do {

@@ -1,6 +1,6 @@
 import Platform
 
-/// A folder of a test's own, removed with everything in it when it is freed.
+/// A folder for one test; it is removed with its contents when this object is freed.
 package final class TemporaryDirectory: Sendable {
     package let path: String
 
@@ -11,7 +11,7 @@ package final class TemporaryDirectory: Sendable {
     }
 
     deinit {
-        // What is left behind in /tmp does no harm.
+        // What remains in /tmp does no harm.
         _ = try? ChildProcess.run("/bin/rm", ["-rf", path])
     }
 

@@ -1,4 +1,4 @@
-/// A certificate authority of a test's own, made by the openssl command, and the server certificates that it signs.
+/// A certificate authority for one test, made by the openssl command, and the server certificates that it signs.
 package final class TestAuthority: Sendable {
     private static let openssl = "/usr/bin/openssl"
 

@@ -29,7 +29,7 @@ package struct Transcript: Sendable {
         case expectExit(status: Int)
     }
 
-    /// What is wrong with a transcript.
+    /// Why a transcript could not be read.
     package struct SyntaxError: Error, CustomStringConvertible {
         package let lineNumber: Int
         package let problem: String
@@ -42,7 +42,7 @@ package struct Transcript: Sendable {
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             try read(line, index + 1)
         }
-        guard !sessions.isEmpty else { throw SyntaxError(lineNumber: 1, problem: "there is no session in it") }
+        guard !sessions.isEmpty else { throw SyntaxError(lineNumber: 1, problem: "it has no session") }
     }
 
     private mutating func read(_ line: Substring, _ number: Int) throws(SyntaxError) {
@@ -57,7 +57,7 @@ package struct Transcript: Sendable {
         if case .expectExit = sessions[last].steps.last?.action {
             throw SyntaxError(lineNumber: number, problem: "the session has ended")
         }
-        // Lines one below the other are one step, so that their order is free.
+        // Consecutive lines are one step, so that their order does not matter.
         if case .expectLines(let lines) = action, let previous = sessions[last].steps.last,
             case .expectLines(let earlier) = previous.action
         {
@@ -74,7 +74,7 @@ package struct Transcript: Sendable {
             environment[String(word[..<sign])] = String(word[word.index(after: sign)...])
             words.removeFirst()
         }
-        guard !words.isEmpty else { throw SyntaxError(lineNumber: number, problem: "there is no command") }
+        guard !words.isEmpty else { throw SyntaxError(lineNumber: number, problem: "the command is missing") }
         return Session(lineNumber: number, environment: environment, command: words)
     }
 
@@ -105,8 +105,8 @@ package struct Transcript: Sendable {
     }
 }
 
-/// A line that a transcript expects. `…` where a JSON value would begin stands for any one JSON value; everything else
-/// stands for itself, byte for byte.
+/// A line that a transcript expects. `…` in the place of a JSON value matches any one JSON value; everything else matches
+/// itself, byte for byte.
 package struct TranscriptLine: Sendable {
     package let lineNumber: Int
     package let text: String
@@ -129,7 +129,7 @@ package struct TranscriptLine: Sendable {
         return offset == line.count
     }
 
-    /// What stands between the wildcards.
+    /// The texts between the wildcards.
     private var literals: [[UInt8]] {
         let wildcard = Array("…".utf8)
         let bytes = Array(text.utf8)

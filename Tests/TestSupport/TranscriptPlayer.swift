@@ -2,20 +2,20 @@ import Platform
 
 /// Plays a session of a transcript against the real programs.
 package struct TranscriptPlayer {
-    /// How a process behaved otherwise than its transcript says.
+    /// Where a process did not behave as its transcript says.
     package struct Difference: Sendable, CustomStringConvertible {
         package let lineNumber: Int
         package let description: String
     }
 
-    /// Far above what any step takes, so that a hang becomes a failure.
+    /// Much longer than any step takes, so that a hang becomes a failure.
     private static let patienceMilliseconds: CInt = 30_000
 
     private let process: ServiceProcess
     private var pending: [UInt8] = []
 
     /// - Parameter folder: the transcript's, which words that begin with `./` are relative to.
-    /// - Returns: the first difference, or nil when there is none.
+    /// - Returns: the first difference; nil if there is none.
     package static func play(_ session: Transcript.Session, folder: String) async throws -> Difference? {
         let command = session.command.map { path(of: $0, folder: folder) }
         let outcome = try await ServiceProcess.run(
@@ -24,7 +24,7 @@ package struct TranscriptPlayer {
             try await onOwnThread {
                 var player = TranscriptPlayer(process: process)
                 let difference = player.play(session)
-                // It may wait for something that the transcript would have sent.
+                // It may be waiting for something that the transcript would have sent.
                 if difference != nil { process.signal(SIGKILL) }
                 return difference
             }
@@ -128,7 +128,7 @@ package struct TranscriptPlayer {
         }
     }
 
-    /// False at the end of the output, or when nothing comes.
+    /// False at the end of the output, or if nothing comes in time.
     private mutating func readMore() -> Bool {
         var entry = pollfd(fd: process.output, events: Int16(POLLIN), revents: 0)
         guard poll(&entry, 1, Self.patienceMilliseconds) > 0 else {
@@ -144,7 +144,7 @@ package struct TranscriptPlayer {
 }
 
 extension Transcript.Session {
-    /// The status that the process is to end with, and the line that says so.
+    /// The status that the process must end with, and the line that says so.
     fileprivate var exit: (status: Int, lineNumber: Int) {
         if let step = steps.last, case .expectExit(let status) = step.action { return (status, step.lineNumber) }
         return (0, steps.last?.lineNumber ?? lineNumber)
