@@ -35,7 +35,7 @@ import Testing
         #expect(file.path == directory.path("link.pem"))
         #expect(mode(directory.path("link.pem")).map { $0 & S_IFMT } == S_IFLNK)
         #expect(try FileContents.of(directory.path("link.pem")) == Array("PEM\n".utf8))
-        // Whoever has opened it reads on in the old one.
+        // A reader that has opened the old one keeps it.
         var seen: [UInt8] = []
         try FileContents.read(descriptor: reader) { seen += $0 }
         #expect(seen == old)
@@ -82,7 +82,7 @@ import Testing
         #expect(try names() == [])
     }
 
-    @Test func `a leftover is cleared by the next one, what somebody holds is not`() throws {
+    @Test func `a leftover is removed by the next one, a folder in use is not`() throws {
         let held = try TemporaryFolder(in: directory.path, contents: [1])
         let leftover = directory.path("ncloud-kms-emulator-ca.AbCd12")
         #expect(mkdir(leftover, 0o700) == 0)

@@ -19,7 +19,7 @@ import Testing
         #expect(state.openedConnections == 2)
     }
 
-    @Test func `a connection for control requests counts nowhere`() {
+    @Test func `a connection for control requests is not counted`() {
         var counters = Counters()
         counters.connectionOpened(1, socket: 10)
         counters.controlRequestBegan(on: 1)
@@ -29,7 +29,7 @@ import Testing
         #expect(idle.isEmpty)
     }
 
-    /// As a client's that has asked for the health first, and then goes on.
+    /// A client may ask for the health first.
     @Test func `the first other request makes it an ordinary connection`() {
         var counters = Counters()
         for number in 1...2 {

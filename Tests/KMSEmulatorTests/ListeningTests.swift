@@ -3,7 +3,7 @@ import Testing
 
 @testable import KMSEmulator
 
-/// Where an emulator listens, and what its certificate is good for.
+/// Where an emulator listens, and the names in its certificate.
 @Suite struct ListeningTests {
     @Test(arguments: [
         ("127.0.0.1", "127.0.0.1", true), ("127.9.9.9", "127.9.9.9", true), ("0.0.0.0", "0.0.0.0", false),
@@ -78,7 +78,7 @@ import Testing
         address.isIPv6 && address.bytes[0] == 0xFE && address.bytes[1] & 0xC0 == 0x80
     }
 
-    @Test func `the certificate is good for names of one's own`() async throws {
+    @Test func `the certificate is valid for further names`() async throws {
         let names = try ["kms.test", "*.svc.test", "203.0.113.254"].map { try #require(SubjectName($0)) }
         let emulator = try Emulator(.init(names: names))
         defer { emulator.stop() }

@@ -4,7 +4,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// The folder of the built program's own: where it is, and what becomes of it.
+/// The built program's temporary folder: where it is, and when it is removed.
 @Suite(.timeLimit(.minutes(1))) struct ProgramFolderTests {
     /// Makes every folder for temporary files read-only, as in a hardened container, then becomes the program.
     private static let readOnly = [
@@ -24,7 +24,7 @@ import Testing
         try ChildProcess.run("/bin/ls", ["-A", directory.path]).split(separator: "\n").map(String.init)
     }
 
-    @Test func `what a killed one left is cleared by the next start, what a running one has is not`() async throws {
+    @Test func `the next start removes the folder of a killed program, but not that of a running one`() async throws {
         let directory = try TemporaryDirectory()
         let environment = ["TMPDIR": directory.path]
         let killed = try await Program.converse([], environment: environment) { process in
@@ -51,7 +51,7 @@ import Testing
     }
 
     @Test(arguments: ["/nonexistent", "", "relative", "/proc"])
-    func `a folder for temporary files that is no use is passed over`(folder: String) async throws {
+    func `a folder for temporary files that can't be used is skipped`(folder: String) async throws {
         let result = try await Program.run(
             Program.emulator, ["--", "/bin/sh", "-c", "echo $NCLOUD_KMS_CA_FILE"], environment: ["TMPDIR": folder])
         #expect(result.output.hasPrefix("/tmp/ncloud-kms-emulator-ca."), "\(result)")
@@ -73,7 +73,7 @@ import Testing
 
     @Test(.enabled(if: canMount, "mount namespaces are refused here"), arguments: [true, false])
     func `without any folder for temporary files it serves all the same`(isPlain: Bool) async throws {
-        // Of another file system: the others are read-only. The other case runs at the same time.
+        // On another file system: the others are read-only. The other case runs at the same time.
         let file = "/var/tmp/ncloud-kms-test-\(getpid())-\(isPlain).pem"
         defer { unlink(file) }
         let script = #"curl -sS -o /dev/null -w '%{http_code}' "$NCLOUD_KMS_ENDPOINT/_emulator/health""#

@@ -4,7 +4,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Options of the built program that lead others to it.
+/// Options of the built program about where it listens, whom it serves and what it repeats.
 @Suite(.timeLimit(.minutes(2))) struct ProgramOptionTests {
     private func shell(_ script: String) -> [String] { ["--", "/bin/sh", "-c", script] }
 
@@ -60,7 +60,7 @@ import Testing
             curl -sS -o /dev/null -w '%{http_code}' --connect-to "kms.test:443:${NCLOUD_KMS_ENDPOINT#https://}" \\
                 --cacert "$NCLOUD_KMS_CA_FILE" https://kms.test/_emulator/health
             """
-        // A path from where it starts is good for a command that goes elsewhere.
+        // A relative path must also work for a command that changes its directory.
         let result = try await Program.run(
             "/bin/sh",
             ["-c", #"umask 077; cd "$0" && exec "$@""#, directory.path, Program.emulator]
@@ -203,7 +203,7 @@ import Testing
         #expect(status == -Int(signal))
     }
 
-    // MARK: A run again
+    // MARK: The random seed
 
     @Test func `a random seed repeats faults, jitter and request ids`() async throws {
         let script = """
@@ -224,7 +224,7 @@ import Testing
         let first = try await run("42")
         #expect(first.contains("503\n") && first.contains("401\n"), "\(first)")
         #expect(try await run("42") == first)
-        // Control requests are no part of it.
+        // Control requests do not count.
         #expect(try await run("42", "more") == first)
         #expect(try await run("43") != first)
         #expect(try await run(nil) != first)

@@ -4,7 +4,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// The built program, both forms.
+/// The built program, with a command and alone.
 @Suite struct ProgramTests {
     private func wrap(
         _ command: [String], options: [String] = [], environment: [String: String?] = [:], input: String = ""

@@ -11,7 +11,7 @@ import Testing
     private static let variables = [
         "NCLOUD_KMS_CA_FILE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
     ]
-    /// What the user's own environment may say: a file that is there, and trusts somebody else.
+    /// A value in the user's own environment: a file that exists, with another authority.
     private static let elsewhere = [String: String?](
         uniqueKeysWithValues: variables.map { ($0, "/etc/ssl/certs/ca-certificates.crt") })
 
@@ -26,7 +26,7 @@ import Testing
         for name in Self.variables { #expect(value(of: name, in: result.output) == file, "\(name)") }
     }
 
-    @Test func `over plain HTTP the user's own stay as they are, but for ours`() async throws {
+    @Test func `over plain HTTP the user's own stay as they are, except ours`() async throws {
         let result = try await run(["/usr/bin/env"], ["--http"])
         #expect(value(of: "NCLOUD_KMS_CA_FILE", in: result.output) == nil)
         for name in Self.variables.dropFirst() {

@@ -8,7 +8,7 @@ struct SignedRequest {
     var keyTag = "demo-rsa"
     var method = "POST"
     var body = "{}"
-    /// Nil: it tells the truth.
+    /// Milliseconds since 1970; nil: now.
     var timestamp: Int64?
     var accessKey = Seed.AccessKey.demo
     var extraHeaders: [String] = []
@@ -25,14 +25,14 @@ struct SignedRequest {
         ] + extraHeaders
     }
 
-    /// The whole message, over a connection of one's own.
+    /// The whole message, for `RawClient`.
     var message: String {
         let lines = ["\(method) \(target) HTTP/1.1", "Host: localhost", "Content-Length: \(body.utf8.count)"] + headers
         return lines.joined(separator: "\r\n") + "\r\n\r\n" + body
     }
 }
 
-/// What came back.
+/// An answer.
 struct Response: Equatable {
     var status = 0
     var headers: [String: String] = [:]
@@ -114,10 +114,10 @@ final class RawClient {
         }
     }
 
-    /// Tells the peer that no more comes.
+    /// Ends the sending direction of the connection.
     func finishSending() { shutdown(socket, Int32(SHUT_WR)) }
 
-    /// Everything up to the end of the connection, and how that came.
+    /// Everything up to the end of the connection, and how it ended.
     func readToEnd() -> (text: String, end: End) {
         while true {
             if let end = readMore() {

@@ -39,25 +39,27 @@ import Testing
         #expect(emulator.state.aborted == 0)
     }
 
-    @Test func `a raw socket sees the reset`() throws {
-        let emulator = try emulator("reset")
+    /// What a raw socket sees of the only answer of an emulator, which must not count the request as aborted.
+    private func rawAnswer(with fault: String) throws -> (text: String, end: RawClient.End) {
+        let emulator = try emulator(fault)
         defer { emulator.stop() }
         let client = try RawClient(emulator)
         client.send(SignedRequest().message)
-        let (text, end) = client.readToEnd()
+        let answer = client.readToEnd()
+        #expect(emulator.state.aborted == 0)
+        return answer
+    }
+
+    @Test func `a raw socket sees the reset`() throws {
+        let (text, end) = try rawAnswer(with: "reset")
         #expect(text.isEmpty)
         #expect(end == .failed(ECONNRESET))
     }
 
     @Test func `a reset in the body comes after the headers`() throws {
-        let emulator = try emulator("reset=body")
-        defer { emulator.stop() }
-        let client = try RawClient(emulator)
-        client.send(SignedRequest().message)
-        let (text, end) = client.readToEnd()
+        let (text, end) = try rawAnswer(with: "reset=body")
         #expect(end == .failed(ECONNRESET))
         #expect(text.isEmpty || text.hasPrefix("HTTP/1.1 200"))
-        #expect(emulator.state.aborted == 0)
     }
 
     @Test(arguments: [false, true])
@@ -69,14 +71,9 @@ import Testing
     }
 
     @Test func `close ends the connection without a byte`() throws {
-        let emulator = try emulator("close")
-        defer { emulator.stop() }
-        let client = try RawClient(emulator)
-        client.send(SignedRequest().message)
-        let (text, end) = client.readToEnd()
+        let (text, end) = try rawAnswer(with: "close")
         #expect(text.isEmpty)
         #expect(end == .closed)
-        #expect(emulator.state.aborted == 0)
     }
 
     @Test(arguments: [false, true])
