@@ -5,7 +5,7 @@ import Testing
 
 @testable import NCloudKMS
 
-/// Spec pages 01 and 03, Credentials: a server role's keys over hours, on an injected clock.
+/// A server role's keys over hours, on an injected clock.
 @Suite(.timeLimit(.minutes(1))) struct ClientServerRoleTests {
     /// A metadata service whose keys a test replaces.
     private final class Metadata: Sendable {
@@ -81,26 +81,6 @@ import Testing
         #expect(fixture.emulator.state.signaturesRefused == 0)
     }
 
-    @Test func `a refresh that fails is tried again after ten seconds, while the old keys serve`() async throws {
-        let metadata = try Metadata(Self.keys(Self.old, until: Self.inAnHour))
-        let fixture = try ClientFixture(
-            seed: Self.seed(Self.old, Self.new), credentials: metadata.authentication, timeToLive: .zero)
-        let query = try ClientFixture.query()
-        _ = try await fixture.answer(to: query)
-        metadata.setAnswer(RawResponder.answer("500 Oops"))
-        await fixture.advance(by: .seconds(46 * 60))
-        _ = try await fixture.answer(to: query)
-        try await fixture.wait { _ in metadata.asked == 2 }
-        metadata.setAnswer(Self.keys(Self.new, until: Self.inThreeHours))
-        for _ in 0..<5 { _ = try await fixture.answer(to: query) }
-        #expect(metadata.asked == 2)
-        await fixture.advance(by: .seconds(11))
-        _ = try await fixture.answer(to: query)
-        try await fixture.wait { $0.credentials?.accessKeyID == "NEWR…" }
-        #expect(metadata.asked == 3)
-        #expect(fixture.emulator.state.signaturesRefused == 0)
-    }
-
     @Test func `keys that ended are not used, and nothing is sent without any`() async throws {
         let metadata = try Metadata(Self.keys(Self.old, until: Self.inAnHour))
         let fixture = try ClientFixture(
@@ -116,19 +96,5 @@ import Testing
         metadata.setAnswer(Self.keys(Self.new, until: Self.inThreeHours))
         await fixture.advance(by: .seconds(61))
         #expect(try await fixture.answer(to: query).attempts == 1)
-    }
-
-    @Test func `a server without a role is asked again after a minute`() async throws {
-        let metadata = try Metadata(RawResponder.answer("404 None"))
-        let fixture = try ClientFixture(seed: Self.seed(Self.new), credentials: metadata.authentication)
-        let query = try ClientFixture.query()
-        for _ in 0..<3 { #expect(try await fixture.error(of: query).code == .credentialsUnavailable) }
-        #expect(metadata.asked == 1)
-        metadata.setAnswer(Self.keys(Self.new, until: Self.inThreeHours))
-        await fixture.advance(by: .seconds(59))
-        #expect(try await fixture.error(of: query).code == .credentialsUnavailable)
-        await fixture.advance(by: .seconds(1))
-        #expect(try await fixture.answer(to: query).source == .kms)
-        #expect(metadata.asked == 2)
     }
 }
