@@ -77,13 +77,13 @@ public struct JSONScanner {
         offset += 1
     }
 
-    /// The next member of the object that was entered last, or nil behind its closing bracket.
+    /// The next member of the object that was entered last, or nil after its closing bracket.
     public mutating func nextMember() throws(JSONError) -> JSONMemberToken? {
         guard let name = try nextName() else { return nil }
         return JSONMemberToken(name: name, value: try scanValue())
     }
 
-    /// The name of the next member, or nil behind the closing bracket. The value follows: `scanValue` checks it as a
+    /// The name of the next member, or nil after the closing bracket. The value follows: `scanValue` checks it as a
     /// whole, `enter` looks into it.
     public mutating func nextName() throws(JSONError) -> JSONToken? {
         guard try advanceInContainer(opening: UInt8(ascii: "{"), closing: UInt8(ascii: "}")) else { return nil }
@@ -110,13 +110,13 @@ public struct JSONScanner {
         }
     }
 
-    /// The next element of the array that was entered last, or nil behind its closing bracket.
+    /// The next element of the array that was entered last, or nil after its closing bracket.
     public mutating func nextElement() throws(JSONError) -> JSONToken? {
         guard try advanceInContainer(opening: UInt8(ascii: "["), closing: UInt8(ascii: "]")) else { return nil }
         return try scanValue()
     }
 
-    /// Steps over a comma to the next item; false behind the closing bracket.
+    /// Steps over a comma to the next item; false after the closing bracket.
     private mutating func advanceInContainer(opening: UInt8, closing: UInt8) throws(JSONError) -> Bool {
         // Nothing but white space lies between the opening bracket and `offset` if and only if no item was read yet;
         // the byte before `offset` is then the bracket itself, since `enter` stops after it.

@@ -1,6 +1,6 @@
 import Platform
 
-/// What a value is, told by its first byte.
+/// What a value is, which its first byte says.
 public enum JSONKind: UInt8, Sendable {
     case object, array, string, number, bool, null
 }

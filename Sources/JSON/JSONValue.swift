@@ -98,12 +98,12 @@ public struct JSONValue: Sendable {
     /// An object's members one by one; none for other kinds.
     public var memberIterator: JSONMemberIterator { JSONMemberIterator(self) }
 
-    /// The member of that name, the last one if there are several; nil if there is none or this is no object.
+    /// The last member of that name; nil if there is none or this is not an object.
     public subscript(name: String) -> JSONValue? {
         members?.last { $0.name == name }?.value
     }
 
-    /// The first name that an object has twice, compared after unescaping; nil if there is none.
+    /// The first name that an object has twice, compared after unescaping; nil if each is unique.
     public var duplicateName: String? {
         guard kind == .object else { return nil }
         return walk { scanner in
@@ -160,7 +160,7 @@ public struct JSONMemberIterator: IteratorProtocol {
 /// A place in a container of a text that was checked as a whole.
 private struct ContainerWalk {
     let text: [UInt8]
-    /// Behind the opening bracket or the last item; nil behind the end, and for a value of another kind.
+    /// After the opening bracket or the last item; nil after the end, and for a value of another kind.
     private var offset: Int?
 
     init(_ value: JSONValue, _ kind: JSONKind) {

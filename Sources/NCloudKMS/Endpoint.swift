@@ -76,7 +76,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Whether it is an address that no router passes on: 169.254.0.0/16 (RFC 3927) or fe80::/10 (RFC 4291).
-    package var isLinkLocal: Bool {
+    var isLinkLocal: Bool {
         if let address = Self.ipv4Address(host) { return address >> 16 == 169 << 8 | 254 }
         guard let address = Self.ipv6Address(host) else { return false }
         return address[0] == 0xFE && address[1] & 0xC0 == 0x80

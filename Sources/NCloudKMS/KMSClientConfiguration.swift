@@ -103,7 +103,7 @@ public struct KMSClientConfiguration: Sendable {
         }
     }
 
-    /// The proxy to the endpoint, nil without one; or why it can't be told.
+    /// The proxy to the endpoint, nil without one; or why the settings don't say.
     private var proxyToEndpoint: Result<ProxyConfiguration?, InvalidValue> {
         Result { () throws(InvalidValue) in try proxy.proxy(for: endpoint) }
     }

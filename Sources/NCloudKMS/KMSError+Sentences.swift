@@ -13,7 +13,7 @@ extension KMSError {
     }
 
     /// A place has credentials that can't be used: half a pair, a line that can't be read.
-    package static func credentialsUnusable(_ problem: String) -> KMSError {
+    static func credentialsUnusable(_ problem: String) -> KMSError {
         KMSError(.credentialsUnavailable, "The credentials can't be used: \(problem).", reason: "unusable")
     }
 
@@ -57,12 +57,12 @@ extension KMSError {
     }
 
     /// The key in the answer failed a check.
-    package static func invalidKey(_ problem: String) -> KMSError {
+    static func invalidKey(_ problem: String) -> KMSError {
         .service(.invalidServiceResponse, status: 200, detail: problem)
     }
 
     /// The answer is larger than the client takes.
-    package static func answerTooLarge(maximumBytes: Int) -> KMSError {
+    static func answerTooLarge(maximumBytes: Int) -> KMSError {
         KMSError(
             .invalidServiceResponse,
             "The service's answer has more than \(maximumBytes) bytes, which no public key needs; check the endpoint.",
@@ -71,7 +71,7 @@ extension KMSError {
 
     // MARK: Our own limits
 
-    package static func rateLimitedHere(retryAfter: Duration) -> KMSError {
+    static func rateLimitedHere(retryAfter: Duration) -> KMSError {
         KMSError(
             .rateLimited,
             "Too many calls are waiting for the client's own rate limit; call less often, or try again later.",

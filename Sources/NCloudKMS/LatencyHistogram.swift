@@ -2,7 +2,7 @@ import Platform
 
 /// How long things took, in memory that does not grow: counts of durations whose lengths differ by less than a
 /// sixteenth, from a microsecond to 17 minutes. What is longer counts as that.
-package struct LatencyHistogram: Sendable {
+struct LatencyHistogram: Sendable {
     /// Each doubling of the length is divided into this many steps.
     private static let stepsPerDoubling = 16
     private static let firstExponent = 4
@@ -11,11 +11,11 @@ package struct LatencyHistogram: Sendable {
 
     private var counts = [Int](repeating: 0, count: index(of: maximumMicroseconds) + 1)
 
-    package private(set) var count = 0
+    private(set) var count = 0
 
-    package init() {}
+    init() {}
 
-    package mutating func record(_ duration: Duration) {
+    mutating func record(_ duration: Duration) {
         let microseconds = min(max(duration.nanoseconds / 1_000, 0), Self.maximumMicroseconds)
         counts[Self.index(of: microseconds)] += 1
         count += 1
@@ -24,7 +24,7 @@ package struct LatencyHistogram: Sendable {
     /// The duration that this share of all did not exceed; off by a thirty-second of it. Nil when there are none.
     ///
     /// - Parameter share: 0.5 for the median, 0.99 for the slowest in a hundred.
-    package func percentile(_ share: Double) -> Duration? {
+    func percentile(_ share: Double) -> Duration? {
         guard count > 0 else { return nil }
         let rank = min(max(Int((Double(count) * share).rounded(.up)), 1), count)
         var seen = 0

@@ -109,7 +109,7 @@ package struct FileStamp: Hashable, Sendable {
 /// A file that is open for reading and known to be a regular one.
 ///
 /// Every file that is named from outside is opened like this if it is read at the start or again and again. A pipe gives
-/// its contents once, and both a pipe and a terminal can keep the thread that opens or reads them waiting for ever.
+/// its contents once, and both a pipe and a terminal can block the thread that opens or reads them forever.
 package struct RegularFile: ~Copyable {
     /// Why there are no contents.
     package enum Problem: Error, Equatable, CustomStringConvertible {
@@ -137,7 +137,7 @@ package struct RegularFile: ~Copyable {
     /// Whether it is on a read-only mount, where nobody can change its mode: so containers get their secrets.
     package var isOnReadOnlyMount: Bool {
         var status = statvfs()
-        // What can't be told is taken for the usual.
+        // A failure counts as the usual case.
         return fstatvfs(descriptor, &status) == 0 && status.f_flag & UInt(ST_RDONLY) != 0
     }
 

@@ -86,7 +86,7 @@ public struct OutputDescriptor: Sendable {
             return getsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, &length) == 0 ? size : 0
         }
         let before = size()
-        // The kernel takes twice of what it is told, for its own overhead.
+        // The kernel doubles what it is given, for its own overhead.
         var wanted = before
         for option in [SO_SNDBUF, SO_SNDBUFFORCE] {
             setsockopt(descriptor, SOL_SOCKET, option, &wanted, socklen_t(MemoryLayout<CInt>.size))

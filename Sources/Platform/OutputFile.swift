@@ -112,7 +112,7 @@ package struct OutputFile: Equatable, Sendable {
         path.lastIndex(of: slash).map { path[...$0] } ?? []
     }
 
-    /// Creates an empty file in the folder of another one, as only there it can take its place at one go.
+    /// Creates an empty file in the folder of another one: only there can it take the other's place in one step.
     private static func createBeside(_ path: SystemPath) throws(PlatformError) -> (path: SystemPath, descriptor: CInt) {
         while true {
             let suffix = String(UInt64.random(in: .min ... .max), radix: 36)

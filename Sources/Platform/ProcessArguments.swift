@@ -36,7 +36,7 @@ private let initializer: @convention(c) (CInt, Strings?, Strings?) -> Void = { c
 
 /// Where the files of the user are.
 package enum HomeDirectory {
-    /// - Parameter variable: the value of `HOME`; that of this process unless told otherwise.
+    /// - Parameter variable: the value of `HOME`, by default that of this process.
     /// - Returns: the value, else what the password database says; nil if neither knows.
     package static func path(variable: String? = processVariable) -> String? {
         if let variable, !variable.isEmpty { return variable }
@@ -53,7 +53,7 @@ package enum HomeDirectory {
         }
     }
 
-    /// A path in which a leading `~/` is the home directory, as no shell has seen it that would say so; without a home
+    /// A path in which a leading `~/` is the home directory, which no shell has replaced; without a home
     /// directory it stays as it is.
     package static func expanding(_ path: String, variable: String? = processVariable) -> String {
         guard path.hasPrefix("~/"), let home = Self.path(variable: variable) else { return path }

@@ -51,7 +51,7 @@ struct PEMBlock {
     private typealias Bytes = UnsafeBufferPointer<UInt8>
 
     private init(reading text: Bytes) throws(PublicKeyError) {
-        // Before all else, so that a private key never gets as far as being decoded, whatever stands next to it.
+        // First, so that a private key is never decoded, whatever stands next to it.
         let privateKey: StaticString = "PRIVATE KEY"
         guard text.firstOffset(of: privateKey.bytes) == nil else { throw .privateKey }
         guard text.count <= Self.maximumBytes else { throw .tooLong }

@@ -40,7 +40,7 @@ extension PublicKey {
         }
     }
 
-    /// The signature as OpenSSL takes it, or nil if its length alone says that it is none.
+    /// The signature as OpenSSL takes it, or nil if its length alone rules it out.
     private func normalized(_ signature: [UInt8], encoding: SignatureEncoding) -> [UInt8]? {
         switch (material.numbers, encoding) {
         case (.rsa(let key), _):
@@ -55,7 +55,7 @@ extension PublicKey {
 
 /// An `EVP_PKEY` that is freed with its last reference.
 final class EVPKey: @unchecked Sendable {
-    // Sendable: the key is never changed after it was made; what OpenSSL caches inside it is behind its own locks.
+    // Sendable: the key is never changed after it was made; what OpenSSL caches inside it has locks of its own.
     let pointer: OpaquePointer
 
     /// Takes over the reference; nil for a null pointer, with OpenSSL's error queue emptied.
@@ -128,7 +128,7 @@ struct VerificationContext: ~Copyable {
 }
 
 enum ECDSASignature {
-    /// The DER form of `r` and `s` written one after the other, each half of the bytes. Any numbers will do: whether
+    /// The DER form of `r` and `s` written one after the other, each half of the bytes. Any numbers are taken: whether
     /// they can be a signature is for the verification to say.
     static func der(p1363 bytes: [UInt8]) -> [UInt8]? {
         guard let signature = ECDSA_SIG_new() else { return nil }

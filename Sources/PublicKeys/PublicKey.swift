@@ -15,7 +15,7 @@ public final class PublicKey: Sendable {
     public let pem: [UInt8]
     /// The same as a JSON string: it is asked for with every answer.
     package let pemJSON: [UInt8]
-    /// The Base64 of the SHA-256 of `spki`: a pin as of RFC 7469.
+    /// The SHA-256 of `spki` in Base64: a pin of RFC 7469.
     public let spkiSHA256: String
 
     let material: PublicKeyMaterial

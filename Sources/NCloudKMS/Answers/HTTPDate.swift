@@ -1,14 +1,14 @@
 import Platform
 
 /// A date as HTTP headers carry it (RFC 9110, section 5.6.7): IMF-fixdate, or one of the two obsolete forms.
-package enum HTTPDate {
+enum HTTPDate {
     /// Milliseconds since 1970-01-01T00:00:00Z; nil for any other text.
     ///
     /// The day of the week must be one, but need not be the right one: the date is what counts.
     ///
     /// - Parameter now: milliseconds since 1970-01-01T00:00:00Z. The form with a year of two digits means the past
     ///   when it would be more than 50 years ahead of it.
-    package static func milliseconds(of text: some StringProtocol, now: Int64) -> Int64? {
+    static func milliseconds(of text: some StringProtocol, now: Int64) -> Int64? {
         fixdate(text) ?? rfc850Date(text, now: now) ?? asctimeDate(text)
     }
 
@@ -63,15 +63,15 @@ package enum HTTPDate {
 
 /// How long a server asks to wait (RFC 9110, section 10.2.3). Read here because libcurl's own reading makes a past
 /// date negative, rubbish zero, and knows no upper bound.
-package enum RetryAfter {
+enum RetryAfter {
     /// More than this is a mistake of the server's, or of its clock.
-    package static let maximum = Duration.seconds(24 * 60 * 60)
+    static let maximum = Duration.seconds(24 * 60 * 60)
 
     /// The wait that a header asks for: whole seconds, or until an HTTP date. Nil when it is unreadable, negative or
     /// more than a day, all of which are ignored.
     ///
     /// - Parameter now: milliseconds since 1970-01-01T00:00:00Z, by the server's clock where its `Date` is known.
-    package static func delay(of header: String, now: Int64) -> Duration? {
+    static func delay(of header: String, now: Int64) -> Duration? {
         let text = header.utf8.trimmingWhitespace()
         let delay: Duration
         if !text.isEmpty, text.allSatisfy(\.isASCIIDigit) {

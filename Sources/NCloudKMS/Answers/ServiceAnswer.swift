@@ -2,7 +2,7 @@ import JSON
 import Platform
 
 /// What the service said to Get Public Key. The tables here are the only place that turns its answers into errors.
-package enum ServiceAnswer: Sendable {
+enum ServiceAnswer: Sendable {
     /// A string, the PEM as it was sent; whether it is a key that may be trusted is for `PublicKeys` to say.
     case publicKey(pem: JSONValue)
     case failure(ServiceFailure)
@@ -11,7 +11,7 @@ package enum ServiceAnswer: Sendable {
     ///   - status: of HTTP.
     ///   - body: anything; both error shapes, text, HTML and nothing at all have been seen.
     ///   - sent: what the request was authenticated with, which no text of a failure may repeat.
-    package init(status: Int, body: [UInt8], to sent: SentCredentials) {
+    init(status: Int, body: [UInt8], to sent: SentCredentials) {
         self = body.withUnsafeBufferPointer { bytes in
             let document = ServiceDocument(bytes)
             if status == 200, let pem = document.publicKey { return .publicKey(pem: pem) }
@@ -98,18 +98,18 @@ package enum ServiceAnswer: Sendable {
 }
 
 /// What an answer that brings no key means: which error it is, and whether the request may be repeated.
-package struct ServiceFailure: Equatable, Sendable {
-    package let code: KMSError.Code
-    package let repetition: Repetition
-    package let httpStatus: Int
+struct ServiceFailure: Equatable, Sendable {
+    let code: KMSError.Code
+    let repetition: Repetition
+    let httpStatus: Int
     /// The service's own code, as text even where it sent a number; capped.
-    package let kmsCode: String?
+    let kmsCode: String?
     /// The service's own words; capped.
-    package let kmsMessage: String?
+    let kmsMessage: String?
     /// The service's words held a private key or our credentials, so that they are not repeated.
-    package let isTextWithheld: Bool
+    let isTextWithheld: Bool
     /// What a 1010 did not find in the answer, as the end of a sentence.
-    package let detail: String?
+    let detail: String?
 
     fileprivate init(
         _ verdict: ServiceAnswer.Verdict, status: Int, code: String?, message: String?,
@@ -130,7 +130,7 @@ package struct ServiceFailure: Equatable, Sendable {
         self.detail = detail
     }
 
-    package var error: KMSError {
+    var error: KMSError {
         var error = KMSError.service(code, status: httpStatus, saysWhy: kmsMessage != nil, detail: detail)
         if isTextWithheld { error.message += " Its text is withheld: it holds a private key or credentials." }
         error.kmsCode = kmsCode

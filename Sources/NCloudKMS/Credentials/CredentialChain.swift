@@ -5,8 +5,8 @@ import Platform
 ///
 /// What was found is kept. A token file is read again when it changes, and every file when the service refused what was in
 /// it. As long as nothing is found, every call looks again.
-package struct CredentialChain: Sendable {
-    package enum Step: Sendable {
+struct CredentialChain: Sendable {
+    enum Step: Sendable {
         /// Use these; if there is a request, send it beside, and bring the answer to `serverRole`.
         case ready(Credentials, refresh: MetadataRequest?)
         /// Send this, bring the answer to `serverRole`, and let the callers wait.
@@ -51,19 +51,19 @@ package struct CredentialChain: Sendable {
     private var loaded: Loaded?
 
     /// The last place; nil where the environment names a metadata service that can't be used.
-    package var serverRole: ServerRole?
+    var serverRole: ServerRole?
     private let serverRoleProblem: String
 
     /// Why a token file that changed could not be read again, for the log; its old token still serves.
-    package private(set) var tokenFileProblem: String?
+    private(set) var tokenFileProblem: String?
 
     /// The file of the credentials in use, if users other than its owner may read it and its mode can be changed: a
     /// warning of the log.
-    package var fileReadableByOthers: String? {
+    var fileReadableByOthers: String? {
         loaded?.file.flatMap { $0.isNeedlesslyReadable ? $0.path : nil }
     }
 
-    package init(_ lookup: CredentialLookup) {
+    init(_ lookup: CredentialLookup) {
         self.lookup = lookup
         do {
             serverRole = try ServerRole(lookup.environment)
@@ -74,25 +74,19 @@ package struct CredentialChain: Sendable {
     }
 
     /// No chain at all: the application handed credentials over.
-    package init(_ credentials: Credentials) {
+    init(_ credentials: Credentials) {
         lookup = CredentialLookup(environment: EnvironmentVariables([:]))
         loaded = Loaded(place: nil, credentials: credentials, file: nil)
         serverRoleProblem = ""
     }
 
     /// What is in use, or was last.
-    package func credentials(now: Instant) -> Credentials? {
+    func credentials(now: Instant) -> Credentials? {
         loaded?.credentials ?? serverRole?.credentials(now: now)
     }
 
-    /// What is in use now; a token file that changed is read before.
-    package mutating func currentCredentials(now: Instant) -> Credentials? {
-        readChangedTokenFile()
-        return credentials(now: now)
-    }
-
     /// What to do for a call that goes to the service.
-    package mutating func next(now: Instant) -> Step {
+    mutating func next(now: Instant) -> Step {
         if loaded != nil {
             readChangedTokenFile()
         } else if serverRole?.credentials(now: now) == nil {
@@ -115,7 +109,7 @@ package struct CredentialChain: Sendable {
     /// - Parameter refused: which ones.
     /// - Returns: nil when there are no others.
     /// - Throws: `KMSError` when the file can't be used any more; the old ones stay.
-    package mutating func replacement(
+    mutating func replacement(
         for refused: CredentialIdentity, now: Instant
     ) throws(KMSError) -> Credentials? {
         guard let current = credentials(now: now) else { return nil }
@@ -225,7 +219,7 @@ package struct CredentialChain: Sendable {
 }
 
 /// What one place of the chain holds. A place with half a pair, or that can't be read as what it should be, throws.
-package enum CredentialFinding: Sendable {
+enum CredentialFinding: Sendable {
     case found(Credentials)
     /// Where was looked, and why nothing was there: one entry of the list in the message of 1001.
     case absent(String)

@@ -10,7 +10,7 @@ public struct CredentialLookup: Sendable {
     public let environment: EnvironmentVariables
     private let namedProfile: String?
     private let namedConfigurationFile: String?
-    package let namedTokenFile: String?
+    let namedTokenFile: String?
 
     public init(
         environment: EnvironmentVariables = .process, profile: String? = nil, configurationFile: String? = nil,
@@ -22,17 +22,17 @@ public struct CredentialLookup: Sendable {
         namedTokenFile = tokenFile.map(environment.expandingHome)
     }
 
-    package var profile: String {
+    var profile: String {
         namedProfile ?? environment[Self.profileVariable] ?? ProfileFile.defaultProfile
     }
 
     /// Nil when nothing names it and there is no home directory.
-    package var configurationFile: String? {
+    var configurationFile: String? {
         namedConfigurationFile ?? environment[Self.configurationFileVariable].map(environment.expandingHome)
             ?? environment.homeDirectory.map { "\($0)/.ncloud/configure" }
     }
 
-    package var variableTokenFile: String? {
+    var variableTokenFile: String? {
         environment[Self.tokenFileVariable].map(environment.expandingHome)
     }
 

@@ -3,16 +3,16 @@ import PublicKeys
 
 /// What a request is authenticated with: a key pair that signs it, or a token that is sent.
 public struct Credentials: Sendable {
-    package enum Kind: Sendable {
+    enum Kind: Sendable {
         case keyPair(accessKeyID: String, secret: SecretBytes)
         case token(SecretBytes)
     }
 
-    package let kind: Kind
+    let kind: Kind
     public let source: CredentialSource
 
     /// Tells these credentials from others, in a cache key.
-    package let identity: CredentialIdentity
+    let identity: CredentialIdentity
 
     /// - Parameters:
     ///   - accessKeyID: not empty; sent in a header, so visible ASCII characters alone.
@@ -48,8 +48,8 @@ public struct Credentials: Sendable {
         if case .keyPair = kind { true } else { false }
     }
 
-    /// What to do about quotation marks around a part, where there are some. They are sent, as a key may have them, though
-    /// none is known that has.
+    /// What to do about quotation marks around a part; nil where there are none. They are sent, as a key may have them,
+    /// though no such key is known.
     package var adviceOnQuotationMarks: String? {
         let quoted =
             switch kind {

@@ -22,7 +22,7 @@ public struct EnvironmentVariables: Sendable {
         value(name).map { $0.trimmingASCIIWhitespace() }.flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    /// A path in which a leading `~/` is the home directory, as no shell has seen it that would say so; without a home
+    /// A path in which a leading `~/` is the home directory, which no shell has replaced; without a home
     /// directory it stays as it is.
     public func expandingHome(_ path: String) -> String {
         HomeDirectory.expanding(path, variable: value("HOME"))
@@ -46,18 +46,18 @@ public struct EnvironmentVariables: Sendable {
 }
 
 /// The credentials that environment variables hold.
-package struct EnvironmentCredentials {
-    package static let accessKeyNames = ["NCLOUD_ACCESS_KEY_ID", "NCLOUD_ACCESS_KEY"]
-    package static let secretKeyNames = ["NCLOUD_SECRET_ACCESS_KEY", "NCLOUD_SECRET_KEY"]
-    package static let tokenName = "NCLOUD_KMS_TOKEN"
+struct EnvironmentCredentials {
+    static let accessKeyNames = ["NCLOUD_ACCESS_KEY_ID", "NCLOUD_ACCESS_KEY"]
+    static let secretKeyNames = ["NCLOUD_SECRET_ACCESS_KEY", "NCLOUD_SECRET_KEY"]
+    static let tokenName = "NCLOUD_KMS_TOKEN"
 
     private let environment: EnvironmentVariables
 
-    package init(_ environment: EnvironmentVariables) {
+    init(_ environment: EnvironmentVariables) {
         self.environment = environment
     }
 
-    package func token() throws(KMSError) -> CredentialFinding {
+    func token() throws(KMSError) -> CredentialFinding {
         guard let text = environment[Self.tokenName] else { return .absent("\(Self.tokenName) (not set)") }
         do {
             return .found(
@@ -67,7 +67,7 @@ package struct EnvironmentCredentials {
         }
     }
 
-    package func keyPair() throws(KMSError) -> CredentialFinding {
+    func keyPair() throws(KMSError) -> CredentialFinding {
         let accessKey = environment.first(of: Self.accessKeyNames)
         let secret = environment.first(of: Self.secretKeyNames)
         switch (accessKey, secret) {

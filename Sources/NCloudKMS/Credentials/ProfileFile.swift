@@ -3,19 +3,18 @@ import Platform
 /// The key pair of one profile in a file as NAVER's tools write it, `~/.ncloud/configure`.
 ///
 /// Lines of `name = value` under headers of `[profile]`; lines before the first header belong to `DEFAULT`, and so does
-/// a file without headers. Lines that begin with `#` or `;` are comments, and so is what such a
-/// character begins behind a header. A value is everything after the first `=`,
-/// without the white space around it and one pair of quotes. Names count in any case, profiles as they are written.
-/// A profile takes nothing from another one, not even its mistakes: half a pair stays half a pair.
-package struct ProfileFile {
-    package static let defaultProfile = "DEFAULT"
-    package static let accessKeyName = "ncloud_access_key_id"
-    package static let secretKeyName = "ncloud_secret_access_key"
+/// a file without headers. `#` and `;` begin a comment at the start of a line and after a header. A value is everything
+/// after the first `=`, without the white space around it and one pair of quotes. Names count in any case, profiles as
+/// they are written. A profile takes nothing from another one, not even its mistakes: half a pair stays half a pair.
+struct ProfileFile {
+    static let defaultProfile = "DEFAULT"
+    static let accessKeyName = "ncloud_access_key_id"
+    static let secretKeyName = "ncloud_secret_access_key"
 
     /// What can't be read, and in which line, counted from 1; never the line's text.
-    package struct Problem: Error, Equatable, CustomStringConvertible {
-        package let line: Int
-        package let description: String
+    struct Problem: Error, Equatable, CustomStringConvertible {
+        let line: Int
+        let description: String
 
         fileprivate init(_ line: Int, _ text: String) {
             self.line = line
@@ -36,7 +35,7 @@ package struct ProfileFile {
     /// - Parameters:
     ///   - bytes: the file's text; line ends of any system, and a byte order mark, are taken.
     ///   - profile: the one to look for.
-    package init(_ bytes: UnsafeBufferPointer<UInt8>, profile: String) throws(Problem) {
+    init(_ bytes: UnsafeBufferPointer<UInt8>, profile: String) throws(Problem) {
         self.profile = profile
         isPresent = false
         var isInProfile = profile == Self.defaultProfile
@@ -71,7 +70,7 @@ package struct ProfileFile {
     /// Both halves, or nil when the profile is missing or has neither.
     ///
     /// - Throws: a text that says which half is missing, or in which line a value can't be used.
-    package func credentials(source: CredentialSource) throws(KMSError) -> Credentials? {
+    func credentials(source: CredentialSource) throws(KMSError) -> Credentials? {
         switch (accessKey, secret) {
         case (nil, nil): return nil
         case (_?, nil): throw .credentialsUnusable("\(source) has \(Self.accessKeyName) but no \(Self.secretKeyName)")
@@ -88,7 +87,7 @@ package struct ProfileFile {
     }
 
     /// Whether the profile was there, with or without keys.
-    package var hasProfile: Bool { isPresent }
+    var hasProfile: Bool { isPresent }
 
     private static func profileName(
         of line: Slice<UnsafeBufferPointer<UInt8>>, number: Int

@@ -38,7 +38,7 @@ public final class SecretBytes: @unchecked Sendable {
     public var count: Int { memory.count }
 
     /// Lends the bytes for the time of `body`; they must not be kept.
-    package func withBytes<Result, Failure: Error>(
+    func withBytes<Result, Failure: Error>(
         _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try body(UnsafeBufferPointer(memory))
@@ -59,18 +59,18 @@ extension SecretBytes: CustomStringConvertible, CustomDebugStringConvertible, Cu
 }
 
 /// A small file that holds a secret, read into memory that is wiped when freed.
-package struct SecretFile: Sendable {
+struct SecretFile: Sendable {
     /// 400 profiles fit; more is a mistake in the path, and not worth the memory.
-    package static let maximumBytes = 64 << 10
+    static let maximumBytes = 64 << 10
 
-    package typealias Problem = RegularFile.Problem
+    typealias Problem = RegularFile.Problem
 
-    package let contents: SecretBytes
-    package let stamp: FileStamp
+    let contents: SecretBytes
+    let stamp: FileStamp
     /// Whether users other than its owner may read it, and its mode can be changed.
-    package let isNeedlesslyReadable: Bool
+    let isNeedlesslyReadable: Bool
 
-    package init(reading path: String) throws(Problem) {
+    init(reading path: String) throws(Problem) {
         let file = try RegularFile(opening: path)
         stamp = file.stamp
         isNeedlesslyReadable = file.isReadableByOthers && !file.isOnReadOnlyMount

@@ -1,20 +1,20 @@
 import Platform
 
 /// What a request was authenticated with, to find it again in what the service says: that goes into errors and logs.
-package struct SentCredentials: Sendable {
+struct SentCredentials: Sendable {
     private let credentials: Credentials?
     /// Without its padding, which may be left out, or look different.
     private let signature: String?
 
     /// - Parameter signature: as it was sent; nil for a token.
-    package init(_ credentials: Credentials?, signature: String?) {
+    init(_ credentials: Credentials?, signature: String?) {
         self.credentials = credentials
         self.signature = signature.map { $0.last == "=" ? String($0.dropLast()) : $0 }
     }
 
     /// Whether a text has it in it, as it is or in the escapes of JSON or of URLs; or names one of its headers; or has a
     /// run of characters that only a signature looks like.
-    package func areRepeated(in text: String) -> Bool {
+    func areRepeated(in text: String) -> Bool {
         var text = text
         return text.withUTF8 { bytes in
             if areWritten(in: bytes) { return true }

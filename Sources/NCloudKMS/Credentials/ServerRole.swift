@@ -4,8 +4,8 @@ import Platform
 /// It sends nothing itself: its owner does, and brings the answers.
 ///
 /// At most one question is under way; the old keys serve while new ones are fetched.
-package struct ServerRole: Sendable {
-    package enum Step: Sendable {
+struct ServerRole: Sendable {
+    enum Step: Sendable {
         /// Use these; if there is a request, send it beside.
         case ready(Credentials, refresh: MetadataRequest?)
         /// There are none yet: send this, and let the callers wait for the answer.
@@ -17,15 +17,15 @@ package struct ServerRole: Sendable {
     }
 
     /// The keys are replaced this long before they end.
-    package static let refreshMargin = Duration.seconds(15 * 60)
+    static let refreshMargin = Duration.seconds(15 * 60)
     /// A machine without a metadata service must not look for it at every call.
-    package static let failureMemory = Duration.seconds(60)
+    static let failureMemory = Duration.seconds(60)
     /// Keys that are about to end are worth asking for more often.
-    package static let failedRefreshMemory = Duration.seconds(10)
+    static let failedRefreshMemory = Duration.seconds(10)
     /// Keys that come with less than the margin left are not asked for again at every call.
-    package static let minimumRefreshInterval = Duration.seconds(60)
+    static let minimumRefreshInterval = Duration.seconds(60)
 
-    package static let endpointVariable = "NCLOUD_METADATA_API_ENDPOINT"
+    static let endpointVariable = "NCLOUD_METADATA_API_ENDPOINT"
     private static let defaultEndpoint = "http://169.254.169.254"
     private static let path = "/latest/meta-data/iam/security-credentials/"
 
@@ -40,14 +40,14 @@ package struct ServerRole: Sendable {
         case keys(roleID: String)
     }
 
-    package let endpoint: Endpoint
+    let endpoint: Endpoint
     private var held: Held?
     private var question: Question?
     private var failure: (reason: String, end: Instant)?
 
     /// - Throws: `InvalidValue` when the environment names a metadata service that is neither link-local, nor on this
     ///   machine, nor reached over https: anybody could answer for it.
-    package init(_ environment: EnvironmentVariables) throws(InvalidValue) {
+    init(_ environment: EnvironmentVariables) throws(InvalidValue) {
         let name = Self.endpointVariable
         let endpoint = try Endpoint(anySecurity: environment[name] ?? Self.defaultEndpoint, name: name)
         guard endpoint.scheme == .https || endpoint.isLoopback || endpoint.isLinkLocal else {
@@ -60,12 +60,12 @@ package struct ServerRole: Sendable {
     var isAsking: Bool { question != nil }
 
     /// The keys that may be used now.
-    package func credentials(now: Instant) -> Credentials? {
+    func credentials(now: Instant) -> Credentials? {
         held.flatMap { now < $0.end ? $0.credentials : nil }
     }
 
     /// What to do for a call that needs credentials.
-    package mutating func next(now: Instant) -> Step {
+    mutating func next(now: Instant) -> Step {
         let mayAsk = question == nil && failure.map { now >= $0.end } ?? true
         if let credentials = credentials(now: now) {
             let isDue = held.map { now >= $0.refresh } ?? false
@@ -101,7 +101,7 @@ package struct ServerRole: Sendable {
     /// - Parameters:
     ///   - wallClockMilliseconds: the time now, since 1970-01-01T00:00:00Z, by the best clock there is.
     /// - Returns: the request to send next; nil when this was the last, and callers that wait may ask again.
-    package mutating func answered(
+    mutating func answered(
         status: Int, body: [UInt8], now: Instant, wallClockMilliseconds: Int64
     ) -> MetadataRequest? {
         guard let question else { return nil }
@@ -130,7 +130,7 @@ package struct ServerRole: Sendable {
     /// The request that is under way brought no answer.
     ///
     /// - Parameter reason: the end of a sentence: "it did not answer within 3 s".
-    package mutating func failed(_ reason: String, now: Instant) {
+    mutating func failed(_ reason: String, now: Instant) {
         question = nil
         failure = (reason, now + (held == nil ? Self.failureMemory : Self.failedRefreshMemory))
     }
@@ -163,13 +163,13 @@ package struct ServerRole: Sendable {
 }
 
 /// A question to the metadata service of a server: a `GET`, sent directly and never through a proxy.
-package struct MetadataRequest: Equatable, Sendable {
-    package static let method = "GET"
-    package static let connectTimeout = Duration.seconds(1)
-    package static let timeout = Duration.seconds(3)
+struct MetadataRequest: Equatable, Sendable {
+    static let method = "GET"
+    static let connectTimeout = Duration.seconds(1)
+    static let timeout = Duration.seconds(3)
 
-    package let endpoint: Endpoint
-    package let target: String
+    let endpoint: Endpoint
+    let target: String
 }
 
 extension HTTPRequest {

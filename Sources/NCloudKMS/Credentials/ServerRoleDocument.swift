@@ -59,9 +59,9 @@ struct ServerRoleDocument {
 }
 
 /// A date and time of day as ISO 8601 and RFC 3339 write them: `2026-01-31T09:30:00Z`, a fraction, any offset.
-package enum ISO8601Date {
+enum ISO8601Date {
     /// Milliseconds since 1970-01-01T00:00:00Z, a finer fraction cut off; nil when the text is no such date.
-    package static func milliseconds(of text: some StringProtocol) -> Int64? {
+    static func milliseconds(of text: some StringProtocol) -> Int64? {
         var scanner = DateScanner(text)
         guard let year = scanner.digits(4), scanner.literal("-"), let month = scanner.digits(2), scanner.literal("-"),
             let day = scanner.digits(2), scanner.oneOf(["T", "t", " "]) != nil, let time = scanner.timeOfDay()

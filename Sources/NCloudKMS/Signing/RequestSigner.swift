@@ -5,11 +5,11 @@ import Platform
 /// request, or the one of a token. One signer serves one set of credentials.
 ///
 /// Not for use by two threads at once.
-package final class RequestSigner {
-    package static let timestampHeader = "x-ncp-apigw-timestamp"
-    package static let accessKeyHeader = "x-ncp-iam-access-key"
-    package static let signatureHeader = "x-ncp-apigw-signature-v2"
-    package static let tokenHeader = "x-ncp-ocapi-token"
+final class RequestSigner {
+    static let timestampHeader = "x-ncp-apigw-timestamp"
+    static let accessKeyHeader = "x-ncp-iam-access-key"
+    static let signatureHeader = "x-ncp-apigw-signature-v2"
+    static let tokenHeader = "x-ncp-ocapi-token"
 
     private enum Method {
         case signature(accessKeyID: String, MessageAuthenticator)
@@ -20,7 +20,7 @@ package final class RequestSigner {
     private var message: [UInt8] = []
 
     /// - Throws: `KMSError` when OpenSSL can't provide HMAC-SHA256, or memory is short.
-    package init(_ credentials: Credentials) throws(KMSError) {
+    init(_ credentials: Credentials) throws(KMSError) {
         method =
             switch credentials.kind {
             case .keyPair(let accessKeyID, let secret):
@@ -35,7 +35,7 @@ package final class RequestSigner {
     ///   - method: the HTTP method, in capitals.
     ///   - target: the whole request target: the path from `/kms/v1` on, and the query if there is one.
     ///   - timestampMilliseconds: since 1970-01-01T00:00:00Z, by the service's clock.
-    package func headers(
+    func headers(
         method: String, target: String, timestampMilliseconds: Int64
     ) throws(KMSError) -> [(name: String, value: String)] {
         switch self.method {
