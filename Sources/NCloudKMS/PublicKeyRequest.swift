@@ -48,7 +48,7 @@ public struct KeyTag: Hashable, Sendable, CustomStringConvertible {
         guard utf8.count <= Self.maximumLength else {
             throw InvalidValue("keyTag", "must have at most \(Self.maximumLength) characters")
         }
-        guard utf8.allSatisfy(Self.isUnreserved) else {
+        guard text.hasOnly(Self.isUnreserved) else {
             throw InvalidValue("keyTag", "may hold only the characters A-Z a-z 0-9 . _ ~ -")
         }
         guard text != ".", text != ".." else { throw InvalidValue("keyTag", "must not be \"\(text)\"") }

@@ -153,6 +153,11 @@ extension [UInt8] {
 }
 
 extension String {
+    /// `utf8.allSatisfy`, over the bytes where they are: several times as fast.
+    @inlinable package func hasOnly(_ isAllowed: (UInt8) -> Bool) -> Bool {
+        utf8.withContiguousStorageIfAvailable { $0.allSatisfy(isAllowed) } ?? utf8.allSatisfy(isAllowed)
+    }
+
     /// Without the ASCII white space at both ends.
     package func trimmingASCIIWhitespace() -> String {
         String(Substring(utf8.trimmingWhitespace()))

@@ -73,9 +73,11 @@ package struct CivilTime: Equatable, Sendable {
 
     /// `Thu, 26 Nov 2026 09:30:00 GMT`: the `IMF-fixdate` of HTTP (RFC 9110, section 5.6.7).
     package var httpDate: String {
-        var text = Array("\(Self.dayNames[weekday]), ".utf8)
-        append(day, 2, to: &text, then: " ")
-        text.append(contentsOf: Self.monthNames[month - 1].utf8)
+        var text: [UInt8] = []
+        text.reserveCapacity(29)
+        text.append(Self.dayNames[weekday])
+        append(day, 2, to: &text, before: ", ", then: " ")
+        text.append(Self.monthNames[month - 1])
         append(year, 4, to: &text, before: " ", then: " ")
         appendTimeOfDay(to: &text)
         text.append(" GMT")
@@ -83,8 +85,8 @@ package struct CivilTime: Equatable, Sendable {
     }
 
     /// As HTTP and many other protocols write them, from Sunday on.
-    package static let dayNames = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
-    package static let monthNames = [
+    package static let dayNames: [StaticString] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+    package static let monthNames: [StaticString] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
 
@@ -130,32 +132,47 @@ package struct CivilTime: Equatable, Sendable {
 }
 
 /// Takes a date's parts off the front of a text, one after the other.
-package struct DateScanner {
-    private var rest: Substring.UTF8View
+package struct DateScanner: ~Copyable {
+    private let text: UnsafeBufferPointer<UInt8>
+    private var offset = 0
 
-    package init(_ text: some StringProtocol) {
-        rest = Substring(text).utf8
+    private init(_ text: UnsafeBufferPointer<UInt8>) {
+        self.text = text
     }
 
-    package var isAtEnd: Bool { rest.isEmpty }
+    /// Reads a whole text: nil if `body` finds no date in it, or leaves something.
+    package static func read<Date>(_ text: String, _ body: (inout DateScanner) -> Date?) -> Date? {
+        var text = text
+        return text.withUTF8 { bytes in
+            var scanner = DateScanner(bytes)
+            guard let date = body(&scanner), scanner.isAtEnd else { return nil }
+            return date
+        }
+    }
+
+    package var isAtEnd: Bool { offset == text.count }
 
     /// Exactly `count` decimal digits.
     package mutating func digits(_ count: Int) -> Int? {
-        let digits = rest.prefix(count)
-        guard digits.count == count, digits.allSatisfy(\.isASCIIDigit) else { return nil }
-        rest = rest.dropFirst(count)
-        return digits.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
+        guard count <= text.count - offset else { return nil }
+        var number = 0
+        for index in offset..<(offset + count) {
+            guard text[index].isASCIIDigit else { return nil }
+            number = number * 10 + Int(text[index] - UInt8(ascii: "0"))
+        }
+        offset += count
+        return number
     }
 
     /// This text, as it is written.
-    package mutating func literal(_ text: String) -> Bool {
-        guard rest.starts(with: text.utf8) else { return false }
-        rest = rest.dropFirst(text.utf8.count)
+    package mutating func literal(_ literal: StaticString) -> Bool {
+        guard UnsafeBufferPointer(rebasing: text[offset...]).hasPrefix(literal.bytes) else { return false }
+        offset += literal.utf8CodeUnitCount
         return true
     }
 
     /// The place of the first of `words` that comes next.
-    package mutating func oneOf(_ words: [String]) -> Int? {
+    package mutating func oneOf(_ words: [StaticString]) -> Int? {
         words.firstIndex { literal($0) }
     }
 

@@ -1,5 +1,6 @@
-import NCloudKMS
 import Testing
+
+@testable import NCloudKMS
 
 @Suite struct EndpointTests {
     @Test(arguments: [

@@ -8,29 +8,30 @@ enum HTTPDate {
     ///
     /// - Parameter now: milliseconds since 1970-01-01T00:00:00Z. The form with a year of two digits means the past
     ///   when it would be more than 50 years ahead of it.
-    static func milliseconds(of text: some StringProtocol, now: Int64) -> Int64? {
-        fixdate(text) ?? rfc850Date(text, now: now) ?? asctimeDate(text)
+    static func milliseconds(of text: String, now: Int64) -> Int64? {
+        DateScanner.read(text, fixdate) ?? DateScanner.read(text) { rfc850Date(&$0, now: now) }
+            ?? DateScanner.read(text, asctimeDate)
     }
 
-    private static let longDays = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+    private static let longDays: [StaticString] = [
+        "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
+    ]
 
     /// `Sun, 06 Nov 1994 08:49:37 GMT`
-    private static func fixdate(_ text: some StringProtocol) -> Int64? {
-        var scanner = DateScanner(text)
+    private static func fixdate(_ scanner: inout DateScanner) -> Int64? {
         guard scanner.oneOf(CivilTime.dayNames) != nil, scanner.literal(", "), let day = scanner.digits(2),
             scanner.literal(" "),
             let month = scanner.oneOf(CivilTime.monthNames), scanner.literal(" "), let year = scanner.digits(4),
-            scanner.literal(" "), let time = scanner.timeOfDay(), scanner.literal(" GMT"), scanner.isAtEnd
+            scanner.literal(" "), let time = scanner.timeOfDay(), scanner.literal(" GMT")
         else { return nil }
         return milliseconds(year, month, day, time)
     }
 
     /// `Sunday, 06-Nov-94 08:49:37 GMT`
-    private static func rfc850Date(_ text: some StringProtocol, now: Int64) -> Int64? {
-        var scanner = DateScanner(text)
+    private static func rfc850Date(_ scanner: inout DateScanner, now: Int64) -> Int64? {
         guard scanner.oneOf(longDays) != nil, scanner.literal(", "), let day = scanner.digits(2), scanner.literal("-"),
             let month = scanner.oneOf(CivilTime.monthNames), scanner.literal("-"), let year = scanner.digits(2),
-            scanner.literal(" "), let time = scanner.timeOfDay(), scanner.literal(" GMT"), scanner.isAtEnd
+            scanner.literal(" "), let time = scanner.timeOfDay(), scanner.literal(" GMT")
         else { return nil }
         // The latest century in which the date is not more than 50 years ahead.
         let fiftyYears: Int64 = 50 * 31_556_952_000
@@ -41,13 +42,11 @@ enum HTTPDate {
     }
 
     /// `Sun Nov  6 08:49:37 1994`
-    private static func asctimeDate(_ text: some StringProtocol) -> Int64? {
-        var scanner = DateScanner(text)
+    private static func asctimeDate(_ scanner: inout DateScanner) -> Int64? {
         guard scanner.oneOf(CivilTime.dayNames) != nil, scanner.literal(" "),
             let month = scanner.oneOf(CivilTime.monthNames),
             scanner.literal(" "), let day = scanner.literal(" ") ? scanner.digits(1) : scanner.digits(2),
-            scanner.literal(" "), let time = scanner.timeOfDay(), scanner.literal(" "), let year = scanner.digits(4),
-            scanner.isAtEnd
+            scanner.literal(" "), let time = scanner.timeOfDay(), scanner.literal(" "), let year = scanner.digits(4)
         else { return nil }
         return milliseconds(year, month, day, time)
     }
@@ -72,13 +71,13 @@ enum RetryAfter {
     ///
     /// - Parameter now: milliseconds since 1970-01-01T00:00:00Z, by the server's clock where its `Date` is known.
     static func delay(of header: String, now: Int64) -> Duration? {
-        let text = header.utf8.trimmingWhitespace()
+        let text = header.trimmingASCIIWhitespace()
         let delay: Duration
-        if !text.isEmpty, text.allSatisfy(\.isASCIIDigit) {
-            guard let seconds = Int64(Substring(text)) else { return nil }
+        if !text.isEmpty, text.hasOnly(\.isASCIIDigit) {
+            guard let seconds = Int64(text) else { return nil }
             delay = .seconds(seconds)
         } else {
-            guard let date = HTTPDate.milliseconds(of: Substring(text), now: now) else { return nil }
+            guard let date = HTTPDate.milliseconds(of: text, now: now) else { return nil }
             delay = .milliseconds(date - now)
         }
         return (Duration.zero...maximum).contains(delay) ? delay : nil

@@ -3,13 +3,12 @@ import Platform
 /// What a request was authenticated with, to find it again in what the service says: that goes into errors and logs.
 struct SentCredentials: Sendable {
     private let credentials: Credentials?
-    /// Without its padding, which may be left out, or look different.
     private let signature: String?
 
     /// - Parameter signature: as it was sent; nil for a token.
     init(_ credentials: Credentials?, signature: String?) {
         self.credentials = credentials
-        self.signature = signature.map { $0.last == "=" ? String($0.dropLast()) : $0 }
+        self.signature = signature
     }
 
     /// Whether a text has it in it, as it is or in the escapes of JSON or of URLs; or names one of its headers; or has a
@@ -45,11 +44,15 @@ struct SentCredentials: Sendable {
             // Fewer characters may be a part of any word.
             secret.count >= 8 && text.firstOffset(of: secret) != nil
         }
-        func holds(_ secret: String) -> Bool {
+        func holds(_ secret: String, withoutPadding: Bool = false) -> Bool {
             var secret = secret
-            return secret.withUTF8(holds)
+            return secret.withUTF8 { secret in
+                let padding = withoutPadding && secret.last == UInt8(ascii: "=") ? 1 : 0
+                return holds(UnsafeBufferPointer(rebasing: secret.dropLast(padding)))
+            }
         }
-        if let signature, holds(signature) { return true }
+        // The padding may be left out, or look different.
+        if let signature, holds(signature, withoutPadding: true) { return true }
         return switch credentials?.kind {
         case .keyPair(let id, let secret): holds(id) || secret.withBytes(holds)
         case .token(let token): token.withBytes(holds)

@@ -61,8 +61,11 @@ struct ServerRoleDocument {
 /// A date and time of day as ISO 8601 and RFC 3339 write them: `2026-01-31T09:30:00Z`, a fraction, any offset.
 enum ISO8601Date {
     /// Milliseconds since 1970-01-01T00:00:00Z, a finer fraction cut off; nil when the text is no such date.
-    static func milliseconds(of text: some StringProtocol) -> Int64? {
-        var scanner = DateScanner(text)
+    static func milliseconds(of text: String) -> Int64? {
+        DateScanner.read(text, milliseconds)
+    }
+
+    private static func milliseconds(_ scanner: inout DateScanner) -> Int64? {
         guard let year = scanner.digits(4), scanner.literal("-"), let month = scanner.digits(2), scanner.literal("-"),
             let day = scanner.digits(2), scanner.oneOf(["T", "t", " "]) != nil, let time = scanner.timeOfDay()
         else { return nil }
@@ -78,7 +81,7 @@ enum ISO8601Date {
                 digit = next
             }
         }
-        guard let offset = offsetMinutes(&scanner), scanner.isAtEnd else { return nil }
+        guard let offset = offsetMinutes(&scanner) else { return nil }
         let date = CivilTime(
             year: year, month: month, day: day, hour: time.hour, minute: time.minute, second: time.second)
         return date.map { $0.milliseconds + fraction - offset * 60_000 }

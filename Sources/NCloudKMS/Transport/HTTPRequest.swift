@@ -71,11 +71,3 @@ struct HTTPRequest: Sendable {
         }
     }
 }
-
-extension String {
-    /// `utf8.allSatisfy`, over the bytes where they lie: several times as fast.
-    @inline(__always)
-    fileprivate func hasOnly(_ isAllowed: (UInt8) -> Bool) -> Bool {
-        utf8.withContiguousStorageIfAvailable { $0.allSatisfy(isAllowed) } ?? utf8.allSatisfy(isAllowed)
-    }
-}
