@@ -26,10 +26,12 @@ public struct DeadlineHeap<Value>: Sendable {
     /// When the earliest is due; nil if there is none.
     public var next: Instant? { entries.first?.due }
 
-    /// Adds an id, or moves it to another instant if it is there already.
+    /// Adds an id, or moves it to another instant if it is there already. An earlier user of its slot, which nobody took
+    /// out, goes.
     public mutating func insert(_ id: ID, due: Instant) {
-        remove(id)
-        if id.index >= positions.count {
+        if id.index < positions.count {
+            if positions[id.index] >= 0 { removeEntry(at: positions[id.index]) }
+        } else {
             positions.append(contentsOf: repeatElement(-1, count: id.index + 1 - positions.count))
         }
         entries.append(Entry(due: due, order: insertions, id: id))
@@ -46,21 +48,24 @@ public struct DeadlineHeap<Value>: Sendable {
         guard id.index < positions.count, positions[id.index] >= 0 else { return nil }
         let index = positions[id.index]
         guard entries[index].id == id else { return nil }
-        positions[id.index] = -1
         let due = entries[index].due
-        let last = entries.removeLast()
-        if index < entries.count {
-            place(last, at: index)
-            siftUp(siftDown(index))
-        }
+        removeEntry(at: index)
         return due
     }
 
     /// Takes out the earliest id if it is due by `now`, so at `now` or before.
     public mutating func popDue(by now: Instant) -> ID? {
         guard let first = entries.first, first.due <= now else { return nil }
-        remove(first.id)
+        removeEntry(at: 0)
         return first.id
+    }
+
+    private mutating func removeEntry(at index: Int) {
+        positions[entries[index].id.index] = -1
+        let last = entries.removeLast()
+        guard index < entries.count else { return }
+        place(last, at: index)
+        siftUp(siftDown(index))
     }
 
     private mutating func place(_ entry: Entry, at index: Int) {

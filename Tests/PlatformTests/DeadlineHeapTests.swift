@@ -77,6 +77,19 @@ import Testing
         #expect(heap.popDue(by: instant(1)) == first)
     }
 
+    @Test func `the next user of a slot takes the place of one that was left in the heap`() {
+        var map = SlotMap<String>()
+        var heap = DeadlineHeap<String>()
+        let first = map.insert("first")
+        heap.insert(first, due: instant(1))
+        map.remove(first)
+        let second = map.insert("second")
+        heap.insert(second, due: instant(2))
+        #expect(heap.next == instant(2))
+        #expect(heap.popDue(by: instant(2)) == second)
+        #expect(heap.next == nil)
+    }
+
     @Test(arguments: 0..<20 as Range<UInt64>)
     func `any mix of steps gives what a sorted list gives`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
