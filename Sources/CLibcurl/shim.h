@@ -69,10 +69,26 @@ static inline CURLcode clibcurl_easy_get_long(CURL *handle, CURLINFO info, long 
     return (curl_easy_getinfo)(handle, info, value);
 }
 
+static inline CURLcode clibcurl_easy_get_pointer(CURL *handle, CURLINFO info, void **value) {
+    return (curl_easy_getinfo)(handle, info, value);
+}
+
 static inline CURLcode clibcurl_easy_get_offset(CURL *handle, CURLINFO info, curl_off_t *value) {
     return (curl_easy_getinfo)(handle, info, value);
 }
 
 static inline CURLMcode clibcurl_multi_set_long(CURLM *handle, CURLMoption option, long value) {
     return (curl_multi_setopt)(handle, option, value);
+}
+
+static inline CURLMcode clibcurl_multi_set_pointer(CURLM *handle, CURLMoption option, void *value) {
+    return (curl_multi_setopt)(handle, option, value);
+}
+
+static inline CURLMcode clibcurl_multi_set_socket_callback(CURLM *handle, curl_socket_callback value) {
+    return (curl_multi_setopt)(handle, CURLMOPT_SOCKETFUNCTION, value);
+}
+
+static inline CURLMcode clibcurl_multi_set_timer_callback(CURLM *handle, curl_multi_timer_callback value) {
+    return (curl_multi_setopt)(handle, CURLMOPT_TIMERFUNCTION, value);
 }

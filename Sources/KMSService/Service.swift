@@ -17,23 +17,17 @@ public struct Service: Sendable {
     ) throws(ConfigurationError) {
         self.logger = logger
         self.stops = stops
-        client = try configuration.makeClient(logger: logger)
-        do {
-            connection = try Connection(
-                Connection.Configuration(
-                    input: input, output: output, framing: configuration.framingValue,
-                    maximumBatchCount: configuration.maximumBatchCount,
-                    limitNames: Connection.LimitNames(
-                        messageBytes: Setting.Name.maxMessageBytes.flag, batchCount: Setting.Name.maxBatch.flag),
-                    maximumInFlight: configuration.maximumInFlight, stopDescriptors: stops.map(\.descriptor),
-                    report: { logger.report($0) }),
-                methods: Self.methods(zone: configuration.zone, client: client))
-        } catch {
-            throw ConfigurationError("the system is out of resources: \(error)", isUsage: false)
-        }
-        client.tellTogether { [weak connection] tell in
-            if let connection { connection.writingTogether(tell) } else { tell() }
-        }
+        let loop = try EventLoop.ofProgram()
+        client = try configuration.makeClient(on: loop, logger: logger)
+        connection = Connection(
+            Connection.Configuration(
+                input: input, output: output, framing: configuration.framingValue,
+                maximumBatchCount: configuration.maximumBatchCount,
+                limitNames: Connection.LimitNames(
+                    messageBytes: Setting.Name.maxMessageBytes.flag, batchCount: Setting.Name.maxBatch.flag),
+                maximumInFlight: configuration.maximumInFlight, stopDescriptors: stops.map(\.descriptor),
+                report: { logger.report($0) }),
+            on: loop, methods: Self.methods(zone: configuration.zone, client: client))
     }
 
     /// What requests can name, beside the `SessionMethod`s.
@@ -49,9 +43,9 @@ public struct Service: Sendable {
     /// - Returns: how it ended, for the log's last line and the exit status.
     public func run() -> End {
         logger.info("serving", metadata: ["version": "\(ProgramVersion.text)", "endpoint": "\(client.endpoint)"])
-        let ending = connection.run()
+        let ending: ConnectionEnding = connection.run()
         let isComplete = if case .outputClosed(let number) = ending { Self.isClosing(number) } else { true }
-        let counters = connection.counters
+        let counters = connection.assumeIsolated { $0.counters }
         return End(
             reason: reason(for: ending), received: counters.received, answered: counters.answered,
             isComplete: isComplete)

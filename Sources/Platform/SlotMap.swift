@@ -1,5 +1,7 @@
 /// Values in numbered slots. To insert, find or remove one takes a few instructions and no hash, and the id of a value
 /// that was removed never finds another.
+///
+/// - Important: an id is good for its own map alone. To empty a map, use `removeAll`.
 public struct SlotMap<Value> {
     /// Names one value of one map.
     public struct ID: Hashable, Sendable {
@@ -20,6 +22,12 @@ public struct SlotMap<Value> {
     public init() {}
 
     public var count: Int { slots.count - freeSlots.count }
+
+    /// The id that the next value gets.
+    public var nextID: ID {
+        guard let index = freeSlots.last else { return ID(index: slots.count, generation: 0) }
+        return ID(index: index, generation: slots[index].generation)
+    }
 
     public mutating func insert(_ value: Value) -> ID {
         guard let index = freeSlots.popLast() else {
@@ -53,6 +61,9 @@ public struct SlotMap<Value> {
         freeSlots.append(id.index)
         return slots[id.index].value.take()
     }
+
+    /// Takes all values out, in the order of their slots.
+    public mutating func removeAll() -> [Value] { ids.compactMap { remove($0) } }
 
     /// All ids, in the order of their slots.
     public var ids: [ID] {

@@ -1,7 +1,7 @@
 import CLinux
 
 /// A thread of the process's own, for what blocks: Swift's cooperative pool has one thread a core, and none to spare.
-public struct Thread {
+public enum Thread {
     /// Starts `body` on a new, detached thread.
     ///
     /// - Parameters:
@@ -28,6 +28,16 @@ public struct Thread {
             start.release()
             throw PlatformError("pthread_create", errorNumber: status)
         }
+    }
+
+    /// Leaves the signals of the process to other threads. SIGPIPE, which a write to a closed connection raises on the
+    /// thread itself, is held back for good.
+    static func blockSignals() {
+        var blocked = sigset_t()
+        sigfillset(&blocked)
+        // What a fault of our own raises must reach the crash handler.
+        for fault in [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS] { sigdelset(&blocked, fault) }
+        pthread_sigmask(SIG_BLOCK, &blocked, nil)
     }
 
     fileprivate final class Start {

@@ -4,14 +4,14 @@ import Platform
 /// A JSON-RPC 2.0 server on two descriptors.
 ///
 /// ```
-///  input ─▶ InputBuffer ─▶ Framing ─▶ MessageReader ─▶ Method ──answerAtOnce──▶ OutputQueue ─▶ output
-///           └──────────── ConnectionLoop, one thread ───┘  └─start─▶ Call ─finish─▶┘ (any thread)
+///  input ─▶ InputBuffer ─▶ Framing ─▶ MessageReader ─▶ Method ──answerAtOnce──▶ AnswerQueue ─▶ output
+///                                                        └─start─▶ Call ─finish─▶┘
 /// ```
 ///
-/// One thread, the caller of `run`, reads, cuts, parses and starts calls, and answers at once what it can. Calls finish
-/// on any thread: the answer is queued whole, and written by whoever queued it, at once or at the end of `writingTogether`,
-/// as far as that goes without waiting; the loop writes the rest. What both sides touch is `State`, under the one lock.
-public final class Connection: Sendable {
+/// All of it happens on one event loop. In each turn the connection deals with what it has read, as far as its limits
+/// allow, and writes the answers that are there by then with one system call. Calls may finish on any thread; their answers
+/// come to the loop.
+public actor Connection: EventSource {
     public struct Configuration: Sendable {
         /// The descriptor to read from. Its flags are left alone.
         public var input: CInt
@@ -27,8 +27,7 @@ public final class Connection: Sendable {
         /// Descriptors that become readable when the connection is to end soon: signals, the end of a parent process.
         public var stopDescriptors: [CInt]
         public var clock: any TimeSource
-        /// Told what deserves a line in a log. Called on the connection's thread and on those that finish calls; it must
-        /// not wait.
+        /// Told what deserves a line in a log, on the loop: it must not wait.
         public var report: @Sendable (ConnectionEvent) -> Void
 
         public init(
@@ -62,247 +61,309 @@ public final class Connection: Sendable {
         }
     }
 
+    public nonisolated let loop: EventLoop
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
     let configuration: Configuration
     let methods: MethodTable
-    let output: OutputDescriptor
-    let state: Lock<State>
-    let waker: Waker
+    private let output: OutputDescriptor
 
-    /// - Throws: `PlatformError` if the system has no descriptors left.
-    public init(_ configuration: Configuration, methods: [any Method]) throws(PlatformError) {
+    var input = InputBuffer()
+    var framing: any Framing
+    var lifecycle = Lifecycle()
+    /// The batch whose members are being started.
+    var batch: BatchCursor?
+    /// When the input that is dealt with now had been read: the arrival of the requests in it.
+    private(set) var arrival = Instant(nanoseconds: 0)
+    /// No message can be cut out of the input until more is read.
+    private var needsMoreInput = true
+    private var hasReadToEnd = false
+    private var lastNumber = 0
+
+    var answers = AnswerQueue()
+    var inFlight = InFlightCalls()
+    /// Requests and notifications read.
+    var received = 0
+    private var lastAnswer = Instant(nanoseconds: 0)
+
+    private var inputWatch: EventLoop.Watch?
+    private var outputWatch: EventLoop.Watch?
+    private var stopWatches: [EventLoop.Watch] = []
+    private var ending: ConnectionEnding?
+
+    /// - Parameters:
+    ///   - loop: the one that the methods need, too.
+    ///   - methods: whose names differ.
+    public init(_ configuration: Configuration, on loop: EventLoop, methods: [any Method]) {
         self.configuration = configuration
+        self.loop = loop
         self.methods = MethodTable(methods)
+        framing = configuration.framing
         output = OutputDescriptor(configuration.output)
-        state = Lock(State())
-        waker = try Waker()
-    }
-
-    /// What the connection has done so far.
-    public var counters: ConnectionCounters {
-        state.withLock { state in
-            var counters = state.counters
-            counters.inFlight = state.inFlight.count
-            return counters
-        }
     }
 
     /// Serves until the input ends, the output is closed, the client says `exit`, or a stop descriptor fires; returns
     /// when every answer that can be written is written. The descriptors are the caller's again then: calls that are
     /// still in flight are aborted, and their answers go nowhere.
     ///
+    /// It runs the loop, on the calling thread.
+    ///
     /// - Returns: why it ended.
     /// - Precondition: called once.
     @discardableResult
-    public func run() -> ConnectionEnding {
-        var loop = ConnectionLoop(self)
-        let ending = loop.run()
-        state.withLock { state in
-            state.completeWrittenAnswer(to: output)
-            state.isOver = true
+    public nonisolated func run() -> ConnectionEnding {
+        loop.run { assumeIsolated { $0.begin() } }
+        return assumeIsolated { $0.end() }
+    }
+
+    private func begin() {
+        precondition(ending == nil && inputWatch == nil, "a connection serves once")
+        inputWatch = loop.watch(configuration.input, for: nil, isUrgent: true, by: self)
+        outputWatch = loop.watch(configuration.output, for: [], isUrgent: true, by: self)
+        stopWatches = configuration.stopDescriptors.map {
+            loop.watch($0, for: .readable, isUrgent: true, by: self)
         }
+        loop.add(self, isFirst: true)
+    }
+
+    private func end() -> ConnectionEnding {
+        loop.remove(self)
+        answers.completeWrittenAnswer(to: output)
         dropCalls()
-        return ending
+        return ending ?? lifecycle.ending
     }
 
-    /// Ends the calls in flight without an answer, and has their work aborted.
-    func dropCalls() {
-        let dropped = state.withLock { state in
-            state.batches = [:]
-            state.heldBytes = 0
-            return state.inFlight.removeAll()
+    /// What the connection has done so far.
+    public var counters: ConnectionCounters {
+        var counters = answers.answered
+        counters.received = received
+        counters.inFlight = inFlight.count
+        return counters
+    }
+
+    // MARK: The loop
+
+    public nonisolated func run() -> Duration? { assumeIsolated { $0.step() } }
+
+    public nonisolated func ready(_ watch: EventLoop.Watch, _ events: EventLoop.Events) {
+        assumeIsolated { $0.look(at: watch, events) }
+    }
+
+    private func look(at watch: EventLoop.Watch, _ events: EventLoop.Events) {
+        if watch == inputWatch {
+            read()
+        } else if watch == outputWatch {
+            if !events.isDisjoint(with: .closed) { closeOutput(EPIPE) }
+        } else if !lifecycle.isEnding {
+            lifecycle.terminate(by: watch.descriptor, now: configuration.clock.now)
+            configuration.report(.stopping)
         }
-        for call in dropped { call.abort?() }
     }
 
-    // MARK: Calls, from any thread
+    /// Deals with the input, writes the answers, and sees to the end.
+    ///
+    /// - Returns: how long that can wait to be done again.
+    private func step() -> Duration? {
+        while true {
+            let progress = dealWithInput()
+            if let error = answers.write(to: output) { closeOutput(error) }
+            let now = configuration.clock.now
+            let work = Lifecycle.Work(
+                inFlight: inFlight.count, hasInput: progress != .done || batch != nil, unwritten: answers.unwritten,
+                lastAnswer: lastAnswer)
+            switch lifecycle.verdict(now: now, work) {
+            case .exit:
+                ending = lifecycle.ending
+                loop.stop()
+                return nil
+            case .dropInFlight:
+                dropCalls()
+            case .refuseInFlight:
+                end(.shuttingDown, inFlight.all)
+                lifecycle.refusedInFlight(now: configuration.clock.now)
+            case .run(let until):
+                watch(progress)
+                if progress == .turnIsOver || progress == .stalled && !mustPause { return .zero }
+                return until.map { max($0 - now, .zero) }
+            }
+        }
+    }
 
-    /// - Parameters:
-    ///   - size: the bytes of its id and parameters.
-    ///   - isLocal: as `Method.isLocal`.
-    func register(_ call: Call, size: Int, isLocal: Bool, adding counters: ConnectionCounters) {
-        state.withLock { state in
-            state.inFlight.insert(call, size: size, isLocal: isLocal)
-            state.counters.add(counters)
+    /// Has the loop watch for what could help.
+    private func watch(_ progress: Progress) {
+        guard let inputWatch, let outputWatch else { return }
+        let readsInput = progress == .done && !lifecycle.inputHasEnded
+        loop.change(inputWatch, to: readsInput ? .readable : nil)
+        loop.change(outputWatch, to: answers.unwritten > 0 ? .writable : [])
+        guard lifecycle.isEnding, !stopWatches.isEmpty else { return }
+        for watch in stopWatches { loop.remove(watch) }
+        stopWatches = []
+    }
+
+    // MARK: Input
+
+    /// Answers not read by the client, in bytes, at which reading stops until it catches up.
+    static let maximumUnwritten = 8 << 20
+    /// The ids and parameters of calls in flight, in bytes, at which reading stops until some have ended.
+    static let maximumInFlightBytes = 8 << 20
+
+    /// Why the connection has stopped dealing with its input.
+    private enum Progress {
+        /// There is nothing that could be dealt with before more is read.
+        case done
+        /// A limit forbids to go on.
+        case stalled
+        /// It is time for the loop to look at other things.
+        case turnIsOver
+    }
+
+    /// How much is dealt with before the loop looks at its descriptors and at the time: whatever comes in, a signal is seen
+    /// within a few milliseconds.
+    private struct Turn {
+        private var steps = 1_024
+        private var bytes = 256 << 10
+
+        var isOver: Bool { steps <= 0 || bytes <= 0 }
+
+        mutating func count(bytes count: Int) {
+            steps -= 1
+            bytes -= count
+        }
+    }
+
+    /// Deals with everything that was read, as far as the limits allow and a turn goes.
+    private func dealWithInput() -> Progress {
+        guard !needsMoreInput || batch != nil || lifecycle.mustExit else { return .done }
+        arrival = configuration.clock.now
+        var turn = Turn()
+        while true {
+            if lifecycle.mustExit, batch == nil {
+                input.consume(input.bytes.count)
+                return .done
+            }
+            if mustPause { return .stalled }
+            if turn.isOver { return .turnIsOver }
+            if batch != nil {
+                turn.count(bytes: startNextMember())
+                continue
+            }
+            guard !needsMoreInput else { return .done }
+            let before = input.bytes.count
+            dealWithNextMessage()
+            turn.count(bytes: before - input.bytes.count)
+        }
+    }
+
+    private func dealWithNextMessage() {
+        switch framing.next(in: input.bytes, isEnd: hasReadToEnd) {
+        case .incomplete:
+            needsMoreInput = true
+        case .skip(let count):
+            input.consume(count)
+        case .message(let range, let consumed):
+            answers.style = framing.style
+            dispatch(UnsafeBufferPointer(rebasing: input.bytes[range]), from: range.lowerBound, consumed: consumed)
+        case .tooLong(let maximum, let consumed):
+            answers.style = framing.style
+            refuse(
+                .invalidRequest("it is longer than \(configuration.limitNames.messageBytes), \(maximum) bytes"))
+            input.consume(consumed)
+        case .stop(let error):
+            answers.style = framing.style
+            refuse(error)
+            input.consume(input.bytes.count)
+            needsMoreInput = true
+            lifecycle.inputEnded(.badFrame)
+        }
+    }
+
+    /// Whether a limit forbids to start anything now. While requests are refused anyway, nothing is started.
+    private var mustPause: Bool {
+        let isFull = inFlight.count >= configuration.maximumInFlight || inFlight.bytes >= Self.maximumInFlightBytes
+        if isFull, !lifecycle.refusesRequests { return true }
+        // What a batch holds back is unread, too. The batch that is being started must not wait for itself.
+        return (batch == nil ? answers.bytes : answers.unwritten) >= Self.maximumUnwritten
+    }
+
+    private func read() {
+        switch input.read(from: configuration.input) {
+        case .bytes:
+            needsMoreInput = false
+        case .end:
+            endInput()
+        case .wouldBlock:
+            break
+        case .failed(let number):
+            configuration.report(.inputFailed(number))
+            endInput()
+        }
+    }
+
+    private func endInput() {
+        hasReadToEnd = true
+        // The last line may lack its end.
+        needsMoreInput = false
+        lifecycle.inputEnded(.endOfInput)
+    }
+
+    private func closeOutput(_ error: CInt) {
+        // Both the loop and a write tell it.
+        guard !lifecycle.isOutputClosed else { return }
+        configuration.report(.outputClosed(error))
+        lifecycle.outputClosed(error)
+    }
+
+    // MARK: Calls
+
+    /// Begins a call, which is in flight until it is finished.
+    ///
+    /// - Parameter size: the bytes of its id and parameters.
+    func beginCall(id: RequestID?, size: Int, place: AnswerPlace) -> Call {
+        lastNumber += 1
+        return inFlight.insert(size: size) {
+            Call($0, number: lastNumber, id: id, arrival: arrival, place: place, connection: self)
         }
     }
 
     /// Ends a call with its answer, and gives what was in flight; nil if it had ended before.
-    @discardableResult
-    func finish(_ call: Call, error: RPCError?, _ body: (inout JSONWriter) -> Void) -> InFlightCall? {
-        var json = JSONWriter()
-        body(&json)
-        return finish(call, error: error, json.bytes)
-    }
-
+    ///
     /// - Parameter json: the result, or the error's object.
     @discardableResult
     func finish(_ call: Call, error: RPCError?, _ json: [UInt8]) -> InFlightCall? {
-        let (ended, mustWake) = state.withLock { state -> (InFlightCall?, Bool) in
-            guard let ended = state.inFlight.remove(call) else { return (nil, false) }
-            if let id = call.id {
-                state.answer(id: id, at: call.place, error, json, now: configuration.clock.now)
-            }
-            // The loop itself writes when it has dealt with all of its input.
-            if state.loopThread.isThisThread || state.collectingThread.isThisThread { return (ended, false) }
-            return (ended, state.writeAndTellWhetherToWake(output))
+        guard let ended = inFlight.remove(call) else { return nil }
+        if let id = call.id {
+            answers.add(id: id, at: call.place, error) { $0.append(contentsOf: json) }
+            lastAnswer = configuration.clock.now
+        } else if let error {
+            configuration.report(.notificationDropped(error))
         }
-        if mustWake { waker.wake() }
-        if ended != nil, call.id == nil, let error { configuration.report(.notificationDropped(error)) }
+        loop.run(self)
         return ended
     }
 
-    /// Writes the answers to all calls that `body` finishes on this thread together, after it: one system call in place
-    /// of many. One thread at a time can have this; what another finishes meanwhile is written at once.
-    public func writingTogether(_ body: () -> Void) {
-        let isCollecting = state.withLock { state in
-            guard state.collectingThread == nil else { return false }
-            state.collectingThread = pthread_self()
-            return true
-        }
-        body()
-        guard isCollecting else { return }
-        let mustWake = state.withLock { state in
-            state.collectingThread = nil
-            return state.writeAndTellWhetherToWake(output)
-        }
-        if mustWake { waker.wake() }
-    }
-
     func onCancellation(of call: Call, _ abort: @escaping @Sendable () -> Void) {
-        let isInFlight = state.withLock { $0.inFlight.setAbort(of: call, abort) }
-        if !isInFlight { abort() }
+        if !inFlight.setAbort(of: call, abort) { abort() }
     }
 
     /// Answers calls with an error, and has their work aborted.
-    func end(_ error: RPCError, _ calls: (InFlightCalls) -> [Call]) {
-        var json = JSONWriter()
-        json.value(error)
-        for call in state.withLock({ calls($0.inFlight) }) {
-            // The abort is taken along with the call: it may have been registered just now, and it must not run if
-            // another thread has just answered.
-            finish(call, error: error, json.bytes)?.abort?()
-        }
+    func end(_ error: RPCError, _ calls: [Call]) {
+        var json: [UInt8] = []
+        json.append(error)
+        for call in calls { finish(call, error: error, json)?.abort?() }
     }
-}
 
-/// What deserves a line in a log.
-public enum ConnectionEvent: Sendable, Equatable {
-    /// A response to nothing that was asked.
-    case responseDropped
-    /// A notification that can't be obeyed, and why.
-    case notificationDropped(RPCError)
-    /// A message that is not a valid request, and the error that it was answered with.
-    case refused(RPCError)
-    /// Reading failed with that error number; taken for the end of the input.
-    case inputFailed(CInt)
-    /// Nobody reads the answers any more.
-    case outputClosed(CInt)
-    /// A stop descriptor became readable.
-    case stopping
-}
-
-/// Why a connection ended.
-public enum ConnectionEnding: Sendable, Equatable {
-    /// The input was at its end, and everything is answered.
-    case endOfInput
-    /// The input could not be put in step again.
-    case badFrame
-    /// The client said `exit`.
-    case exit
-    /// The client said `shutdown`, and then neither `exit` nor anything else for a while.
-    case shutdown
-    /// That stop descriptor became readable.
-    case stopped(by: CInt)
-    /// Writing failed with that error number: EPIPE or ECONNRESET when the reader has closed the output, anything else
-    /// when answers are lost.
-    case outputClosed(CInt)
-}
-
-extension pthread_t? {
-    fileprivate var isThisThread: Bool { map { pthread_equal($0, pthread_self()) != 0 } ?? false }
-}
-
-extension Connection {
-    /// What the loop and the threads that finish calls share.
-    struct State: Sendable {
-        var output = OutputQueue()
-        var style = FrameStyle.line
-        var outputError: CInt?
-        var inFlight = InFlightCalls()
-        var batches: [Int: BatchAnswers] = [:]
-        /// The size of the answers that wait in `batches` for others.
-        var heldBytes = 0
-        var counters = ConnectionCounters()
-        var lastAnswer = Instant(nanoseconds: 0)
-        var loopThread: pthread_t?
-        /// The thread in `writingTogether`.
-        var collectingThread: pthread_t?
-        /// `run` has returned: the descriptors are no longer ours.
-        var isOver = false
-        /// The loop sleeps, or is about to.
-        var isLoopWaiting = false
-        /// The end of a call changes what the loop waits for.
-        var wakesOnFinish = false
-
-        /// Queues an answer, or puts it into its batch.
-        mutating func answer(id: [UInt8], at place: AnswerPlace, _ error: RPCError?, _ body: [UInt8], now: Instant) {
-            counters.countAnswer(error)
-            lastAnswer = now
-            switch place {
-            case .single:
-                output.append(style: style) { Answer.append(to: &$0, id: id, isError: error != nil, body: body) }
-            case .batch(let number, let slot):
-                var answer: [UInt8] = []
-                Answer.append(to: &answer, id: id, isError: error != nil, body: body)
-                batches[number]?.fill(slot, with: answer)
-                heldBytes += answer.count
-                finishBatch(number)
-            }
-        }
-
-        /// Queues the answer to a batch, if it is complete.
-        mutating func finishBatch(_ number: Int) {
-            guard let batch = batches[number], batch.isComplete else { return }
-            batches[number] = nil
-            heldBytes -= batch.heldBytes
-            if !batch.isEmpty { output.append(style: style) { batch.append(to: &$0) } }
-        }
-
-        mutating func write(to descriptor: OutputDescriptor) {
-            if outputError == nil, !isOver { outputError = output.write(to: descriptor) }
-        }
-
-        /// At the end: what was not written is dropped, but not the rest of an answer that was written in part.
-        mutating func completeWrittenAnswer(to descriptor: OutputDescriptor) {
-            if outputError == nil { output.completeWrittenAnswer(to: descriptor, style: style) }
-        }
-
-        /// For the threads that finish calls: writes, and tells whether the loop has to look at what came of it.
-        mutating func writeAndTellWhetherToWake(_ descriptor: OutputDescriptor) -> Bool {
-            write(to: descriptor)
-            let isNews = wakesOnFinish || output.count > 0 || outputError != nil
-            return isLoopWaiting && isNews
-        }
+    /// Ends the calls in flight without an answer, and has their work aborted.
+    private func dropCalls() {
+        answers.dropBatches()
+        for call in inFlight.removeAll() { call.abort?() }
     }
-}
 
-/// The text of one answer.
-enum Answer {
-    static func append(
-        to bytes: inout [UInt8], id: some Collection<UInt8>, isError: Bool, body: some Collection<UInt8>
+    /// Answers at once, which counts as the last answer unless requests are refused: a host that keeps asking would put off
+    /// the end forever.
+    func answer(
+        _ id: some Collection<UInt8>, at place: AnswerPlace, _ error: RPCError?, _ body: (inout [UInt8]) -> Void
     ) {
-        appendHead(to: &bytes, id: id, isError: isError)
-        bytes.append(contentsOf: body)
-        bytes.append(UInt8(ascii: "}"))
-    }
-
-    static func appendHead(to bytes: inout [UInt8], id: some Collection<UInt8>, isError: Bool) {
-        append("{\"jsonrpc\":\"2.0\",\"id\":", to: &bytes)
-        bytes.append(contentsOf: id)
-        append(isError ? ",\"error\":" : ",\"result\":", to: &bytes)
-    }
-
-    private static func append(_ text: StaticString, to bytes: inout [UInt8]) {
-        bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        answers.add(id: id, at: place, error, body)
+        if !lifecycle.refusesRequests { lastAnswer = arrival }
     }
 }

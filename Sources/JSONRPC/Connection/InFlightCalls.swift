@@ -1,4 +1,5 @@
 import JSON
+import Platform
 
 /// The id of a request: the bytes to answer with, and what cancels compare.
 ///
@@ -30,84 +31,85 @@ struct InFlightCall: Sendable {
     let call: Call
     /// The bytes of its id and parameters.
     let size: Int
-    let isLocal: Bool
     var abort: (@Sendable () -> Void)?
 }
 
-/// The calls that were started and not finished, by number and by id. Each operation costs what its own id and the calls
-/// that it is about cost, however many others there are.
+typealias CallID = SlotMap<InFlightCall>.ID
+
+/// The calls that were started and not finished, by their own id and by the request's. Each operation costs what its own id
+/// and the calls that it is about cost, however many others there are.
 struct InFlightCalls: Sendable {
-    /// The calls with one id: nearly always a single one, which takes no memory beside the entry itself.
-    private struct Numbers {
-        var first: Int?
-        var others: Set<Int> = []
+    /// The calls with one request id: nearly always a single one, which takes no memory beside the entry itself.
+    private struct CallIDs {
+        var first: CallID?
+        var others: Set<CallID> = []
 
         var isEmpty: Bool { first == nil && others.isEmpty }
 
-        mutating func insert(_ number: Int) {
-            if isEmpty { first = number } else { others.insert(number) }
+        mutating func insert(_ id: CallID) {
+            if isEmpty { first = id } else { others.insert(id) }
         }
 
-        mutating func remove(_ number: Int) {
-            if first == number { first = nil } else { others.remove(number) }
+        mutating func remove(_ id: CallID) {
+            if first == id { first = nil } else { others.remove(id) }
         }
     }
 
-    private var calls: [Int: InFlightCall] = [:]
-    private var numbersByID: [RequestID: Numbers] = [:]
+    private var calls = SlotMap<InFlightCall>()
+    private var idsByRequest: [RequestID: CallIDs] = [:]
 
     /// The bytes of their ids and parameters.
     private(set) var bytes = 0
 
     var count: Int { calls.count }
-    /// Those that wait for nobody (`Method.isLocal`).
-    private(set) var localCount = 0
 
-    /// - Parameters:
-    ///   - size: the bytes of its id and parameters.
-    ///   - isLocal: as `Method.isLocal`.
-    mutating func insert(_ call: Call, size: Int, isLocal: Bool = false) {
-        calls[call.number] = InFlightCall(call: call, size: size, isLocal: isLocal)
+    /// Adds the call that `make` makes for its id.
+    ///
+    /// - Parameter size: the bytes of its id and parameters.
+    mutating func insert(size: Int, _ make: (CallID) -> Call) -> Call {
+        let call = make(calls.nextID)
+        let id = calls.insert(InFlightCall(call: call, size: size))
         bytes += size
-        if isLocal { localCount += 1 }
-        if let id = call.requestID { numbersByID[id, default: Numbers()].insert(call.number) }
+        if let request = call.requestID { idsByRequest[request, default: CallIDs()].insert(id) }
+        return call
     }
 
     /// Takes a call out; nil if it has ended before.
     mutating func remove(_ call: Call) -> InFlightCall? {
-        guard let ended = calls.removeValue(forKey: call.number) else { return nil }
+        guard let ended = calls.remove(call.callID) else { return nil }
         bytes -= ended.size
-        if ended.isLocal { localCount -= 1 }
-        if let id = call.requestID, let index = numbersByID.index(forKey: id) {
+        if let request = call.requestID, let index = idsByRequest.index(forKey: request) {
             // In place: copying a large set for each of many calls would take time that grows with their square.
-            numbersByID.values[index].remove(call.number)
-            if numbersByID.values[index].isEmpty { numbersByID.remove(at: index) }
+            idsByRequest.values[index].remove(call.callID)
+            if idsByRequest.values[index].isEmpty { idsByRequest.remove(at: index) }
         }
         return ended
     }
 
     /// Takes all of them out, in the order of their arrival.
     mutating func removeAll() -> [InFlightCall] {
-        defer { self = InFlightCalls() }
-        return calls.values.sorted { $0.call.number < $1.call.number }
+        idsByRequest = [:]
+        bytes = 0
+        return calls.removeAll().sorted { $0.call.number < $1.call.number }
     }
 
     /// What to run if the call ends unanswered; false if it has ended.
     mutating func setAbort(of call: Call, _ abort: @escaping @Sendable () -> Void) -> Bool {
-        guard let index = calls.index(forKey: call.number) else { return false }
-        calls.values[index].abort = abort
+        guard calls[call.callID] != nil else { return false }
+        calls[call.callID]?.abort = abort
         return true
     }
 
     /// All of them, in the order of their arrival.
-    var all: [Call] {
-        calls.values.map(\.call).sorted { $0.number < $1.number }
-    }
+    var all: [Call] { calls(calls.ids) }
 
     /// Those with an id, in the order of their arrival.
     func calls(withID id: RequestID) -> [Call] {
-        guard let numbers = numbersByID[id] else { return [] }
-        let sorted = ((numbers.first.map { [$0] } ?? []) + numbers.others).sorted()
-        return sorted.compactMap { calls[$0]?.call }
+        guard let ids = idsByRequest[id] else { return [] }
+        return calls((ids.first.map { [$0] } ?? []) + ids.others)
+    }
+
+    private func calls(_ ids: [CallID]) -> [Call] {
+        ids.compactMap { calls[$0]?.call }.sorted { $0.number < $1.number }
     }
 }

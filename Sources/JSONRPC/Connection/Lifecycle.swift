@@ -14,8 +14,6 @@ struct Lifecycle: Sendable {
     struct Work: Equatable {
         /// Calls started and not finished.
         var inFlight: Int
-        /// Those among them that wait for nobody (`Method.isLocal`).
-        var localInFlight: Int
         /// There is input that was read and can still become an answer.
         var hasInput: Bool
         /// Bytes of answers not written.
@@ -90,8 +88,7 @@ struct Lifecycle: Sendable {
         refusesRequests = true
     }
 
-    /// The `exit` notification: finish the calls that wait for nobody, drop the others, write what is answered, however
-    /// slowly it is read, and go.
+    /// The `exit` notification: drop the calls in flight, write what is answered, however slowly it is read, and go.
     mutating func exit() {
         inputEnded(.exit)
         refusesRequests = true
@@ -106,7 +103,7 @@ struct Lifecycle: Sendable {
     func verdict(now: Instant, _ work: Work) -> Verdict {
         if isOutputClosed { return .exit }
         // If the `exit` is a member of a batch, the rest of that batch is answered first.
-        if mustExit, work.inFlight > 0, work.localInFlight == 0, !work.hasInput { return .dropInFlight }
+        if mustExit, work.inFlight > 0, !work.hasInput { return .dropInFlight }
         if let end {
             let isOver = now >= end
             if work.inFlight > 0, !mustExit { return isOver ? .refuseInFlight : .run(until: end) }

@@ -15,30 +15,12 @@ struct OutputQueue: Sendable {
     /// Bytes not written yet.
     private(set) var count = 0
 
-    /// The memory that the queue takes.
-    var heldBytes: Int { chunks.reduce(0) { $0 + $1.capacity } }
-
     /// Appends one whole frame around the JSON text that `body` appends.
     mutating func append(style: FrameStyle, _ body: (inout [UInt8]) -> Void) {
-        append { frame(&$0, style, body) }
-    }
-
-    /// Takes over whole frames, and leaves nothing in their place; without copying them if nothing waits before them.
-    mutating func take(_ frames: inout [UInt8]) {
-        guard count > 0 else {
-            swap(&chunks[0], &frames)
-            count = chunks[0].count
-            return
-        }
-        append { $0.append(contentsOf: frames) }
-        frames.removeAll(keepingCapacity: true)
-    }
-
-    private mutating func append(_ body: (inout [UInt8]) -> Void) {
         if chunks[chunks.count - 1].count >= Self.chunkBytes { chunks.append([]) }
         let last = chunks.count - 1
         let before = chunks[last].count
-        body(&chunks[last])
+        frame(&chunks[last], style, body)
         count += chunks[last].count - before
     }
 

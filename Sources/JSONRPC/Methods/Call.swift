@@ -8,16 +8,17 @@ public final class Call: Sendable {
     /// The id as it was written; nil for a notification.
     public var id: [UInt8]? { requestID?.text }
 
-    /// Numbers calls from 0 in the order of their arrival.
+    let callID: CallID
+    /// Numbers calls in the order of their arrival.
     let number: Int
     let requestID: RequestID?
     let place: AnswerPlace
     private let connection: Connection
 
     init(
-        _ number: Int, id: RequestID?, arrival: Instant, place: AnswerPlace,
-        connection: Connection
+        _ callID: CallID, number: Int, id: RequestID?, arrival: Instant, place: AnswerPlace, connection: Connection
     ) {
+        self.callID = callID
         self.number = number
         requestID = id
         self.arrival = arrival
@@ -37,34 +38,42 @@ public final class Call: Sendable {
     /// A log line is for reading; an id may be as long as a message.
     private static let labelBytes = 64
 
-    /// Answers with a result: exactly one JSON value that `result` writes. Does nothing if the call has ended.
+    /// Answers with a result: exactly one JSON value that `result` writes. From any thread. Does nothing if the call has
+    /// ended.
     public func succeed(_ result: (inout JSONWriter) -> Void) {
-        connection.finish(self, error: nil, result)
+        var json = JSONWriter()
+        result(&json)
+        finish(nil, json.bytes)
     }
 
-    /// Answers with a result that is JSON already: exactly one value. Does nothing if the call has ended.
+    /// Answers with a result that is JSON already: exactly one value. From any thread. Does nothing if the call has ended.
     public func succeed(json: [UInt8]) {
-        connection.finish(self, error: nil, json)
+        finish(nil, json)
     }
 
-    /// Answers with an error. Does nothing if the call has ended.
+    /// Answers with an error. From any thread. Does nothing if the call has ended.
     public func fail(_ error: RPCError) {
-        connection.finish(self, error: error) { $0.value(error) }
+        var json = JSONWriter()
+        json.value(error)
+        finish(error, json.bytes)
     }
 
-    /// What the connection has done so far; this call is among those in flight.
-    public var connectionCounters: ConnectionCounters { connection.counters }
+    private func finish(_ error: RPCError?, _ json: [UInt8]) {
+        onLoop { _ = $0.finish(self, error: error, json) }
+    }
 
-    /// Has `abort` run once if the call ends before it was answered: cancelled, or refused at a shutdown. At once if
-    /// the call has ended already, however it did.
+    /// At once on the loop, and from any other thread by its inbox.
+    private func onLoop(_ body: @escaping @Sendable (isolated Connection) -> Void) {
+        guard !connection.loop.isCurrent else { return connection.assumeIsolated(body) }
+        connection.loop.submit { [connection] in connection.assumeIsolated(body) }
+    }
+
+    /// What the connection has done so far; this call is among those in flight. On the loop.
+    public var connectionCounters: ConnectionCounters { connection.assumeIsolated { $0.counters } }
+
+    /// Has `abort` run once, on the loop, if the call ends before it was answered: cancelled, or refused at a shutdown; also
+    /// if the call has ended already, however it did. From any thread.
     public func onCancellation(_ abort: @escaping @Sendable () -> Void) {
-        connection.onCancellation(of: self, abort)
+        onLoop { $0.onCancellation(of: self, abort) }
     }
-}
-
-/// Where an answer goes.
-enum AnswerPlace: Sendable {
-    case single
-    /// A place in the answer to a batch.
-    case batch(Int, slot: Int)
 }

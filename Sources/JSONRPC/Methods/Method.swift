@@ -8,20 +8,15 @@ public protocol Method: Sendable {
     /// The parameters that there are, in the order of their positions.
     static var parameterNames: [String] { get }
 
-    /// Whether a call ends soon whatever others do, since it waits for nothing outside of the process. Such calls are
-    /// finished before the connection ends on `exit`, which drops those that may wait for a network.
-    static var isLocal: Bool { get }
-
-    /// Answers a request at once if that takes neither waiting nor long work: appends the result's JSON to `json` and
-    /// returns true. Else it appends nothing and returns false, and `start` follows. For the hot path: it is called on
-    /// the connection's thread, and nothing was copied or allocated for it.
+    /// The result of a request that takes neither waiting nor long work; else nil, and `start` follows. For the hot path:
+    /// nothing was copied or allocated for it.
     ///
     /// - Parameter arrival: when the request was read.
-    func answerAtOnce(_ params: RawParameters?, arrival: Instant, into json: inout [UInt8]) -> Bool
+    func answerAtOnce(_ params: RawParameters?, arrival: Instant) -> (any ReadyResult)?
 
     /// Begins the call. It must be finished some time, from any thread, by `Call.succeed` or `Call.fail`.
     ///
-    /// Called on the connection's thread, which reads nothing meanwhile: it must not wait.
+    /// Called on the connection's loop, on which nothing else happens meanwhile: it must not wait.
     ///
     /// - Throws: what the request is answered with.
     func start(_ call: Call, _ params: RawParameters?) throws(RPCError)
@@ -30,9 +25,13 @@ public protocol Method: Sendable {
 extension Method {
     public static var parameterNames: [String] { [] }
 
-    public static var isLocal: Bool { false }
+    public func answerAtOnce(_ params: RawParameters?, arrival: Instant) -> (any ReadyResult)? { nil }
+}
 
-    public func answerAtOnce(_ params: RawParameters?, arrival: Instant, into json: inout [UInt8]) -> Bool { false }
+/// A result that is at hand, or nearly.
+public protocol ReadyResult {
+    /// Appends it: exactly one JSON value.
+    func append(to json: inout [UInt8])
 }
 
 /// Parameters where they lie in the input: an object or an array, valid until the method that is given them returns. So a

@@ -161,10 +161,9 @@ package struct Doctor {
     private mutating func examineKey(_ reference: KeyReference, _ configuration: ServiceConfiguration, _ logger: Logger)
     {
         do {
-            let client = try configuration.makeClient(logger: logger)
-            let key = try client.waitForKey(
-                PublicKeyQuery(keyTag: reference.keyTag, version: reference.version)
-            ).key
+            let client = try configuration.makeClient(on: .ofProgram(), logger: logger)
+            let query = PublicKeyQuery(keyTag: reference.keyTag, version: reference.version)
+            let key = try client.waitForKeys([query])[0].get().key
             let curve = key.curve.map { " on \($0.rawValue)" } ?? ""
             add(
                 .key, .passed,

@@ -16,34 +16,43 @@ struct GetPublicKey: Method {
         self.client = client
     }
 
-    func answerAtOnce(_ params: RawParameters?, arrival: Instant, into json: inout [UInt8]) -> Bool {
-        guard let params, let known = rendered.result(for: params.ownBytes),
-            let age = client.ageInCache(of: known.fetched, for: known.query, arrival: arrival)
-        else { return false }
-        known.result.append(to: &json, age: age)
-        return true
+    func answerAtOnce(_ params: RawParameters?, arrival: Instant) -> (any ReadyResult)? {
+        guard let params, let known = rendered.result(for: params.ownBytes) else { return nil }
+        let age = client.assumeIsolated { $0.ageInCache(of: known.fetched, for: known.query, arrival: arrival) }
+        return age.map { AgedResult(known: known, age: $0) }
+    }
+
+    /// Three words, so that it is handed on without being allocated.
+    private struct AgedResult: ReadyResult {
+        let known: RenderedResults.Known
+        let age: Duration
+
+        func append(to json: inout [UInt8]) { known.result.append(to: &json, age: age) }
     }
 
     func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
         let request = try Request(params)
         let written = params.flatMap { RenderedResults.remembers($0.ownBytes) ? Array($0.ownBytes) : nil }
-        let fetch = client.publicKey(request.query, arrival: call.arrival, label: call.label) { [rendered] result in
-            do throws(RPCError) {
-                switch result {
-                case .success(let answer):
-                    let result = try RenderedResult(answer, formats: request.formats)
-                    if answer.source == .cache, let written {
-                        rendered.remember(result, of: answer, request.query, written)
+        let fetch = client.assumeIsolated { client in
+            client.begin(request.query, arrival: call.arrival, label: call.label) { [rendered] result in
+                do throws(RPCError) {
+                    switch result {
+                    case .success(let answer):
+                        let result = try RenderedResult(answer, formats: request.formats)
+                        if answer.source == .cache, let written {
+                            rendered.remember(result, of: answer, request.query, written)
+                        }
+                        call.succeed(json: result.bytes)
+                    case .failure(let error):
+                        throw RPCError(error)
                     }
-                    call.succeed(json: result.bytes)
-                case .failure(let error):
-                    throw RPCError(error)
+                } catch {
+                    call.fail(error)
                 }
-            } catch {
-                call.fail(error)
             }
         }
-        call.onCancellation { fetch.cancel() }
+        guard let fetch else { return }
+        call.onCancellation { [client] in client.assumeIsolated { $0.cancel(fetch) } }
     }
 
     /// The parameters, read.

@@ -6,8 +6,6 @@ import Platform
 /// `getStatus`: what the process has done and what it uses, for people and for monitoring. Never a secret.
 struct GetStatus: Method {
     let name = "getStatus"
-    /// The client's thread answers, which never waits.
-    static let isLocal = true
 
     private let zone: Zone
     private let client: KMSClient
@@ -23,24 +21,23 @@ struct GetStatus: Method {
 
     func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
         _ = try Parameters(params, names: Self.parameterNames)
-        client.status { status in
-            let counters = call.connectionCounters
-            let uptime = clock.now - start
-            call.succeed { json in
-                json.object { result in
-                    result.member("version", ProgramVersion.text)
-                    result.member("pid", Int(getpid()))
-                    result.member("uptimeMs", Int(uptime.milliseconds))
-                    result.member("endpoint", "\(client.endpoint)")
-                    result.member("zone", zone.rawValue)
-                    result.member("credentials", status.credentials)
-                    result.member("clockSkewMs", Int(status.clockSkew.milliseconds))
-                    result.member("requests", counters)
-                    result.member("upstream", status.upstream)
-                    result.member("cache", status.cache)
-                    result.member("limiter") { $0.object { $0.member("waiting", status.limiterWaiting) } }
-                    result.member("retryQuota", status.retryQuota)
-                }
+        let status = client.assumeIsolated { $0.status() }
+        let counters = call.connectionCounters
+        let uptime = clock.now - start
+        call.succeed { json in
+            json.object { result in
+                result.member("version", ProgramVersion.text)
+                result.member("pid", Int(getpid()))
+                result.member("uptimeMs", Int(uptime.milliseconds))
+                result.member("endpoint", "\(client.endpoint)")
+                result.member("zone", zone.rawValue)
+                result.member("credentials", status.credentials)
+                result.member("clockSkewMs", Int(status.clockSkew.milliseconds))
+                result.member("requests", counters)
+                result.member("upstream", status.upstream)
+                result.member("cache", status.cache)
+                result.member("limiter") { $0.object { $0.member("waiting", status.limiterWaiting) } }
+                result.member("retryQuota", status.retryQuota)
             }
         }
     }

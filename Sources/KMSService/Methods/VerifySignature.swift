@@ -15,13 +15,16 @@ struct VerifySignature: Method {
 
     func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
         let query = try SignatureQuery(params)
-        let verification = verifier.verify(query, arrival: call.arrival, label: call.label) { outcome in
-            switch outcome {
-            case .success(let verdict): call.succeed { $0.value(verdict) }
-            case .failure(let failure): call.fail(RPCError(failure))
+        let verification = verifier.assumeIsolated { verifier in
+            verifier.verify(query, arrival: call.arrival, label: call.label) { outcome in
+                switch outcome {
+                case .success(let verdict): call.succeed { $0.value(verdict) }
+                case .failure(let failure): call.fail(RPCError(failure))
+                }
             }
         }
-        call.onCancellation { verification.cancel() }
+        guard let verification else { return }
+        call.onCancellation { [verifier] in verifier.assumeIsolated { $0.cancel(verification) } }
     }
 }
 

@@ -6,31 +6,62 @@ import PublicKeys
 /// signature once more when a cached key may be out of date.
 ///
 /// ```
-///  start ─▶ key ─▶ worker: verify ─▶ verdict
-///            ▲                └─ wrong, latest version, cached key ─▶ RecheckLimit ─▶ fresh key ─┐
-///            └───────────────────────────── once ────────────────────────────────────────────────┘
+///  verify ─▶ key ─▶ worker ─▶ verdict
+///             ▲        └─ wrong, latest version, cached key ─▶ RecheckLimit ─▶ fresh key ─┐
+///             └────────────────────────────── once ────────────────────────────────────────┘
 /// ```
-package final class SignatureVerifier: Sendable {
-    /// Begins to fetch a key for a call of that arrival and label, and gives what cancels it: `KMSClient.publicKey`.
+package actor SignatureVerifier {
+    /// Begins to fetch a key for a call of that arrival and label, and gives what cancels it, unless it has ended. As
+    /// `KMSClient.begin` it belongs to the loop.
     typealias KeySource =
-        @Sendable (PublicKeyQuery, Instant, String?, @escaping PublicKeyCompletion) -> @Sendable () -> Void
+        @Sendable (PublicKeyQuery, Instant, String?, @escaping PublicKeyCompletion) -> (@Sendable () -> Void)?
 
-    /// Told the outcome, once, on the verifier's thread or the client's.
+    /// Told the outcome, once, on the loop.
     package typealias Completion = @Sendable (Result<SignatureVerdict, SignatureFailure>) -> Void
 
-    let clock: any TimeSource
+    fileprivate struct Verification {
+        let query: SignatureQuery
+        let arrival: Instant
+        let label: String?
+        let completion: Completion
+        /// Cancels the fetch that is under way.
+        var cancelFetch: (@Sendable () -> Void)?
+        /// False when nobody wants the verdict any more: the worker asks.
+        let isWanted: Flag
+    }
+
+    fileprivate final class Flag: Sendable {
+        private let value = Atomic(true)
+        var isSet: Bool { value.load(ordering: .relaxed) }
+        func clear() { value.store(false, ordering: .relaxed) }
+    }
+
+    /// Names a verification that was begun.
+    package struct ID: Sendable {
+        fileprivate let slot: SlotMap<Verification>.ID
+    }
+
+    package nonisolated let loop: EventLoop
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    nonisolated let clock: any TimeSource
     private let keys: KeySource
     private let worker = SerialWorker(name: "verifier")
-    private let limit = Lock(RecheckLimit())
+    private var verifications = SlotMap<Verification>()
+    private var limit = RecheckLimit()
 
-    package convenience init(_ client: KMSClient) {
-        self.init { query, arrival, label, completion in
-            let call = client.publicKey(query, arrival: arrival, label: label, completion: completion)
-            return { call.cancel() }
+    package init(_ client: KMSClient) {
+        self.init(on: client.loop) { query, arrival, label, completion in
+            let call = client.assumeIsolated {
+                $0.begin(query, arrival: arrival, label: label, completion: completion)
+            }
+            guard let call else { return nil }
+            return { client.assumeIsolated { $0.cancel(call) } }
         }
     }
 
-    init(clock: any TimeSource = SystemClock(), keys: @escaping KeySource) {
+    init(on loop: EventLoop, clock: any TimeSource = SystemClock(), keys: @escaping KeySource) {
+        self.loop = loop
         self.clock = clock
         self.keys = keys
     }
@@ -40,65 +71,82 @@ package final class SignatureVerifier: Sendable {
     /// - Parameters:
     ///   - arrival: when the caller asked; the time of the query counts from here.
     ///   - label: what the caller calls it, for the log.
-    /// - Returns: what is to be cancelled when nobody wants the verdict any more.
+    /// - Returns: what is to be cancelled when nobody wants the verdict any more; nil if there is one.
     @discardableResult
     package func verify(
         _ query: SignatureQuery, arrival: Instant, label: String? = nil, completion: @escaping Completion
-    ) -> SignatureVerification {
-        let verification = SignatureVerification(arrival, label, completion)
-        verification.fetch { keys(query.key, arrival, label) { self.keyCame($0, query, verification) } }
-        return verification
+    ) -> ID? {
+        let id = verifications.insert(
+            Verification(query: query, arrival: arrival, label: label, completion: completion, isWanted: Flag()))
+        fetch(query.key, arrival: arrival, for: id) { verifier, result in verifier.keyCame(result, id) }
+        return verifications[id] == nil ? nil : ID(slot: id)
     }
 
-    private func keyCame(
-        _ result: Result<PublicKeyAnswer, KMSError>, _ query: SignatureQuery, _ verification: SignatureVerification
+    /// Ends a verification with `KMSError.cancelled`, unless it has ended. What has not begun is left out.
+    package func cancel(_ id: ID) { end(id.slot, .failure(.key(.cancelled))) }
+
+    private func end(_ id: SlotMap<Verification>.ID, _ outcome: Result<SignatureVerdict, SignatureFailure>) {
+        guard let verification = verifications.remove(id) else { return }
+        verification.isWanted.clear()
+        // To cancel what has ended does nothing.
+        verification.cancelFetch?()
+        verification.completion(outcome)
+    }
+
+    private func fetch(
+        _ key: PublicKeyQuery, arrival: Instant, for id: SlotMap<Verification>.ID,
+        then next: @escaping @Sendable (isolated SignatureVerifier, Result<PublicKeyAnswer, KMSError>) -> Void
     ) {
+        let cancelFetch = keys(key, arrival, verifications[id]?.label) { [weak self] result in
+            self?.assumeIsolated { next($0, result) }
+        }
+        verifications[id]?.cancelFetch = cancelFetch
+    }
+
+    private func keyCame(_ result: Result<PublicKeyAnswer, KMSError>, _ id: SlotMap<Verification>.ID) {
         switch result {
-        case .failure(let error): verification.end(.failure(.key(error)))
+        case .failure(let error): end(id, .failure(.key(error)))
         case .success(let answer):
-            check(query, answer, verification) { isValid in
+            check(answer, for: id) { verifier, isValid in
                 let verdict = SignatureVerdict(isValid: isValid, key: answer)
-                let used = verification.arrival + (.zero - answer.age)
-                guard !isValid, let maxAge = self.recheckAge(query, answer, used: used) else {
-                    return verification.end(.success(verdict))
+                guard !isValid, let maxAge = verifier.recheckAge(answer, id) else {
+                    return verifier.end(id, .success(verdict))
                 }
-                self.recheck(query, instead: verdict, maxAge: maxAge, verification)
+                verifier.recheck(id, instead: verdict, maxAge: maxAge)
             }
         }
     }
 
     // MARK: The second try
 
-    private func recheckAge(_ query: SignatureQuery, _ answer: PublicKeyAnswer, used: Instant) -> Duration? {
+    private func recheckAge(_ answer: PublicKeyAnswer, _ id: SlotMap<Verification>.ID) -> Duration? {
         // A stale key is one where the service was asked just now, in vain.
-        guard query.key.version == nil, answer.source == .cache else { return nil }
-        let now = clock.now
-        return limit.withLock { $0.maxAge(for: query.key.keyTag, used: used, now: now) }
+        guard let verification = verifications[id], verification.query.key.version == nil, answer.source == .cache
+        else { return nil }
+        return limit.maxAge(
+            for: answer.keyTag, used: verification.arrival + (.zero - answer.age), now: clock.now)
     }
 
-    private func recheck(
-        _ query: SignatureQuery, instead verdict: SignatureVerdict, maxAge: Duration,
-        _ verification: SignatureVerification
-    ) {
+    private func recheck(_ id: SlotMap<Verification>.ID, instead verdict: SignatureVerdict, maxAge: Duration) {
+        guard let verification = verifications[id] else { return }
         let now = clock.now
-        var fresh = query.key
+        var fresh = verification.query.key
         fresh.maxAge = maxAge
-        fresh.timeout = max(verification.arrival + query.key.timeout - now, .zero)
-        verification.fetch {
-            keys(fresh, now, verification.label) { result in
-                self.limit.withLock { $0.recheckEnded(query.key.keyTag, broughtKey: (try? result.get()) != nil) }
-                switch result {
-                case .success(let answer) where answer.key.spkiSHA256 == verdict.key.key.spkiSHA256:
-                    verification.end(.success(SignatureVerdict(isValid: false, key: answer)))
-                case .success(let answer):
-                    self.check(query, answer, verification) { isValid in
-                        verification.end(.success(SignatureVerdict(isValid: isValid, key: answer)))
-                    }
-                case .failure(let error):
-                    // The cached key is as good as it was before; but a service that refuses the key takes it back.
-                    let stands = error.code.isUnavailability
-                    verification.end(stands ? .success(verdict) : .failure(.key(error)))
+        fresh.timeout = max(verification.arrival + fresh.timeout - now, .zero)
+        let keyTag = fresh.keyTag
+        fetch(fresh, arrival: now, for: id) { verifier, result in
+            verifier.limit.recheckEnded(keyTag, broughtKey: (try? result.get()) != nil)
+            switch result {
+            case .success(let answer) where answer.key.spkiSHA256 == verdict.key.key.spkiSHA256:
+                verifier.end(id, .success(SignatureVerdict(isValid: false, key: answer)))
+            case .success(let answer):
+                verifier.check(answer, for: id) { verifier, isValid in
+                    verifier.end(id, .success(SignatureVerdict(isValid: isValid, key: answer)))
                 }
+            case .failure(let error):
+                // The cached key is as good as it was before; but a service that refuses the key takes it back.
+                let stands = error.code.isUnavailability
+                verifier.end(id, stands ? .success(verdict) : .failure(.key(error)))
             }
         }
     }
@@ -106,77 +154,31 @@ package final class SignatureVerifier: Sendable {
     // MARK: The worker
 
     private func check(
-        _ query: SignatureQuery, _ answer: PublicKeyAnswer, _ verification: SignatureVerification,
-        then next: @escaping @Sendable (Bool) -> Void
+        _ answer: PublicKeyAnswer, for id: SlotMap<Verification>.ID,
+        then next: @escaping @Sendable (isolated SignatureVerifier, Bool) -> Void
     ) {
+        guard let verification = verifications[id] else { return }
+        let query = verification.query
+        let isWanted = verification.isWanted
         do {
-            try worker.run {
-                guard !verification.hasEnded else { return }
-                do throws(VerificationError) {
-                    next(
-                        try answer.key.verify(
-                            signature: query.signature, algorithm: query.algorithm, encoding: query.encoding,
-                            message: query.message))
-                } catch {
-                    verification.end(.failure(.verification(error)))
+            try worker.run { [loop] in
+                guard isWanted.isSet else { return }
+                let outcome = Result { () throws(VerificationError) in
+                    try answer.key.verify(
+                        signature: query.signature, algorithm: query.algorithm, encoding: query.encoding,
+                        message: query.message)
+                }
+                loop.submit { [weak self] in
+                    self?.assumeIsolated { verifier in
+                        switch outcome {
+                        case .success(let isValid): next(verifier, isValid)
+                        case .failure(let error): verifier.end(id, .failure(.verification(error)))
+                        }
+                    }
                 }
             }
         } catch {
-            verification.end(.failure(.platform(error)))
+            end(id, .failure(.platform(error)))
         }
-    }
-}
-
-/// A verification that was begun.
-package final class SignatureVerification: Sendable {
-    private struct State: Sendable {
-        var completion: SignatureVerifier.Completion?
-        var fetchCount = 0
-        /// Cancels the fetch that is under way.
-        var cancelFetch: (@Sendable () -> Void)?
-    }
-
-    fileprivate let arrival: Instant
-    fileprivate let label: String?
-    private let state: Lock<State>
-
-    init(_ arrival: Instant, _ label: String?, _ completion: @escaping SignatureVerifier.Completion) {
-        self.arrival = arrival
-        self.label = label
-        state = Lock(State(completion: completion))
-    }
-
-    /// Ends it: what has not begun is left out, and the completion is told `KMSError.cancelled`, unless it was told
-    /// something before.
-    package func cancel() {
-        end(.failure(.key(.cancelled)))
-    }
-
-    fileprivate var hasEnded: Bool { state.withLock { $0.completion == nil } }
-
-    /// Begins a fetch with what gives its cancellation.
-    func fetch(_ begin: () -> @Sendable () -> Void) {
-        let number = state.withLock { state in
-            state.fetchCount += 1
-            return state.fetchCount
-        }
-        let cancelFetch = begin()
-        let hasEnded = state.withLock { state in
-            // A key that was there at once may have led to the next fetch, which is the one to cancel then.
-            if number == state.fetchCount { state.cancelFetch = cancelFetch }
-            return state.completion == nil
-        }
-        // Cancelled, or answered, before its fetch could be named here.
-        if hasEnded { cancelFetch() }
-    }
-
-    fileprivate func end(_ outcome: Result<SignatureVerdict, SignatureFailure>) {
-        let (completion, cancelFetch) = state.withLock { state in
-            defer { state = State() }
-            return (state.completion, state.cancelFetch)
-        }
-        // To cancel what has ended does nothing.
-        cancelFetch?()
-        completion?(outcome)
     }
 }

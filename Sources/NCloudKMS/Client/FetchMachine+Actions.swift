@@ -27,9 +27,9 @@ extension FetchMachine {
         /// End the attempt that is under way.
         case cancel(FetchID)
         /// Keep a key for later calls.
-        case store(FetchedKey, PublicKeyRequest, CredentialIdentity, fetchStart: Instant)
+        case store(FetchedKey, CacheKey, fetchStart: Instant)
         /// The service was asked for a key in vain, so that what is kept of it may be wrong.
-        case noteFailure(KMSError.Code, PublicKeyRequest, CredentialIdentity, fetchStart: Instant)
+        case noteFailure(KMSError.Code, CacheKey, fetchStart: Instant)
         /// A call has ended.
         case tell(WaitingCall, Outcome)
         case log(FetchEvent, FetchDescription)

@@ -26,7 +26,7 @@ extension FetchMachine {
         let start = fetch.start ?? now
         let fetched = FetchedKey(
             key: key, attempts: fetch.progress.attempts, requestID: response?.headers.requestID)
-        actions.append(.store(fetched, fetch.request, attempt.credentials.identity, fetchStart: start))
+        actions.append(.store(fetched, CacheKey(fetch.request, attempt.credentials.identity), fetchStart: start))
         for waiter in fetch.waiters {
             guard let arrival = calls[waiter]?.arrival else { continue }
             end(waiter, .key(fetched, age: max(arrival - start, .zero)))
@@ -112,7 +112,7 @@ extension FetchMachine {
         guard var fetch = fetches.remove(id) else { return }
         fetch.progress.ended(now: now, quota: &quota)
         if let start = fetch.start, let identity = fetch.identity {
-            actions.append(.noteFailure(error.code, fetch.request, identity, fetchStart: start))
+            actions.append(.noteFailure(error.code, CacheKey(fetch.request, identity), fetchStart: start))
         }
         var error = error
         if fetch.progress.attempts > 0 { error.attempts = fetch.progress.attempts }

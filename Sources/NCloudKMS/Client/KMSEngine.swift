@@ -4,48 +4,43 @@ import PublicKeys
 
 /// The client at work: carries out what `FetchMachine` decides, and tells it what came of it.
 ///
-/// An actor whose executor is the curl thread. Calls come in by `CurlThread.submit`, so none needs a `Task`.
-actor KMSEngine {
-    nonisolated let thread: CurlThread
-    nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
-
-    let configuration: KMSClientConfiguration
+/// Not `Sendable`: all of it happens on an event loop.
+final class KMSEngine: EventSource {
+    private let loop: EventLoop
+    private let clock: any TimeSource
     /// What every request needs to know of the endpoint.
     private let service: (baseURL: String, isLoopback: Bool)
-    private let clock: any TimeSource
-    /// Runs what tells several outcomes.
-    var together: @Sendable (() -> Void) -> Void = { $0() }
     private let multi: CurlMulti
     private let memo = PublicKeyMemo()
-    private let cache: KeyCache
+    private var cache: PublicKeyCache
     private var signers: SignerStore
     private var machine: FetchMachine
     private var log: FetchLog
     private var latency = LatencyHistogram()
-
-    /// An attempt under way.
-    private struct RunningAttempt {
-        let transfer: TransferID
-        let sent: SentCredentials
-    }
-    private var attempts: [FetchID: RunningAttempt] = [:]
-    private var transfers: [TransferID: FetchID] = [:]
-    /// The question to the metadata service that is under way.
-    private var metadataTransfer: TransferID?
-    private var numbers: [Int: CallID] = [:]
+    /// The transfers of the attempts under way, by the index of the fetch.
+    private var transfers: [TransferID?] = []
     private var isCarryingOut = false
+    private var isShutDown = false
 
+    /// - Throws: `TransportFailure` or `CurlEnvironment.Unfit`, when libcurl can't be used.
     init(
-        _ configuration: KMSClientConfiguration, multi: sending CurlMulti, cache: KeyCache, clock: any TimeSource,
-        logger: Logger, random: @escaping @Sendable () -> Double
-    ) {
-        self.configuration = configuration
-        service = (configuration.endpoint.description, configuration.endpoint.isLoopback)
+        _ configuration: KMSClientConfiguration, on loop: EventLoop, clock: any TimeSource, logger: Logger,
+        random: @escaping @Sendable () -> Double
+    ) throws {
+        self.loop = loop
         self.clock = clock
-        log = FetchLog(logger)
-        thread = CurlThread(waker: multi.waker, clock: clock)
-        self.multi = multi
-        self.cache = cache
+        service = (configuration.endpoint.description, configuration.endpoint.isLoopback)
+        let log = FetchLog(logger)
+        self.log = log
+        multi = try CurlMulti(
+            configuration.transport, environment: try CurlEnvironment.ready(), loop: loop, clock: clock
+        ) { event in
+            switch event {
+            case .failed(let failure): logger.error("\(failure.message)")
+            case .distrustBegan: log.distrust(of: configuration.endpoint.description)
+            }
+        }
+        cache = PublicKeyCache(configuration)
         signers = SignerStore(configuration.authentication)
         machine = FetchMachine(
             FetchMachine.Configuration(
@@ -54,94 +49,71 @@ actor KMSEngine {
                 maximumAttempts: configuration.maximumAttempts, correctsClock: configuration.correctsClock,
                 random: random),
             now: clock.now)
+        loop.add(self)
     }
 
-    /// Starts the thread. Once only.
-    nonisolated func start() throws(PlatformError) {
-        try thread.start { [self] in
-            assumeIsolated { $0.turn() }
-        } pollFailed: { [self] failure in
-            assumeIsolated { $0.log.logger.error("\(failure.message)") }
-        }
-    }
-
-    // MARK: The turn
-
-    /// One step: what is due, then the transfers.
-    private func turn() -> CurlThread.TurnResult {
-        machine.due(now: clock.now)
+    /// Ends every call, refuses later ones, and leaves the loop.
+    func shutDown() {
+        guard !isShutDown else { return }
+        isShutDown = true
+        machine.shutDown(now: clock.now)
         carryOut()
-        do {
-            let completions = try multi.perform()
-            if !completions.isEmpty { together { for completion in completions { finish(completion) } } }
-        } catch {
-            log.logger.error("\(error.message)")
-        }
-        if multi.takeNewDistrust() { log.distrust(of: service.baseURL) }
-        // What was started just now has not been performed yet.
-        if hasStarted {
-            hasStarted = false
-            return .again
-        }
-        let end = clock.now
-        return .sleep(until: [machine.nextDue(now: end), multi.nextLook(now: end)].compactMap { $0 }.min())
+        multi.close()
+        loop.remove(self)
     }
 
-    private var hasStarted = false
+    // MARK: The loop
 
-    private func finish(_ completion: CurlMulti.Completion) {
-        if completion.id == metadataTransfer { return metadataEnded(completion.outcome) }
-        guard let id = transfers.removeValue(forKey: completion.id), let attempt = attempts.removeValue(forKey: id)
-        else {
-            return
-        }
-        let outcome = AttemptOutcome(completion.outcome, to: attempt.sent, memo)
-        if let response = outcome.response { latency.record(.nanoseconds(response.timing.total * 1_000)) }
-        if log.isVerbose, let fetch = machine.description(of: id) {
-            var failure: TransportFailure?
-            if case .failure(let reason) = completion.outcome { failure = reason }
-            log.attemptEnded(fetch, outcome.response, failure)
-        }
-        machine.responded(id, outcome, now: clock.now)
+    func run() -> Duration? {
+        let now = clock.now
+        guard let due = machine.nextDue(now: now) else { return nil }
+        guard due <= now else { return due - now }
+        machine.due(now: now)
         carryOut()
+        let later = clock.now
+        return machine.nextDue(now: later).map { max($0 - later, .zero) }
     }
+
+    func ready(_ watch: EventLoop.Watch, _ events: EventLoop.Events) {}
 
     // MARK: Calls
 
     func begin(
-        _ number: Int, _ query: PublicKeyQuery, arrival: Instant, label: String?,
-        _ completion: @escaping PublicKeyCompletion
-    ) {
+        _ query: PublicKeyQuery, arrival: Instant?, label: String?, _ completion: @escaping PublicKeyCompletion
+    ) -> CallID? {
         let now = clock.now
-        let credentials = findCredentials(now: now)
-        if let (answer, isRefreshDue) = cache.answer(to: query, arrival: arrival, isFirstLook: false) {
-            if isRefreshDue { refresh(query) }
-            return completion(.success(answer))
+        let arrival = arrival ?? now
+        guard !isShutDown else {
+            completion(.failure(KMSError.shuttingDown.about(query.keyTag)))
+            return nil
         }
-        numbers[number] = machine.call(
-            WaitingCall(query, arrival: arrival, label: label) { [weak self] outcome in
-                self?.assumeIsolated { $0.numbers[number] = nil }
-                completion(outcome)
-            }, credentials, now: now)
+        if let (answer, isRefreshDue) = cache.answer(to: query, arrival: arrival) {
+            if isRefreshDue { refresh(query) }
+            completion(.success(answer))
+            return nil
+        }
+        let call = machine.call(
+            WaitingCall(query, arrival: arrival, label: label, completion), findCredentials(now: now), now: now)
         carryOut()
+        return call
+    }
+
+    /// As `KMSClient.ageInCache`.
+    func ageInCache(of fetched: FetchedKey, for query: PublicKeyQuery, arrival: Instant) -> Duration? {
+        guard let (age, isRefreshDue) = cache.age(of: fetched, for: query, arrival: arrival) else { return nil }
+        if isRefreshDue { refresh(query) }
+        return age
     }
 
     /// Fetches a key that is about to expire, for nobody in particular.
-    func refresh(_ query: PublicKeyQuery) {
+    private func refresh(_ query: PublicKeyQuery) {
         let now = clock.now
         machine.refresh(query.request, findCredentials(now: now), now: now)
         carryOut()
     }
 
-    func cancel(_ number: Int) {
-        guard let call = numbers[number] else { return }
+    func cancel(_ call: CallID) {
         machine.cancel(call, now: clock.now)
-        carryOut()
-    }
-
-    /// Ends every call: the thread is about to stop, and nobody would tell them.
-    func shutDown() {
-        machine.shutDown(now: clock.now)
         carryOut()
     }
 
@@ -152,6 +124,8 @@ actor KMSEngine {
         guard !isCarryingOut else { return }
         isCarryingOut = true
         defer { isCarryingOut = false }
+        // What is due next may be another thing now.
+        loop.run(self)
         while let action = machine.nextAction() {
             switch action {
             case .askCredentials(let fetch):
@@ -163,13 +137,12 @@ actor KMSEngine {
             case .start(let fetch, let departure):
                 start(fetch, departure)
             case .cancel(let fetch):
-                guard let attempt = attempts.removeValue(forKey: fetch) else { break }
-                transfers[attempt.transfer] = nil
-                multi.cancel(attempt.transfer)
-            case .store(let fetched, let request, let identity, let start):
-                cache.store(fetched, for: request, identity, fetchStart: start)
-            case .noteFailure(let code, let request, let identity, let start):
-                cache.fetchFailed(code, for: request, identity, fetchStart: start)
+                if let transfer = transfers[fetch.index] { multi.cancel(transfer) }
+                transfers[fetch.index] = nil
+            case .store(let fetched, let key, let start):
+                cache.store(fetched, for: key, fetchStart: start)
+            case .noteFailure(let code, let key, let start):
+                cache.fetchFailed(code, for: key, fetchStart: start)
             case .tell(let call, let outcome):
                 tell(call, outcome)
             case .log(let event, let fetch):
@@ -185,20 +158,17 @@ actor KMSEngine {
         do throws(KMSError) {
             let headers = try signers.signer(for: departure.credentials).headers(
                 method: PublicKeyRequest.method, target: target, timestampMilliseconds: timestamp)
-            let transfer = try send(
-                HTTPRequest(
-                    method: .post, baseURL: service.baseURL, target: target,
-                    headers: [("Content-Type", "application/json")] + headers, body: request.body,
-                    needsNewConnection: departure.needsNewConnection,
-                    hasAnotherAttempt: departure.hasAnotherAttempt,
-                    isDirect: service.isLoopback, allowsPlainHTTP: service.isLoopback))
-            transfers[transfer] = fetch
-            attempts[fetch] = RunningAttempt(
-                transfer: transfer,
-                sent: SentCredentials(
-                    departure.credentials, signature: headers.first { $0.name == RequestSigner.signatureHeader }?.value)
-            )
-            hasStarted = true
+            let sent = SentCredentials(
+                departure.credentials, signature: headers.first { $0.name == RequestSigner.signatureHeader }?.value)
+            let attempt = HTTPRequest(
+                method: .post, baseURL: service.baseURL, target: target,
+                headers: [("Content-Type", "application/json")] + headers, body: request.body,
+                needsNewConnection: departure.needsNewConnection, hasAnotherAttempt: departure.hasAnotherAttempt,
+                isDirect: service.isLoopback, allowsPlainHTTP: service.isLoopback)
+            if fetch.index >= transfers.count {
+                transfers.append(contentsOf: repeatElement(nil, count: 1 + fetch.index - transfers.count))
+            }
+            transfers[fetch.index] = try send(attempt) { [unowned self] in ended(fetch, $0, sent) }
         } catch {
             return machine.notStarted(fetch, error, now: clock.now)
         }
@@ -208,8 +178,25 @@ actor KMSEngine {
         }
     }
 
-    private func send(_ request: HTTPRequest) throws(KMSError) -> TransferID {
-        do { return try multi.start(request) } catch { throw KMSError(error) }
+    private func send(
+        _ request: HTTPRequest, completion: @escaping CurlMulti.Completion
+    ) throws(KMSError) -> TransferID {
+        do { return try multi.start(request, completion: completion) } catch { throw KMSError(error) }
+    }
+
+    private func ended(
+        _ fetch: FetchID, _ transfer: Result<HTTPResponse, TransportFailure>, _ sent: SentCredentials
+    ) {
+        transfers[fetch.index] = nil
+        let outcome = AttemptOutcome(transfer, to: sent, memo)
+        if let response = outcome.response { latency.record(.microseconds(response.timing.total)) }
+        if log.isVerbose, let description = machine.description(of: fetch) {
+            var failure: TransportFailure?
+            if case .failure(let reason) = transfer { failure = reason }
+            log.attemptEnded(description, outcome.response, failure)
+        }
+        machine.responded(fetch, outcome, now: clock.now)
+        carryOut()
     }
 
     private func tell(_ call: WaitingCall, _ outcome: FetchMachine.Outcome) {
@@ -220,7 +207,7 @@ actor KMSEngine {
             fail(call, error)
         case .timedOut(let fetch, let count):
             let activity: KMSError.Activity =
-                switch attempts[fetch].flatMap({ multi.phase(of: $0.transfer) }) {
+                switch transfers[fetch.index].flatMap({ multi.phase(of: $0) }) {
                 case .resolving, .connecting, .handshake: .connecting
                 case .waiting, .receiving, nil: .waitingForAnswer
                 }
@@ -270,15 +257,13 @@ actor KMSEngine {
 
     private func ask(_ request: MetadataRequest) {
         do {
-            metadataTransfer = try multi.start(HTTPRequest(request))
-            hasStarted = true
+            _ = try multi.start(HTTPRequest(request)) { [unowned self] in metadataEnded($0) }
         } catch {
             metadataEnded(.failure(error))
         }
     }
 
     private func metadataEnded(_ outcome: Result<HTTPResponse, TransportFailure>) {
-        metadataTransfer = nil
         if let next = signers.chain.serverRole?.ended(outcome, now: clock.now) { return ask(next) }
         machine.credentialsMayBeThere()
         carryOut()
@@ -294,12 +279,9 @@ actor KMSEngine {
         var upstream = machine.upstream
         upstream.p50Milliseconds = latency.percentile(0.5).map { Double($0.nanoseconds) / 1_000_000 }
         upstream.p99Milliseconds = latency.percentile(0.99).map { Double($0.nanoseconds) / 1_000_000 }
-        let (entries, counters) = cache.figures
         return ClientStatus(
             credentials: credentials, clockSkew: machine.clockOffset, upstream: upstream,
-            cache: CacheStatus(
-                entries: entries, hits: counters.hits, misses: counters.misses, stale: counters.stale,
-                coalesced: machine.coalesced),
+            cache: cache.status(coalesced: machine.coalesced),
             limiterWaiting: machine.limiterWaiting, retryQuota: machine.quotaStatus(now: now))
     }
 }

@@ -22,6 +22,7 @@ package struct ServiceProbe {
     }
 
     private let configuration: KMSClientConfiguration
+    private let loop: EventLoop
     private let multi: CurlMulti
     private let clock: any TimeSource
 
@@ -30,7 +31,10 @@ package struct ServiceProbe {
         self.configuration = configuration
         self.clock = clock
         do {
-            multi = try CurlMulti(configuration.transport, environment: try CurlEnvironment.ready(), clock: clock)
+            loop = try EventLoop()
+            multi = try CurlMulti(
+                configuration.transport, environment: try CurlEnvironment.ready(), loop: loop, clock: clock
+            )
         } catch let failure as TransportFailure {
             throw KMSError(failure)
         } catch {
@@ -114,13 +118,14 @@ package struct ServiceProbe {
     }
 
     private func transfer(_ request: HTTPRequest) throws(TransportFailure) -> HTTPResponse {
-        _ = try multi.start(request)
+        var outcome: Result<HTTPResponse, TransportFailure>?
+        _ = try multi.start(request) { [loop] in
+            outcome = $0
+            loop.stop()
+        }
         while true {
-            if let completion = try multi.perform().first { return try completion.outcome.get() }
-            // `perform` must be called by then, whatever happens on the connection.
-            let now = clock.now
-            try multi.poll(
-                timeoutMilliseconds: multi.nextLook(now: now).map { CurlThread.milliseconds(from: now, to: $0) })
+            loop.run()
+            if let outcome { return try outcome.get() }
         }
     }
 }

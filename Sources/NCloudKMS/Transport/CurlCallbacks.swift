@@ -1,7 +1,7 @@
 import CLibcurl
 import Platform
 
-// What libcurl calls during `curl_multi_perform`: with the transfer's `ResponseCollector` or its `TransferWatch`,
+// What libcurl calls during `curl_multi_socket_action`: with the transfer's `ResponseCollector` or its `TransferWatch`,
 // which `CurlEasy` keeps alive for as long as its handle. They neither throw nor trap: an error is told by a short count,
 // or by the number that means "no".
 
@@ -46,7 +46,7 @@ nonisolated func curlOpenedSocket(
     return CURL_SOCKOPT_OK
 }
 
-/// A socket is to be closed, perhaps long after the handle that opened it is gone: hence the table, which `MultiWaker`
+/// A socket is to be closed, perhaps long after the handle that opened it is gone: hence the table, which `CurlMulti`
 /// keeps alive until libcurl has closed all of them.
 nonisolated func curlClosesSocket(_ connections: UnsafeMutableRawPointer?, _ socket: curl_socket_t) -> CInt {
     if let connections {

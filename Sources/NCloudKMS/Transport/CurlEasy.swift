@@ -30,6 +30,8 @@ final class CurlEasy {
     private let errorText: UnsafeMutablePointer<CChar>
     /// Scheme, host and port of the request's service.
     private(set) var service = ""
+    /// The transfer that it is used for; nil if for none.
+    var transfer: TransferID?
 
     /// What rarely differs between requests, as it is set now; nil: not known.
     private struct Route: Equatable {
@@ -67,9 +69,17 @@ final class CurlEasy {
         errorText.deallocate()
     }
 
+    /// The one that owns a handle. The handle must be one of ours.
+    static func owner(of handle: UnsafeMutableRawPointer) -> CurlEasy? {
+        var owner: UnsafeMutableRawPointer?
+        guard clibcurl_easy_get_pointer(handle, CURLINFO_PRIVATE, &owner) == CURLE_OK, let owner else { return nil }
+        return Unmanaged<CurlEasy>.fromOpaque(owner).takeUnretainedValue()
+    }
+
     // MARK: Once
 
     private func configure(_ connections: ConnectionTable) throws(TransportFailure) {
+        try set(CURLOPT_PRIVATE, Unmanaged.passUnretained(self).toOpaque())
         try configureProtocol()
         try configureTrust()
         try configureProxy()

@@ -1,74 +1,122 @@
 import CLibcurl
 import Platform
 
-/// Names one transfer of a `CurlMulti`; never used twice.
-struct TransferID: Hashable, Sendable {
-    fileprivate let number: UInt64
-}
+/// Names one transfer of a `CurlMulti`.
+typealias TransferID = SlotMap<CurlMulti.Transfer>.ID
 
-/// Owner of one `CURLM *` and of its easy handles: many transfers at once on a single thread.
+/// Owner of one `CURLM *` and of its easy handles: many transfers at once on an `EventLoop`, which watches libcurl's
+/// sockets and keeps its time.
 ///
-/// Not `Sendable`: it belongs to one isolation, in the program to the actor on `CurlThread`. It has no timers and no
-/// queue. Whoever owns it calls `perform` after every wake-up and by `nextLook` at the latest, cancels what passes its
-/// deadline, and keeps what has no connection yet, so that a request is signed, and its attempt's time begins, when a
-/// connection is free.
-final class CurlMulti {
-    struct Completion {
-        let id: TransferID
-        let outcome: Result<HTTPResponse, TransportFailure>
+/// It has no queue: whoever owns it keeps what has no connection yet, so that a request is signed, and its attempt's time
+/// begins, when a connection is free; and cancels what passes its deadline.
+///
+/// Not `Sendable`: all of it happens on the loop.
+final class CurlMulti: EventSource {
+    /// Told what came of a transfer, once, unless it is cancelled.
+    typealias Completion = (Result<HTTPResponse, TransportFailure>) -> Void
+
+    struct Transfer {
+        fileprivate let easy: CurlEasy
+        fileprivate let completion: Completion
     }
 
-    let waker: MultiWaker
+    /// libcurl 7.88 gives up the first of two addresses without setting a timer for it, so it is given a turn as often as
+    /// this while it connects.
+    private static let longestPauseWhileConnecting = Duration.milliseconds(100)
+
+    private let loop: EventLoop
+    private let handle: UnsafeMutableRawPointer
     private let configuration: TransportConfiguration
     let authorities: CertificateAuthorities
     private let connections: ConnectionTable
     private let clock: any TimeSource
-    private var transfers: [TransferID: CurlEasy] = [:]
-    private var identities: [UnsafeMutableRawPointer: TransferID] = [:]
+    /// libcurl's own, whatever the clock of the attempts is.
+    private let systemClock = SystemClock()
+    /// Told when libcurl itself fails, which ends all transfers, and when a peer turns out to say more than it is asked.
+    private let report: (Event) -> Void
+
+    private var transfers = SlotMap<Transfer>()
     private var idle: [CurlEasy] = []
-    /// Transfers that somebody must look after, beside libcurl: see `nextLook`.
+    /// Transfers that somebody must look after, beside libcurl.
     private var watched: [TransferID] = []
+    /// When libcurl wants a turn; nil if it does not.
+    private var timer: Instant?
+    /// When the transfers that connect are given a turn; nil if none does.
+    private var nextNudge: Instant?
     /// Services to which connecting has failed, and has not succeeded since: their addresses may have changed.
     private var unreachedServices: Set<String> = []
-    private var lastNumber: UInt64 = 0
 
-    private var handle: UnsafeMutableRawPointer { waker.handle }
+    enum Event {
+        case failed(TransportFailure)
+        /// More than one answer came to a request, so that each has a connection of its own for a while.
+        case distrustBegan
+    }
 
+    /// - Parameters:
+    ///   - clock: of the attempts.
+    ///   - report: told on the loop.
     /// - Throws: a failure of the kind `setup`, if the configuration is no good: one handle is made to try it.
     init(
-        _ configuration: TransportConfiguration, environment: CurlEnvironment, clock: any TimeSource = SystemClock()
+        _ configuration: TransportConfiguration, environment: CurlEnvironment, loop: EventLoop,
+        clock: any TimeSource = SystemClock(), report: @escaping (Event) -> Void = { _ in }
     ) throws(TransportFailure) {
         guard let handle = curl_multi_init() else {
             throw TransportFailure(.setup, message: "libcurl has no memory for its transfers.")
         }
-        connections = ConnectionTable(clock: clock)
-        waker = MultiWaker(owning: handle, connections: connections)
+        self.handle = handle
+        self.loop = loop
         self.configuration = configuration
-        authorities = CertificateAuthorities(file: configuration.caFile, system: environment.systemAuthorities)
         self.clock = clock
+        self.report = report
+        connections = ConnectionTable(clock: clock)
+        authorities = CertificateAuthorities(file: configuration.caFile, system: environment.systemAuthorities)
         guard configuration.maximumConnections > 0 else {
             throw TransportFailure(.setup, message: "At least one connection must be allowed.")
         }
         try set(CURLMOPT_MAX_TOTAL_CONNECTIONS, configuration.maximumConnections)
         try set(CURLMOPT_MAXCONNECTS, configuration.maximumConnections)
         try set(CURLMOPT_PIPELINING, Int(CURLPIPE_NOTHING))
+        try joinLoop()
         idle.append(try makeEasy())
+        loop.add(self)
+    }
+
+    private func joinLoop() throws(TransportFailure) {
+        let me = Unmanaged.passUnretained(self).toOpaque()
+        let what = "join the loop"
+        try check(clibcurl_multi_set_pointer(handle, CURLMOPT_SOCKETDATA, me), what)
+        try check(clibcurl_multi_set_socket_callback(handle, curlWatchesSocket), what)
+        try check(clibcurl_multi_set_pointer(handle, CURLMOPT_TIMERDATA, me), what)
+        try check(clibcurl_multi_set_timer_callback(handle, curlSetsTimer), what)
+    }
+
+    /// Ends all transfers without an outcome, and leaves the loop, which keeps this alive until then.
+    func close() {
+        for id in transfers.ids { cancel(id) }
+        loop.remove(self)
     }
 
     deinit {
-        for easy in transfers.values { _ = curl_multi_remove_handle(handle, easy.handle) }
+        // From here on there is nobody to call back.
+        _ = clibcurl_multi_set_socket_callback(handle, nil)
+        _ = clibcurl_multi_set_timer_callback(handle, nil)
+        for id in transfers.ids {
+            if let easy = transfers[id]?.easy { _ = curl_multi_remove_handle(handle, easy.handle) }
+        }
+        // Closes the connections that are left, and tells their table.
+        curl_multi_cleanup(handle)
     }
 
-    /// Transfers under way.
-    var running: Int { transfers.count }
+    // MARK: Transfers
 
     /// How many more transfers may be started now.
     var freeConnections: Int { configuration.maximumConnections - transfers.count }
 
-    /// Begins a transfer. Its outcome comes out of a later `perform`, unless it is cancelled before.
+    /// Begins a transfer.
     ///
-    /// - Throws: `noFreeConnection`, if as many run as are allowed; `setup`, if the request or libcurl is at fault.
-    func start(_ request: HTTPRequest) throws(TransportFailure) -> TransferID {
+    /// - Throws: `noFreeConnection`, if as many run as are allowed; `setup`, if the request or libcurl is at fault. Then
+    ///   the completion is told nothing.
+    func start(_ request: HTTPRequest, completion: @escaping Completion) throws(TransportFailure) -> TransferID {
         guard freeConnections > 0 else {
             throw TransportFailure(.noFreeConnection, message: "Every connection is in use.")
         }
@@ -83,75 +131,77 @@ final class CurlMulti {
             idle.append(easy)
             throw error
         }
-        lastNumber += 1
-        let id = TransferID(number: lastNumber)
-        transfers[id] = easy
-        identities[easy.handle] = id
+        let id = transfers.insert(Transfer(easy: easy, completion: completion))
+        easy.transfer = id
         watched.append(id)
         return id
     }
 
     /// What a transfer is doing now; nil if it has ended.
-    func phase(of id: TransferID) -> TransportFailure.Phase? { transfers[id]?.phase }
+    func phase(of id: TransferID) -> TransportFailure.Phase? { transfers[id]?.easy.phase }
 
     /// Ends a transfer without an outcome. Its connection is closed, as the answer might still come on it.
     ///
     /// Does nothing if it has ended.
     func cancel(_ id: TransferID) {
-        guard let easy = transfers[id] else { return }
+        guard let easy = transfers.remove(id)?.easy else { return }
         easy.watch.dropped()
         noteReach(of: easy)
-        release(easy, id)
+        release(easy)
     }
 
-    /// Whether, since this was last asked, a peer was seen to give more than one answer to a request, so that each request has
-    /// a connection of its own for a while.
-    func takeNewDistrust() -> Bool { connections.takeNewDistrust() }
+    // MARK: The loop
 
-    /// When `perform` must be called, whatever `poll` says; nil: no sooner than `poll` says.
-    ///
-    /// Also nil while all transfers wait for answers on sound connections, so that no timer wakes an idle process.
-    func nextLook(now: Instant) -> Instant? {
-        var next: Instant?
-        watched.removeAll { id in
-            guard let look = transfers[id]?.watch.nextLook(now: now) else { return true }
-            next = min(next ?? look, look)
-            return false
+    func run() -> Duration? {
+        guard transfers.count > 0 || timer != nil else { return nil }
+        if let timer, timer <= systemClock.now {
+            self.timer = nil
+            act(CURL_SOCKET_TIMEOUT, 0)
         }
-        return next
+        let look = watched.isEmpty ? nil : lookAfterWatched()
+        guard let timer else { return look }
+        let wait = max(timer - systemClock.now, .zero)
+        return look.map { min($0, wait) } ?? wait
     }
 
-    /// Reads and writes whatever can be without waiting.
-    ///
-    /// - Returns: the transfers that ended since the last call.
-    /// - Throws: `setup`, if libcurl itself fails. Transfers that ended before are returned by the next call.
-    func perform() throws(TransportFailure) -> [Completion] {
-        guard !transfers.isEmpty else { return [] }
+    func ready(_ watch: EventLoop.Watch, _ events: EventLoop.Events) {
+        // A hang-up without anything to read is for libcurl to find out.
+        act(
+            watch.descriptor,
+            (events.contains(.readable) ? CURL_CSELECT_IN : 0) | (events.contains(.writable) ? CURL_CSELECT_OUT : 0))
+    }
+
+    /// Lets libcurl do what a socket, or the time, allows; and ends what has ended.
+    private func act(_ socket: curl_socket_t, _ events: CInt) {
         connections.beginTurn()
-        var stillRunning: CInt = 0
-        try check(curl_multi_perform(handle, &stillRunning), "transfer")
+        var running: CInt = 0
+        do throws(TransportFailure) {
+            try check(curl_multi_socket_action(handle, socket, events, &running), "transfer")
+        } catch {
+            report(.failed(error))
+            for id in transfers.ids { end(id) { _ in .failure(error) } }
+        }
         // Perhaps for a transfer that waited for its answer on a kept connection, which turned out to be dead.
-        if connections.takeOpened() { watched = Array(transfers.keys) }
-        var completions: [Completion] = []
-        if Int(stillRunning) < transfers.count { takeEnded(&completions) }
-        if !watched.isEmpty { endOverdue(&completions) }
-        return completions
+        if connections.takeOpened() { watched = transfers.ids }
+        if Int(running) < transfers.count { takeEnded() }
+        if connections.takeNewDistrust() { report(.distrustBegan) }
     }
 
-    private func takeEnded(_ completions: inout [Completion]) {
+    private func takeEnded() {
         var remaining: CInt = 0
+        // One at a time: what is told of one may end another, whose message libcurl then drops.
         while let message = curl_multi_info_read(handle, &remaining) {
-            guard message.pointee.msg == CURLMSG_DONE, let easyHandle = message.pointee.easy_handle,
-                let id = identities[easyHandle], let easy = transfers[id]
-            else { continue }
+            guard message.pointee.msg == CURLMSG_DONE, let easyHandle = message.pointee.easy_handle else { continue }
             // The message dies with the removal, and what `finish` asks the handle for does not.
             let code = message.pointee.data.result
-            guard !isReplaced(easy, id) else { continue }
-            completions.append(finish(easy, id, code))
+            guard let easy = CurlEasy.owner(of: easyHandle), let id = easy.transfer, !isReplaced(easy, id) else {
+                continue
+            }
+            finish(id, code)
         }
     }
 
-    /// Begins a transfer again whose request has no connection yet; `poll` will not wait before its next turn.
+    /// Begins a transfer again whose request has no connection yet.
     private func isReplaced(_ easy: CurlEasy, _ id: TransferID) -> Bool {
         do {
             guard try easy.prepareForAnotherConnection() else { return false }
@@ -165,20 +215,16 @@ final class CurlMulti {
         }
     }
 
-    /// Ends what has used up a time that libcurl does not know of.
-    private func endOverdue(_ completions: inout [Completion]) {
-        let now = clock.now
-        for id in watched {
-            guard let easy = transfers[id], easy.watch.isOverdue(now: now) else { continue }
-            completions.append(finish(easy, id, CURLE_OPERATION_TIMEDOUT))
-        }
+    private func finish(_ id: TransferID, _ code: CURLcode) {
+        end(id) { $0.finish(code) }
     }
 
-    private func finish(_ easy: CurlEasy, _ id: TransferID, _ code: CURLcode) -> Completion {
-        release(easy, id)
-        let outcome = easy.finish(code)
-        noteReach(of: easy)
-        return Completion(id: id, outcome: outcome)
+    private func end(_ id: TransferID, _ outcome: (CurlEasy) -> Result<HTTPResponse, TransportFailure>) {
+        guard let transfer = transfers.remove(id) else { return }
+        release(transfer.easy)
+        let outcome = outcome(transfer.easy)
+        noteReach(of: transfer.easy)
+        transfer.completion(outcome)
     }
 
     private func noteReach(of easy: CurlEasy) {
@@ -189,22 +235,79 @@ final class CurlMulti {
         }
     }
 
-    /// Waits until a connection can be read or written, libcurl has something to do, somebody calls the waker, or the
-    /// time is up.
-    ///
-    /// - Parameter timeoutMilliseconds: nil: there is no time-out, so no timer of the system's is set.
-    func poll(timeoutMilliseconds: Int32?) throws(TransportFailure) {
-        try waker.poll(timeoutMilliseconds: timeoutMilliseconds)
-    }
-
     /// Takes a transfer off the multi handle, so that its easy handle is free for another.
-    private func release(_ easy: CurlEasy, _ id: TransferID) {
-        transfers[id] = nil
-        identities[easy.handle] = nil
+    private func release(_ easy: CurlEasy) {
+        easy.transfer = nil
         let code = curl_multi_remove_handle(handle, easy.handle)
         easy.wipe()
         // A handle that libcurl does not let go of is destroyed instead, which removes it by force.
         if code == CURLM_OK { idle.append(easy) }
+    }
+
+    // MARK: What libcurl does not look after
+
+    /// Ends what has used up a time that libcurl does not know of, and gives those that connect a turn.
+    ///
+    /// - Returns: how long that can wait now; nil while all transfers wait for answers on sound connections, so that no
+    ///   timer wakes an idle process.
+    private func lookAfterWatched() -> Duration? {
+        let now = clock.now
+        for id in watched {
+            if let watch = transfers[id]?.easy.watch, watch.isOverdue(now: now) { finish(id, CURLE_OPERATION_TIMEDOUT) }
+        }
+        var wait: Duration?
+        var connecting: [TransferID] = []
+        watched.removeAll { id in
+            switch transfers[id]?.easy.watch.concern {
+            case .connecting:
+                connecting.append(id)
+            case .firstByte(let deadline):
+                let own = max(deadline - now, .zero)
+                wait = min(wait ?? own, own)
+            case .nothing, nil: return true
+            }
+            return false
+        }
+        guard !connecting.isEmpty else {
+            nextNudge = nil
+            return wait
+        }
+        let pause = nudge(connecting)
+        return min(wait ?? pause, pause)
+    }
+
+    /// - Returns: how long the next turn of those that connect can wait.
+    private func nudge(_ connecting: [TransferID]) -> Duration {
+        let now = systemClock.now
+        let due = nextNudge ?? now + Self.longestPauseWhileConnecting
+        nextNudge = due
+        guard due <= now else { return due - now }
+        nextNudge = now + Self.longestPauseWhileConnecting
+        for id in connecting {
+            for socket in transfers[id]?.easy.watch.sockets ?? [] { act(socket, 0) }
+        }
+        return Self.longestPauseWhileConnecting
+    }
+
+    // MARK: What libcurl asks for
+
+    /// A socket is to be watched for something else; nil for nothing more.
+    fileprivate func watch(_ socket: curl_socket_t, for events: EventLoop.Events?, _ known: EventLoop.Watch?) {
+        switch (known, events) {
+        case (let known?, let events?): loop.change(known, to: events)
+        case (let known?, nil): loop.remove(known)
+        case (nil, let events?):
+            let watch = loop.watch(socket, for: events, by: self)
+            // Given back with the next call about this socket. It fails for a socket that libcurl does not know.
+            _ = curl_multi_assign(handle, socket, UnsafeMutableRawPointer(bitPattern: watch.token))
+        case (nil, nil): break
+        }
+    }
+
+    /// - Parameter wait: nil: libcurl has nothing to wait for but its sockets.
+    fileprivate func setTimer(_ wait: Duration?) {
+        timer = wait.map { systemClock.now + $0 }
+        if wait == .zero { loop.run(self) }
     }
 
     private func makeEasy() throws(TransportFailure) -> CurlEasy {
@@ -219,4 +322,36 @@ final class CurlMulti {
         guard code != CURLM_OK else { return }
         throw TransportFailure(.setup, message: "libcurl can't \(what): \(String(cString: curl_multi_strerror(code))).")
     }
+}
+
+// What libcurl calls with the `CurlMulti`, which outlives its handle's callbacks: `deinit` takes them away.
+
+/// - Parameters:
+///   - what: `CURL_POLL_IN`, `…OUT`, `…INOUT` or `…REMOVE`.
+///   - token: of the watch, if the socket has one.
+private nonisolated func curlWatchesSocket(
+    _ easy: UnsafeMutableRawPointer?, _ socket: curl_socket_t, _ what: CInt, _ multi: UnsafeMutableRawPointer?,
+    _ token: UnsafeMutableRawPointer?
+) -> CInt {
+    guard let multi else { return 0 }
+    let events: EventLoop.Events? =
+        switch what {
+        case CURL_POLL_IN: .readable
+        case CURL_POLL_OUT: .writable
+        case CURL_POLL_INOUT: [.readable, .writable]
+        default: nil
+        }
+    Unmanaged<CurlMulti>.fromOpaque(multi).takeUnretainedValue().watch(
+        socket, for: events, token.map { EventLoop.Watch(descriptor: socket, token: Int(bitPattern: $0)) })
+    return 0
+}
+
+/// - Parameter milliseconds: negative for no timer.
+private nonisolated func curlSetsTimer(
+    _ handle: UnsafeMutableRawPointer?, _ milliseconds: Int, _ multi: UnsafeMutableRawPointer?
+) -> CInt {
+    guard let multi else { return 0 }
+    Unmanaged<CurlMulti>.fromOpaque(multi).takeUnretainedValue().setTimer(
+        milliseconds < 0 ? nil : .milliseconds(milliseconds))
+    return 0
 }

@@ -7,9 +7,6 @@ import Platform
 ///
 /// It has libcurl's callbacks, and is asked by `CurlMulti` between its turns.
 final class TransferWatch {
-    /// libcurl 7.88 gives up the first of two addresses without setting a timer for it, so somebody must look.
-    private static let longestPauseWhileConnecting = Duration.milliseconds(100)
-
     /// Many times what an answer takes.
     private static let suspiciousSilence = Duration.seconds(1)
 
@@ -22,6 +19,8 @@ final class TransferWatch {
     private var connectTimeout = HTTPRequest.longestConnect
     private var hasAnotherAttempt = false
     private var tunnelBudget = TunnelBudget()
+    /// The sockets that libcurl opened for the transfer, some of which may be closed by now.
+    private(set) var sockets: [CInt] = []
     /// When the first TCP connect began; nil: none was needed yet.
     private var connectStart: Instant?
     /// The connection that libcurl has now is open, and the request was, or is about to be, written to it.
@@ -64,6 +63,7 @@ final class TransferWatch {
     /// The same transfer is about to be begun on another connection.
     func beginAgain() {
         tunnelBudget = TunnelBudget()
+        sockets.removeAll(keepingCapacity: true)
         connectStart = nil
         isWriting = false
         isLimited = false
@@ -81,6 +81,7 @@ final class TransferWatch {
     /// A socket was made, and is about to be connected.
     func opened(_ socket: CInt) {
         connections.opened(socket)
+        sockets.append(socket)
         ConnectionTable.limitConnecting(socket, to: connectTimeout)
         connectStart = connectStart ?? clock.now
         isWriting = false
@@ -145,10 +146,19 @@ final class TransferWatch {
 
     // MARK: Between the turns
 
-    /// When `isOverdue` must be asked, and libcurl given a turn; nil: no sooner than libcurl wants.
-    func nextLook(now: Instant) -> Instant? {
-        guard isWriting else { return now + Self.longestPauseWhileConnecting }
-        return collector.received == nil ? firstByteDeadline : nil
+    /// What has to be looked after beside libcurl.
+    enum Concern {
+        case nothing
+        /// It has no connection yet: `isOverdue` must be asked, and libcurl given a turn, from time to time.
+        case connecting
+        /// `isOverdue` must be asked then.
+        case firstByte(by: Instant)
+    }
+
+    var concern: Concern {
+        guard isWriting else { return .connecting }
+        guard collector.received == nil, let firstByteDeadline else { return .nothing }
+        return .firstByte(by: firstByteDeadline)
     }
 
     /// Whether the transfer has used up a time that libcurl does not know of.

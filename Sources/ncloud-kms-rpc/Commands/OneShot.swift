@@ -13,7 +13,7 @@ struct OneShot {
         try Self.prepare(flags, needsStdout: needsStdout)
         do throws(ConfigurationError) {
             let configuration = try Self.configuration(flags).get()
-            client = try configuration.makeClient(logger: Self.logger(configuration))
+            client = try configuration.makeClient(on: .ofProgram(), logger: Self.logger(configuration))
         } catch {
             throw CommandFailure(error)
         }

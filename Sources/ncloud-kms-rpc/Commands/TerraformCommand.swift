@@ -55,7 +55,7 @@ struct TerraformCommand: ParsableCommand {
 
     private func answer(to query: PublicKeyQuery, from client: KMSClient) throws(CommandFailure) -> [UInt8] {
         do {
-            return Terraform.result(try client.waitForKey(query))
+            return Terraform.result(try client.waitForKeys([query])[0].get())
         } catch {
             throw CommandFailure(of: error)
         }

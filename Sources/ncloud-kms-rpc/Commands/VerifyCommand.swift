@@ -107,7 +107,8 @@ struct VerifyCommand: ParsableCommand {
             verdict = try verifier.waitForVerdict(
                 SignatureQuery(
                     keyTag: key.keyTag, version: key.version, message: .digest(digest),
-                    signature: signatureFile.signature, algorithm: algorithm, encoding: encoding))
+                    signature: signatureFile.signature, algorithm: algorithm, encoding: encoding)
+            ).get()
         } catch {
             throw CommandFailure(of: error).withoutVerdict
         }

@@ -193,7 +193,7 @@ import Testing
         answers.sort()
         #expect(answers == (0..<count).map { result("\($0)", "[\($0)]") }.sorted())
         try session.ended.wait()
-        let counters = session.connection.counters
+        let counters = try session.counters
         #expect(counters.received == count)
         #expect(counters.answered == count)
         #expect(counters.inFlight == 0)
@@ -207,21 +207,18 @@ import Testing
             request("3", "fast", "[]"),
         ]
         _ = try session.answers(to: lines.joined(separator: "\n"))
-        let counters = session.connection.counters
+        let counters = try session.counters
         #expect(counters.received == 7)
         #expect(counters.answered == 6)
         #expect(counters.failures == [-32700: 1, -32600: 2, -32601: 1, -32602: 1])
     }
 
     @Test func `counters that a call reads count the call itself and what came before it`() throws {
-        final class Counting: Method {
+        struct Counting: Method {
             let name = "count"
-            let connection = Lock<Connection?>(nil)
 
             func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
-                guard let counters = connection.withLock({ $0 })?.counters else {
-                    throw .internalError("no connection")
-                }
+                let counters = call.connectionCounters
                 call.succeed { json in
                     json.array { json in
                         json.value(counters.received)
@@ -231,10 +228,7 @@ import Testing
                 }
             }
         }
-        let counting = Counting()
-        let session = try Session(methods: [counting])
-        counting.connection.withLock { $0 = session.connection }
-        defer { counting.connection.withLock { $0 = nil } }
+        let session = try Session(methods: [Counting()])
         let lines = [request("1", "fast", "[]"), request("2", "none"), request("3", "count"), request("4", "count")]
         let answers = try session.answers(to: lines.joined(separator: "\n"))
         #expect(answers.contains(result("3", "[3,2,1]")))

@@ -39,7 +39,8 @@ import Testing
             let stop = Signal()
             stop.fire()
             configuration.stopDescriptors = [stop.descriptor]
-            try Connection(configuration, methods: []).run()
+            let ending: ConnectionEnding = Connection(configuration, on: try EventLoop(), methods: []).run()
+            #expect(ending != .endOfInput)
         }
     }
 }

@@ -18,10 +18,15 @@ import Testing
         }
     }
 
-    private func call(_ number: Int, _ json: String?) throws -> Call {
-        Call(
-            number, id: try json.map(id), arrival: Instant(nanoseconds: 0), place: .single,
-            connection: session.connection)
+    @discardableResult
+    private func insert(_ number: Int, _ json: String?, size: Int = 10, into calls: inout InFlightCalls) throws -> Call
+    {
+        let id = try json.map(id)
+        return calls.insert(size: size) {
+            Call(
+                $0, number: number, id: id, arrival: Instant(nanoseconds: 0), place: .single,
+                connection: session.connection)
+        }
     }
 
     @Test(arguments: [
@@ -41,16 +46,14 @@ import Testing
 
     @Test func `the calls with an id are found in the order of their arrival, as long as they last`() throws {
         var calls = InFlightCalls()
-        let all = try (0..<6).map { try call($0, ["1", "1", nil, "\"1\"", "1", "1"][$0]) }
-        for call in all { calls.insert(call, size: 10) }
+        let all = try (0..<6).map { try insert($0, ["1", "1", nil, "\"1\"", "1", "1"][$0], into: &calls) }
         #expect(calls.count == 6 && calls.bytes == 60)
         #expect(calls.calls(withID: try id("1")).map(\.number) == [0, 1, 4, 5])
         #expect(calls.remove(all[0])?.call === all[0])
         #expect(calls.remove(all[0]) == nil)
         #expect(calls.remove(all[4])?.call === all[4])
         #expect(calls.calls(withID: try id("1")).map(\.number) == [1, 5])
-        let next = try call(6, "1")
-        calls.insert(next, size: 10)
+        let next = try insert(6, "1", into: &calls)
         #expect(calls.calls(withID: try id("1")).map(\.number) == [1, 5, 6])
         for call in [all[1], all[5], next] { #expect(calls.remove(call) != nil) }
         #expect(calls.calls(withID: try id("1")).isEmpty)
@@ -64,7 +67,8 @@ import Testing
     @Test(arguments: 58...66)
     func `a label in a log is the beginning of a long id, and cuts no character`(count: Int) throws {
         let text = "\"" + String(repeating: "x", count: count) + "키키"
-        let label = try #require(try call(0, text + "\"").label)
+        var calls = InFlightCalls()
+        let label = try #require(try insert(0, text + "\"", into: &calls).label)
         #expect(label.hasSuffix("…"))
         #expect(text.hasPrefix(label.dropLast()))
         #expect((62...64).contains(label.dropLast().utf8.count))
@@ -88,8 +92,8 @@ import Testing
         func costOfLookups(inFlight count: Int) throws -> Int {
             var calls = InFlightCalls()
             for number in 0..<count {
-                calls.insert(
-                    try call(number, "\"\(number)\(String(repeating: #"\u0061"#, count: 1_000))\""), size: 6_000)
+                let json = "\"\(number)\(String(repeating: #"\u0061"#, count: 1_000))\""
+                try insert(number, json, size: 6_000, into: &calls)
             }
             var found = 0
             let cost = cost { for _ in 0..<20_000 { found += calls.calls(withID: wanted).count } }
@@ -103,10 +107,9 @@ import Testing
 
     @Test func `calls that share an id end at the same cost however many there are`() throws {
         func costOfEnding(_ count: Int) throws -> Int {
-            let all = try (0..<count).map { try call($0, "1") }
-            return cost {
+            try cost {
                 var calls = InFlightCalls()
-                for call in all { calls.insert(call, size: 1) }
+                let all = try (0..<count).map { try insert($0, "1", into: &calls) }
                 for call in all { _ = calls.remove(call) }
             }
         }

@@ -15,14 +15,14 @@ struct Echo: Method {
 struct FastEcho: Method {
     let name = "fast"
 
-    func answerAtOnce(_ params: RawParameters?, arrival: Instant, into json: inout [UInt8]) -> Bool {
-        guard let params else {
-            // What was appended before the refusal must not be seen by anybody.
-            json.append(contentsOf: "rubbish".utf8)
-            return false
-        }
-        json.append(contentsOf: params.bytes[params.token.range])
-        return true
+    func answerAtOnce(_ params: RawParameters?, arrival: Instant) -> (any ReadyResult)? {
+        params.map { Copy(bytes: Array($0.ownBytes)) }
+    }
+
+    private struct Copy: ReadyResult {
+        let bytes: [UInt8]
+
+        func append(to json: inout [UInt8]) { json.append(contentsOf: bytes) }
     }
 
     func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {

@@ -23,6 +23,8 @@ final class Session: Sendable {
     /// What the connection's thread will close.
     private let served = Lock<Set<CInt>>([])
     private let received = Lock<[UInt8]>([])
+    /// What the connection had done when it was over.
+    private let lastCounters = Lock<ConnectionCounters?>(nil)
     /// Those that nobody has closed yet.
     private let openDescriptors: OpenDescriptors
 
@@ -50,8 +52,9 @@ final class Session: Sendable {
         }
         if stops { configuration.stopDescriptors = [stop.descriptor] }
         configure(&configuration)
-        connection = try Connection(
-            configuration, methods: [held, Echo(), FastEcho(), ThreadEcho(), Failing(), Large()] + methods)
+        connection = Connection(
+            configuration, on: try EventLoop(),
+            methods: [held, Echo(), FastEcho(), ThreadEcho(), Failing(), Large()] + methods)
     }
 
     deinit {
@@ -66,12 +69,29 @@ final class Session: Sendable {
     /// Begins to serve. Separate from `init`, so that input can be there before.
     func serve(closingOutput: Bool = true) throws {
         served.withLock { $0 = closingOutput ? [input, output] : [input] }
-        try Thread.start(name: "connection") { [connection, openDescriptors, input, output, ended] in
-            connection.run()
+        try Thread.start(name: "connection") { [connection, openDescriptors, input, output, ended, lastCounters] in
+            let _: ConnectionEnding = connection.run()
+            lastCounters.withLock { $0 = connection.assumeIsolated { $0.counters } }
             // As at the end of a process.
             openDescriptors.close(input)
             if closingOutput { openDescriptors.close(output) }
             ended.fire()
+        }
+    }
+
+    /// What the connection has done by now; do not ask while it ends.
+    var counters: ConnectionCounters {
+        get throws {
+            if let last = lastCounters.withLock({ $0 }) { return last }
+            let counters = Lock<ConnectionCounters?>(nil)
+            let isRead = Signal()
+            connection.loop.submit { [connection] in
+                connection.assumeIsolated { connection in counters.withLock { $0 = connection.counters } }
+                isRead.fire()
+            }
+            try isRead.wait()
+            guard let counters = counters.withLock({ $0 }) else { throw PlatformError("counters", errorNumber: EAGAIN) }
+            return counters
         }
     }
 

@@ -1,3 +1,4 @@
+import Dispatch
 import JSON
 import KMSEmulator
 import Logging
@@ -25,21 +26,22 @@ final class CachedSession {
         emulator = try Emulator(Emulator.Configuration(usesTLS: false, clock: clock))
         let credentials = try Credentials(
             accessKeyID: Seed.AccessKey.demo.id, secretAccessKey: SecretBytes(Seed.AccessKey.demo.secret.utf8))
+        let loop = try EventLoop()
         client = try KMSClient(
             KMSClientConfiguration(
                 endpoint: Endpoint(emulator.endpoint), authentication: .credentials(credentials), ratePerKey: 0),
-            clock: clock, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+            on: loop, clock: clock, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         method = GetPublicKey(client: client)
         requests = try Channel.pipeToProgram()
         answers = try Channel.pipeFromProgram()
-        let connection = try Connection(
+        let connection = Connection(
             Connection.Configuration(
                 input: requests.program, output: answers.program, framing: LineFraming(maximumMessageBytes: 1 << 20),
                 clock: clock),
-            methods: [method, GetStatus(zone: .global, client: client)])
+            on: loop, methods: [method, GetStatus(zone: .global, client: client)])
         let served = [requests.program, answers.program]
         try Thread.start(name: "test-session") {
-            connection.run()
+            let _: ConnectionEnding = connection.run()
             for descriptor in served { close(descriptor) }
         }
     }
@@ -62,13 +64,24 @@ final class CachedSession {
 
     /// What is answered without a call; nil if it takes one.
     func answerAtOnce(_ params: String) throws -> String? {
-        try Array(params.utf8).withUnsafeBufferPointer { bytes in
-            var scanner = JSONScanner(bytes)
-            var json: [UInt8] = []
-            let isAnswered = method.answerAtOnce(
-                RawParameters(bytes: bytes, token: try scanner.scanText()), arrival: clock.now, into: &json)
-            return isAnswered ? String(decoding: json, as: UTF8.self) : nil
+        let answer = Lock<Result<String?, any Error>>(.success(nil))
+        let isAnswered = DispatchSemaphore(value: 0)
+        client.loop.submit { [method, clock] in
+            let outcome = Result {
+                try Array(params.utf8).withUnsafeBufferPointer { bytes -> String? in
+                    var scanner = JSONScanner(bytes)
+                    var json: [UInt8] = []
+                    let params = RawParameters(bytes: bytes, token: try scanner.scanText())
+                    guard let result = method.answerAtOnce(params, arrival: clock.now) else { return nil }
+                    result.append(to: &json)
+                    return String(decoding: json, as: UTF8.self)
+                }
+            }
+            answer.withLock { $0 = outcome }
+            isAnswered.signal()
         }
+        isAnswered.wait()
+        return try answer.withLock { $0 }.get()
     }
 
     /// Requests for the key that reached the service.

@@ -18,7 +18,14 @@ import Testing
 
         private let state: Lock<(script: [Result<PublicKeyAnswer, KMSError>], asked: [Asked], cancelled: Int)>
 
-        init(_ script: [Result<PublicKeyAnswer, KMSError>]) { state = Lock((script, [], 0)) }
+        /// An event for each question.
+        let questions: AsyncStream<Void>
+        private let events: AsyncStream<Void>.Continuation
+
+        init(_ script: [Result<PublicKeyAnswer, KMSError>]) {
+            state = Lock((script, [], 0))
+            (questions, events) = AsyncStream.makeStream()
+        }
 
         var asked: [Asked] { state.withLock { $0.asked } }
         var cancelled: Int { state.withLock { $0.cancelled } }
@@ -26,13 +33,17 @@ import Testing
         /// Answers at once, as for a cached key; with the script at its end, never.
         @Sendable func begin(
             _ query: PublicKeyQuery, _ arrival: Instant, _ label: String?, _ completion: @escaping PublicKeyCompletion
-        ) -> @Sendable () -> Void {
+        ) -> (@Sendable () -> Void)? {
             let answer = state.withLock { state in
                 let answer = state.script.isEmpty ? nil : state.script.removeFirst()
                 state.asked.append(Asked(query: query, label: label, completion: answer == nil ? completion : nil))
                 return answer
             }
-            if let answer { completion(answer) }
+            events.yield()
+            if let answer {
+                completion(answer)
+                return nil
+            }
             return { self.state.withLock { $0.cancelled += 1 } }
         }
 
@@ -78,11 +89,25 @@ import Testing
                 source: source, age: age))
     }
 
+    private let running: RunningLoop
+
+    init() throws { running = try RunningLoop() }
+
+    private func verifier(_ keys: ScriptedKeys, clock: any TimeSource = SystemClock()) -> SignatureVerifier {
+        SignatureVerifier(on: running.loop, clock: clock, keys: keys.begin)
+    }
+
     private func verdict(
         _ verifier: SignatureVerifier, _ query: SignatureQuery
     ) async -> Result<SignatureVerdict, SignatureFailure> {
         await withCheckedContinuation { continuation in
-            verifier.verify(query, arrival: verifier.clock.now, label: "7") { continuation.resume(returning: $0) }
+            verifier.loop.submit {
+                verifier.assumeIsolated { verifier in
+                    _ = verifier.verify(query, arrival: verifier.clock.now, label: "7") {
+                        continuation.resume(returning: $0)
+                    }
+                }
+            }
         }
     }
 
@@ -90,7 +115,7 @@ import Testing
     func `a valid signature takes one look at the key`(_ source: PublicKeyAnswer.Source) async throws {
         let fixture = try await Self.fixture.value
         let keys = ScriptedKeys([try answer(fixture.new, source)])
-        let verdict = try await verdict(SignatureVerifier(keys: keys.begin), fixture.query()).get()
+        let verdict = try await verdict(verifier(keys), fixture.query()).get()
         #expect(verdict.isValid)
         #expect(verdict.key.source == source)
         #expect(keys.asked.count == 1)
@@ -100,7 +125,7 @@ import Testing
         let fixture = try await Self.fixture.value
         let clock = ManualClock()
         let keys = ScriptedKeys([try answer(fixture.old, .cache), try answer(fixture.new, .kms)])
-        let verifier = SignatureVerifier(clock: clock, keys: keys.begin)
+        let verifier = verifier(keys, clock: clock)
         let verdict = try await verdict(verifier, fixture.query(timeout: .seconds(5))).get()
         #expect(verdict.isValid)
         #expect(verdict.key.source == .kms)
@@ -113,7 +138,7 @@ import Testing
     @Test func `a fresh key that is the same leaves it false, and says that it is fresh`() async throws {
         let fixture = try await Self.fixture.value
         let keys = ScriptedKeys([try answer(fixture.old, .cache), try answer(fixture.old, .kms)])
-        let verdict = try await verdict(SignatureVerifier(keys: keys.begin), fixture.query()).get()
+        let verdict = try await verdict(verifier(keys), fixture.query()).get()
         #expect(!verdict.isValid)
         #expect(verdict.key.source == .kms)
     }
@@ -124,7 +149,7 @@ import Testing
         let cached = try answer(fixture.old, .cache)
         let fresh = try answer(fixture.old, .kms)
         let keys = ScriptedKeys([cached, fresh, cached, cached, fresh])
-        let verifier = SignatureVerifier(clock: clock, keys: keys.begin)
+        let verifier = verifier(keys, clock: clock)
         let query = try fixture.query()
 
         #expect(try await verdict(verifier, query).get().key.source == .kms)
@@ -140,7 +165,7 @@ import Testing
         let clock = ManualClock(now: Instant(nanoseconds: 1_000_000_000_000))
         let old = try answer(fixture.old, .cache, age: .seconds(60))
         let keys = ScriptedKeys([old, try answer(fixture.new, .kms), old, try answer(fixture.new, .cache)])
-        let verifier = SignatureVerifier(clock: clock, keys: keys.begin)
+        let verifier = verifier(keys, clock: clock)
         let query = try fixture.query()
 
         #expect(try await verdict(verifier, query).get().isValid)
@@ -154,7 +179,7 @@ import Testing
         let fixture = try await Self.fixture.value
         let keys = ScriptedKeys([try answer(fixture.old, .cache)])
         let query = try fixture.query(prefix: prefix, version: version)
-        #expect(try await !verdict(SignatureVerifier(keys: keys.begin), query).get().isValid)
+        #expect(try await !verdict(verifier(keys), query).get().isValid)
         #expect(keys.asked.count == 1)
     }
 
@@ -162,14 +187,14 @@ import Testing
     func `only a cached key is tried again`(_ source: PublicKeyAnswer.Source) async throws {
         let fixture = try await Self.fixture.value
         let keys = ScriptedKeys([try answer(fixture.old, source)])
-        #expect(try await !verdict(SignatureVerifier(keys: keys.begin), fixture.query()).get().isValid)
+        #expect(try await !verdict(verifier(keys), fixture.query()).get().isValid)
         #expect(keys.asked.count == 1)
     }
 
     @Test func `with the service unreachable the cached key's false stands`() async throws {
         let fixture = try await Self.fixture.value
         let keys = ScriptedKeys([try answer(fixture.old, .cache), .failure(KMSError(.serviceUnavailable, "no route"))])
-        let verdict = try await verdict(SignatureVerifier(keys: keys.begin), fixture.query()).get()
+        let verdict = try await verdict(verifier(keys), fixture.query()).get()
         #expect(!verdict.isValid)
         #expect(verdict.key.source == .cache)
     }
@@ -178,34 +203,49 @@ import Testing
         let fixture = try await Self.fixture.value
         let refusal = KMSError.service(.keyUnusable, status: 422)
         let keys = ScriptedKeys([try answer(fixture.old, .cache), .failure(refusal)])
-        let outcome = try await verdict(SignatureVerifier(keys: keys.begin), fixture.query())
+        let outcome = try await verdict(verifier(keys), fixture.query())
         guard case .failure(.key(let error)) = outcome else { return #expect(Bool(false), "\(outcome)") }
         #expect(error == refusal)
     }
 
-    @Test func `cancelling ends the second fetch, even when it began within the first`() {
-        let cancelled = Lock<[Int]>([])
-        let verification = SignatureVerification(ManualClock().now, nil) { _ in }
-        verification.fetch {
-            verification.fetch { { cancelled.withLock { $0.append(2) } } }
-            return { cancelled.withLock { $0.append(1) } }
+    private func cancelled(
+        _ verifier: SignatureVerifier, _ query: SignatureQuery, after begun: (isolated SignatureVerifier) async -> Void
+    ) async -> KMSError? {
+        let (outcomes, told) = AsyncStream<Result<SignatureVerdict, SignatureFailure>>.makeStream()
+        let id = await verifier.verify(query, arrival: verifier.clock.now) { told.yield($0) }
+        await begun(verifier)
+        if let id { await verifier.cancel(id) }
+        var iterator = outcomes.makeAsyncIterator()
+        guard case .failure(.key(let error)) = await iterator.next() else { return nil }
+        return error
+    }
+
+    @Test func `cancelling ends the second fetch, too`() async throws {
+        let fixture = try await Self.fixture.value
+        let keys = ScriptedKeys([try answer(fixture.old, .cache)])
+        let error = await cancelled(verifier(keys), try fixture.query()) { _ in
+            var questions = keys.questions.makeAsyncIterator()
+            for _ in 0..<2 { await questions.next() }
         }
-        verification.cancel()
-        #expect(cancelled.withLock(\.self) == [2])
+        #expect(error?.code == .cancelled)
+        #expect(keys.asked.count == 2)
+        #expect(keys.cancelled == 1)
     }
 
     @Test func `cancelling ends it at once and lets go of the key`() async throws {
         let fixture = try await Self.fixture.value
         let keys = ScriptedKeys([])
-        let verifier = SignatureVerifier(keys: keys.begin)
-        let query = try fixture.query()
-        let outcome = await withCheckedContinuation { continuation in
-            verifier.verify(query, arrival: verifier.clock.now) { continuation.resume(returning: $0) }.cancel()
-        }
-        guard case .failure(.key(let error)) = outcome else { return #expect(Bool(false), "\(outcome)") }
-        #expect(error.code == .cancelled)
+        let error = await cancelled(verifier(keys), try fixture.query()) { _ in }
+        #expect(error?.code == .cancelled)
         #expect(keys.cancelled == 1)
-        // The key that comes all the same changes nothing: a second resume would trap.
-        keys.answer(0, with: try answer(fixture.new, .kms).get())
+        // The key that comes all the same changes nothing.
+        let late = try answer(fixture.new, .kms).get()
+        await withCheckedContinuation { continuation in
+            running.loop.submit {
+                keys.answer(0, with: late)
+                continuation.resume()
+            }
+        }
+        #expect(keys.asked.count == 1)
     }
 }

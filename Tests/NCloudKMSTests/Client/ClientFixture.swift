@@ -33,7 +33,8 @@ final class ClientFixture: Sendable {
                         Credentials(accessKeyID: demo.id, secretAccessKey: SecretBytes(Array(demo.secret.utf8)))),
                 cacheTimeToLive: timeToLive, staleIfError: staleIfError, ratePerKey: ratePerKey,
                 maximumConnections: connections),
-            clock: clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, random: { random })
+            on: nil, clock: clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            random: { random })
     }
 
     deinit { emulator.stop() }
@@ -50,7 +51,11 @@ final class ClientFixture: Sendable {
     /// Calls and waits for the outcome.
     func outcome(of query: PublicKeyQuery, arrival: Instant? = nil) async -> Result<PublicKeyAnswer, KMSError> {
         await withCheckedContinuation { continuation in
-            client.publicKey(query, arrival: arrival) { continuation.resume(returning: $0) }
+            client.loop.submit { [client] in
+                client.assumeIsolated { client in
+                    _ = client.begin(query, arrival: arrival) { continuation.resume(returning: $0) }
+                }
+            }
         }
     }
 
@@ -67,17 +72,10 @@ final class ClientFixture: Sendable {
     }
 
     func begin(_ query: PublicKeyQuery) -> PendingCall {
-        let (stream, continuation) = AsyncStream<Result<PublicKeyAnswer, KMSError>>.makeStream()
-        let call = client.publicKey(query) {
-            continuation.yield($0)
-            continuation.finish()
-        }
-        return PendingCall(call: call, stream: stream)
+        PendingCall(query, of: client, arrival: clock.now)
     }
 
-    func status() async -> ClientStatus {
-        await withCheckedContinuation { continuation in client.status { continuation.resume(returning: $0) } }
-    }
+    func status() async -> ClientStatus { await client.status() }
 
     /// Moves the clock, and waits until the client has seen to what is due.
     func advance(by duration: Duration) async {
@@ -107,11 +105,31 @@ final class ClientFixture: Sendable {
 
 /// A call whose outcome is waited for later.
 struct PendingCall {
-    let call: PublicKeyCall
-    fileprivate let stream: AsyncStream<Result<PublicKeyAnswer, KMSError>>
+    private weak let client: KMSClient?
+    private let call: Lock<PublicKeyCall?>
+    private let stream: AsyncStream<Result<PublicKeyAnswer, KMSError>>
 
-    fileprivate init(call: PublicKeyCall, stream: AsyncStream<Result<PublicKeyAnswer, KMSError>>) {
-        (self.call, self.stream) = (call, stream)
+    /// - Parameter arrival: nil: when the client hears of it.
+    init(_ query: PublicKeyQuery, of client: KMSClient, arrival: Instant? = nil) {
+        let (stream, continuation) = AsyncStream<Result<PublicKeyAnswer, KMSError>>.makeStream()
+        let call = Lock<PublicKeyCall?>(nil)
+        (self.client, self.stream, self.call) = (client, stream, call)
+        client.loop.submit {
+            client.assumeIsolated { client in
+                let begun = client.begin(query, arrival: arrival) {
+                    continuation.yield($0)
+                    continuation.finish()
+                }
+                call.withLock { $0 = begun }
+            }
+        }
+    }
+
+    /// Cancels it, after it has begun.
+    func cancel() {
+        client?.loop.submit { [client, call] in
+            client?.assumeIsolated { client in call.withLock { $0 }.map { client.cancel($0) } }
+        }
     }
 
     func outcome() async throws -> Result<PublicKeyAnswer, KMSError> {

@@ -35,7 +35,7 @@ import Testing
                 authentication: .credentials(
                     Credentials(accessKeyID: "id", secretAccessKey: SecretBytes(Array("secret".utf8)))),
                 cacheTimeToLive: .zero),
-            clock: clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, random: { 0 })
+            on: nil, clock: clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, random: { 0 })
 
         try await withThrowingTaskGroup { group in
             for number in 1...3 {
@@ -49,7 +49,7 @@ import Testing
         try await Self.wait { responder.requests.count == 4 }
         // The dead connection's time is over.
         clock.advance(by: .seconds(3))
-        client.status { _ in }
+        _ = await client.status()
         #expect(try await answer.attempts == 2)
         #expect(try await client.publicKey(ClientFixture.query("k5")).attempts == 1)
         #expect(responder.requests.count == 6)

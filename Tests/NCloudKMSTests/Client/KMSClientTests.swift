@@ -8,8 +8,6 @@ import Testing
 
 /// What happens between calls, and between a call and the client's end: a real client against a scripted server.
 @Suite(.timeLimit(.minutes(1))) struct KMSClientTests {
-    private typealias Outcome = Result<PublicKeyAnswer, KMSError>
-
     private func client(
         _ responder: RawResponder, _ authentication: KMSClientConfiguration.Authentication? = nil
     ) throws -> KMSClient {
@@ -17,36 +15,20 @@ import Testing
         return try KMSClient(
             KMSClientConfiguration(
                 endpoint: Endpoint(responder.baseURL), authentication: authentication ?? .credentials(keys)),
-            clock: SystemClock(), logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+            on: nil, clock: SystemClock(), logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         ) { 0.5 }
     }
 
     private func begin(
         _ client: KMSClient, _ keyTag: String = "k", timeout: Duration = .seconds(30)
-    ) throws -> (call: PublicKeyCall, outcome: AsyncStream<Outcome>) {
-        let (stream, continuation) = AsyncStream.makeStream(of: Outcome.self)
-        let query = PublicKeyQuery(keyTag: try KeyTag(keyTag), timeout: timeout)
-        let call = client.publicKey(query) {
-            continuation.yield($0)
-            continuation.finish()
-        }
-        return (call, stream)
-    }
-
-    private func error(_ outcomes: AsyncStream<Outcome>) async throws -> KMSError {
-        for await outcome in outcomes {
-            return try #require(throws: KMSError.self) { try outcome.get() }
-        }
-        throw KMSError(.cancelled, "No outcome came.")
+    ) throws -> PendingCall {
+        PendingCall(PublicKeyQuery(keyTag: try KeyTag(keyTag), timeout: timeout), of: client)
     }
 
     /// Returns as soon as the client's figures are such.
     private func wait(_ client: KMSClient, until isSo: (ClientStatus) -> Bool) async {
         while true {
-            let status = await withCheckedContinuation { continuation in
-                client.status { continuation.resume(returning: $0) }
-            }
-            if isSo(status) { return }
+            if isSo(await client.status()) { return }
             await Task.yield()
         }
     }
@@ -69,12 +51,12 @@ import Testing
         let client = try client(responder)
         let short = try begin(client, timeout: .milliseconds(100))
         let long = try begin(client)
-        #expect(try await error(short.outcome).code == .deadlineExceeded)
+        #expect(try await short.error().code == .deadlineExceeded)
         // Another call's time tells that the short one's is over for long.
         let other = try begin(client, "other", timeout: .milliseconds(400))
-        #expect(try await error(other.outcome).code == .deadlineExceeded)
+        #expect(try await other.error().code == .deadlineExceeded)
         gate.signal()
-        let error = try await error(long.outcome)
+        let error = try await long.error()
         #expect(error.code == .requestRejected)
         #expect(error.attempts == 1)
     }
@@ -88,7 +70,7 @@ import Testing
         let first = try begin(client)
         await wait(client) { $0.upstream.failures == 1 }
         let joined = try begin(client, timeout: .milliseconds(1))
-        let error = try await error(joined.outcome)
+        let error = try await joined.error()
         #expect(error.code == .serviceUnavailable)
         #expect(error.httpStatus == 503)
         #expect(error.reason == "deadline")
@@ -96,8 +78,8 @@ import Testing
         #expect(try #require(error.retryAfter) <= .milliseconds(5_050))
 
         // The repeat that was paid for and never sent is given back.
-        first.call.cancel()
-        #expect(try await self.error(first.outcome).code == .cancelled)
+        first.cancel()
+        #expect(try await first.error().code == .cancelled)
         await wait(client) { $0.retryQuota.available == RetryQuota.capacity }
         #expect(responder.requests.count == 1)
     }
@@ -120,7 +102,7 @@ import Testing
         await wait(client) { $0.upstream.attempts == 2 || $0.cache.coalesced == 2 }
         gate.signal()
         for call in [old, joined, new] {
-            let error = try await error(call.outcome)
+            let error = try await call.error()
             #expect(error.code == .requestRejected)
             #expect(error.attempts == 1)
         }
@@ -138,9 +120,9 @@ import Testing
             let client = try KMSClient(
                 KMSClientConfiguration(
                     endpoint: Endpoint(responder.baseURL), authentication: .credentials(credentials)),
-                clock: clock, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+                on: nil, clock: clock, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
             ) { 0.5 }
-            let error = try await error(begin(client).outcome)
+            let error = try await begin(client).error()
             #expect(error.code == .authenticationFailed)
             #expect(error.attempts == attempts)
         }
@@ -152,7 +134,7 @@ import Testing
         let calls = try ["a", "a", "b"].map { try begin(try #require(client), $0) }
         client = nil
         for call in calls {
-            let error = try await error(call.outcome)
+            let error = try await call.error()
             #expect(error.code == .shuttingDown)
             #expect(error.retryable)
         }

@@ -42,14 +42,13 @@ import Testing
     private static func second(
         _ transfers: Transfers, _ baseURL: String, _ gate: Gate, turns: Int
     ) throws -> HTTPResponse {
-        let first = try transfers.multi.start(.forTests(baseURL, target: "/1"))
+        let first = try transfers.start(.forTests(baseURL, target: "/1"))
         try transfers.run { _ in gate.requests.withLock { $0 } == 1 }
         gate.open()
-        var ended: [CurlMulti.Completion] = []
-        for _ in 0..<turns { ended += try transfers.multi.perform() }
-        let second = try transfers.multi.start(.forTests(baseURL, target: "/2"))
+        let ended = try transfers.run(turns: turns)
+        let second = try transfers.start(.forTests(baseURL, target: "/2"))
         let outcomes = try transfers.run { $0.count + ended.count == 2 }
-        let response = try #require(ended.first { $0.id == first }?.outcome ?? outcomes[first]).get()
+        let response = try #require(ended[first] ?? outcomes[first]).get()
         #expect(String(decoding: response.body, as: UTF8.self).split(separator: " ") == ["/1"])
         return try #require(outcomes[second]).get()
     }
@@ -108,18 +107,17 @@ import Testing
         // Another connection, which is kept and will be dead.
         mayAnswer.withLock { _ = $0.insert("/0") }
         #expect(try transfers.response(to: .forTests(responder.baseURL, target: "/0")).status == 200)
-        let silent = try transfers.multi.start(.forTests(responder.baseURL, target: "/silent"))
+        let silent = try transfers.start(.forTests(responder.baseURL, target: "/silent"))
         try transfers.run { _ in requests.withLock { $0 } == 2 }
 
-        let first = try transfers.multi.start(.forTests(responder.baseURL, target: "/1"))
+        let first = try transfers.start(.forTests(responder.baseURL, target: "/1"))
         try transfers.run { _ in requests.withLock { $0 } == 3 }
         mayAnswer.withLock { _ = $0.insert("/1") }
         while !hasAnswered.withLock({ $0.contains("/1") }) { _ = Platform.poll(nil, 0, 1) }
-        var ended: [CurlMulti.Completion] = []
-        for _ in 0..<turns { ended += try transfers.multi.perform() }
-        let second = try transfers.multi.start(.forTests(responder.baseURL, target: "/2"))
+        let ended = try transfers.run(turns: turns)
+        let second = try transfers.start(.forTests(responder.baseURL, target: "/2"))
         let outcomes = try transfers.run { outcomes in
-            requests.withLock { $0 } == 4 && (outcomes[first] != nil || ended.contains { $0.id == first })
+            requests.withLock { $0 } == 4 && (outcomes[first] != nil || ended[first] != nil)
         }
         #expect(outcomes[second] == nil)
         clock.advance(by: .seconds(2))

@@ -98,12 +98,12 @@ import Testing
             try transfers.response(to: .forTests(responder.baseURL, target: target)).reusedConnection
         }
         #expect(try [isReused("/0"), isReused("/1")] == [false, true])
-        #expect(!transfers.multi.takeNewDistrust())
+        #expect(transfers.takeDistrust() == 0)
         #expect(try [isReused("/2"), isReused("/3")] == [false, false])
-        #expect(transfers.multi.takeNewDistrust())
+        #expect(transfers.takeDistrust() == 1)
         clock.advance(by: .seconds(60))
         #expect(try isReused("/4"))
-        #expect(!transfers.multi.takeNewDistrust())
+        #expect(transfers.takeDistrust() == 0)
     }
 
     @Test func `a new connection that answers before it is asked is a failed attempt`() throws {
@@ -213,7 +213,7 @@ import Testing
 
         /// Has so many connections answered at once, and left idle.
         func open(_ count: Int, _ transfers: Transfers) throws {
-            let ids = try (0..<count).map { _ in try transfers.multi.start(.forTests(responder.baseURL)) }
+            let ids = try (0..<count).map { _ in try transfers.start(.forTests(responder.baseURL)) }
             let outcomes = try transfers.run { $0.count == ids.count }
             for outcome in outcomes.values { #expect(try outcome.get().status == 200) }
             #expect(responder.connectionCount == count)
@@ -229,11 +229,11 @@ import Testing
         clock.advance(by: .milliseconds(5_001))
         var request = HTTPRequest.forTests(server.responder.baseURL)
         request.hasAnotherAttempt = true
-        _ = try transfers.multi.start(request)
+        let id = try transfers.start(request)
         try transfers.run { _ in server.responder.requests.count == 4 }
         clock.advance(by: .seconds(3))
-        let completion = try #require(try transfers.multi.perform().first)
-        let failure = try #require(throws: TransportFailure.self) { try completion.outcome.get() }
+        let outcome = try #require(try transfers.run(turns: 1)[id])
+        let failure = try #require(throws: TransportFailure.self) { try outcome.get() }
         #expect(failure.kind == .timedOut(.waiting))
         #expect(failure.needsNewConnection)
         for _ in 0..<5 { #expect(try transfers.response(to: .forTests(server.responder.baseURL)).status == 200) }
@@ -252,7 +252,7 @@ import Testing
             }
         }
         let transfers = try Transfers()
-        let ids = try (0..<4).map { _ in try transfers.multi.start(.forTests(responder.baseURL)) }
+        let ids = try (0..<4).map { _ in try transfers.start(.forTests(responder.baseURL)) }
         try transfers.run { $0.count == ids.count }
         mustReset.withLock { $0 = true }
         #expect(try transfers.response(to: .forTests(responder.baseURL)).status == 200)
@@ -280,16 +280,14 @@ import Testing
         clock.advance(by: .milliseconds(5_001))
         var request = HTTPRequest.forTests(server.responder.baseURL)
         request.hasAnotherAttempt = true
-        let id = try transfers.multi.start(request)
+        let id = try transfers.start(request)
         try transfers.run { _ in server.responder.requests.count == 3 }
-        let look = transfers.multi.nextLook(now: clock.now)
-        #expect(look == clock.now + .seconds(3))
+        #expect(transfers.multi.run() == .seconds(3))
         clock.advance(by: .milliseconds(2_999))
-        #expect(try transfers.multi.perform().isEmpty)
+        #expect(try transfers.run(turns: 1).isEmpty)
         clock.advance(by: .milliseconds(1))
-        let completion = try #require(try transfers.multi.perform().first)
-        #expect(completion.id == id)
-        let failure = try #require(throws: TransportFailure.self) { try completion.outcome.get() }
+        let outcome = try #require(try transfers.run(turns: 1)[id])
+        let failure = try #require(throws: TransportFailure.self) { try outcome.get() }
         #expect(failure.kind == .timedOut(.waiting))
         #expect(failure.needsNewConnection)
         // The other idle one is not tried.
@@ -303,10 +301,10 @@ import Testing
         try server.open(1, transfers)
         server.forget()
         clock.advance(by: .seconds(4))
-        let id = try transfers.multi.start(.forTests(server.responder.baseURL))
-        #expect(transfers.multi.nextLook(now: clock.now) == clock.now + .milliseconds(100))
+        let id = try transfers.start(.forTests(server.responder.baseURL))
         try transfers.run { _ in server.responder.requests.count == 2 }
-        #expect(transfers.multi.nextLook(now: clock.now) == nil)
+        // Only the attempt's own time is left.
+        #expect(try #require(transfers.multi.run()) > .seconds(5))
         transfers.multi.cancel(id)
     }
 
@@ -316,7 +314,7 @@ import Testing
         let transfers = try Transfers(clock: clock)
         try server.open(2, transfers)
         server.forget()
-        let id = try transfers.multi.start(.forTests(server.responder.baseURL))
+        let id = try transfers.start(.forTests(server.responder.baseURL))
         try transfers.run { _ in server.responder.requests.count == 3 }
         clock.advance(by: .seconds(1))
         transfers.multi.cancel(id)
@@ -330,7 +328,7 @@ import Testing
         let transfers = try Transfers(clock: clock)
         try server.open(8, transfers)
         server.forget()
-        let id = try transfers.multi.start(.forTests(server.responder.baseURL))
+        let id = try transfers.start(.forTests(server.responder.baseURL))
         try transfers.run { _ in server.responder.requests.count == 9 }
         clock.advance(by: .milliseconds(40))
         transfers.multi.cancel(id)
@@ -356,16 +354,12 @@ import Testing
         let transfers = try Transfers(.forTests(caFile: authority.file))
         let baseURL = "https://127.0.0.1:\(responder.port)"
         #expect(try transfers.response(to: .forTests(baseURL, target: "/1")).status == 200)
-        let id = try transfers.multi.start(.forTests(baseURL, target: "/2"))
+        let id = try transfers.start(.forTests(baseURL, target: "/2"))
         // It is asked between the turns, as the program does: what waits for an answer is not looked at any more.
-        try transfers.run { _ in
-            _ = transfers.multi.nextLook(now: SystemClock().now)
-            return responder.connectionCount == 2
-        }
+        try transfers.run { _ in responder.connectionCount == 2 }
         let phase = transfers.multi.phase(of: id)
         #expect(phase == .connecting || phase == .handshake)
-        let now = SystemClock().now
-        #expect(transfers.multi.nextLook(now: now) == now + .milliseconds(100))
+        #expect(try #require(transfers.multi.run()) <= .milliseconds(100))
         transfers.multi.cancel(id)
     }
 }

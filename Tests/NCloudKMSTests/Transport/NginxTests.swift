@@ -12,7 +12,7 @@ import Testing
         var started = 0
         let outcomes = try transfers.run { outcomes in
             while transfers.multi.freeConnections > 0, started < count {
-                _ = try transfers.multi.start(request)
+                _ = try transfers.start(request)
                 started += 1
             }
             return outcomes.count == count

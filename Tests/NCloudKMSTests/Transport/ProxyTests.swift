@@ -14,7 +14,7 @@ import Testing
     @Test func `a request goes through the proxy with its user and password`() throws {
         let responder = try RawResponder([.readRequest, .send("HTTP/1.1 200 OK\r\n\r\n"), .waitUntilPeerCloses])
         let transfers = try Transfers(.forTests(proxy: try Self.proxy(responder)))
-        let id = try transfers.multi.start(Self.https)
+        let id = try transfers.start(Self.https)
         try transfers.run { _ in responder.requests.count == 1 }
         transfers.multi.cancel(id)
         let head = try #require(responder.requests.first?.head)
@@ -148,7 +148,7 @@ import Testing
         var direct = HTTPRequest.forTests(server.baseURL)
         direct.isDirect = true
         #expect(try transfers.response(to: direct).status == 200)
-        let failure = try #require(throws: TransportFailure.self) { try transfers.multi.start(Self.https) }
+        let failure = try #require(throws: TransportFailure.self) { try transfers.start(Self.https) }
         #expect(failure.kind == .proxy(.misconfigured))
         #expect(failure.message == "HTTPS_PROXY must be a proxy.")
         #expect(failure.repetition == .never)

@@ -34,7 +34,7 @@ import Testing
         try #require(SSL_CTX_use_PrivateKey_file(context, identity.key, SSL_FILETYPE_PEM) == 1)
         let server = try RawResponder { connection in connection.withDescriptor { Self.serve($0, context) } }
         let transfers = try Transfers(.forTests(caFile: authority.file))
-        let id = try transfers.multi.start(.forTests("https://127.0.0.1:\(server.port)"))
+        let id = try transfers.start(.forTests("https://127.0.0.1:\(server.port)"))
         var turns = 0
         let outcomes = try transfers.run { outcomes in
             turns += 1

@@ -129,20 +129,20 @@ import Testing
         let transfers = try Transfers()
         let request = HTTPRequest(
             method: .get, baseURL: baseURL, target: target, headers: headers, allowsPlainHTTP: plain)
-        let failure = try #require(throws: TransportFailure.self) { try transfers.multi.start(request) }
+        let failure = try #require(throws: TransportFailure.self) { try transfers.start(request) }
         #expect(failure.kind == .setup)
         #expect(failure.repetition == .never)
-        #expect(transfers.multi.running == 0)
+        #expect(transfers.multi.freeConnections == 32)
     }
 
     @Test func `as many transfers run as there are connections`() throws {
         let responder = try RawResponder([.readRequest, .send(Self.ok), .again])
         let transfers = try Transfers(.forTests(connections: 2))
-        let first = try transfers.multi.start(.forTests(responder.baseURL))
-        let second = try transfers.multi.start(.forTests(responder.baseURL))
+        let first = try transfers.start(.forTests(responder.baseURL))
+        let second = try transfers.start(.forTests(responder.baseURL))
         #expect(transfers.multi.freeConnections == 0)
         let failure = try #require(throws: TransportFailure.self) {
-            try transfers.multi.start(.forTests(responder.baseURL))
+            try transfers.start(.forTests(responder.baseURL))
         }
         #expect(failure.kind == .noFreeConnection)
         let outcomes = try transfers.run { $0.count == 2 }
@@ -167,11 +167,11 @@ import Testing
             closed.withLock { $0 = true }
         }
         let transfers = try Transfers()
-        let id = try transfers.multi.start(.forTests(responder.baseURL))
+        let id = try transfers.start(.forTests(responder.baseURL))
         try transfers.run { _ in responder.requests.count == 1 }
         transfers.multi.cancel(id)
         transfers.multi.cancel(id)
-        #expect(transfers.multi.running == 0)
+        #expect(transfers.multi.freeConnections == 32)
         let outcomes = try transfers.run { _ in closed.withLock { $0 } }
         #expect(outcomes.isEmpty)
     }
@@ -216,7 +216,7 @@ import Testing
     @Test func `the limit of a TCP connect ends as soon as TCP stands`() throws {
         let silent = try RawResponder([.waitUntilPeerCloses])
         let transfers = try Transfers()
-        let id = try transfers.multi.start(.forTests("https://127.0.0.1:\(silent.port)"))
+        let id = try transfers.start(.forTests("https://127.0.0.1:\(silent.port)"))
         try transfers.run { _ in transfers.multi.phase(of: id) == .handshake }
         let connection = try #require((3..<1_024).first { Self.peerPort(of: $0) == silent.port })
         var milliseconds: CUnsignedInt = 1
@@ -247,31 +247,17 @@ import Testing
         #expect(failure.repetition == .never)
     }
 
-    @Test func `a waker wakes the poll that follows`() throws {
-        let transfers = try Transfers()
-        transfers.multi.waker.wake()
-        // Without the wake-up this would last for ever.
-        try transfers.multi.poll(timeoutMilliseconds: nil)
-    }
-
     @Test func `an idle connection sets no timer`() throws {
         let responder = try RawResponder([.readRequest, .send(Self.ok), .again])
         let transfers = try Transfers()
         _ = try transfers.response(to: .forTests(responder.baseURL))
-        var milliseconds = 0
-        #expect(curl_multi_timeout(transfers.multi.waker.handle, &milliseconds) == CURLM_OK)
-        #expect(milliseconds == -1)
-    }
-
-    @Test func `a waker outlives its multi handle`() throws {
-        let waker = try Transfers().multi.waker
-        waker.wake()
+        #expect(transfers.multi.run() == nil)
     }
 
     @Test func `transfers under way when their owner is freed are dropped`() throws {
         let responder = try RawResponder([.readRequest, .waitUntilPeerCloses])
         let transfers = try Transfers()
-        _ = try transfers.multi.start(.forTests(responder.baseURL))
+        _ = try transfers.start(.forTests(responder.baseURL))
         try transfers.run { _ in responder.requests.count == 1 }
     }
 }

@@ -26,18 +26,53 @@ extension HTTPRequest {
 }
 
 /// One `CurlMulti`, driven on the test's own thread.
-struct Transfers {
+final class Transfers {
+    typealias Outcome = Result<HTTPResponse, TransportFailure>
+
     let multi: CurlMulti
+    private let loop: EventLoop
+    /// What ended since `run` was called.
+    private var outcomes: [TransferID: Outcome] = [:]
 
     init(_ configuration: TransportConfiguration = .forTests(), clock: any TimeSource = SystemClock()) throws {
-        // As the program does, and `CurlThread` for its own thread: OpenSSL writes to connections that are closed.
+        // As the program does: OpenSSL writes to connections that are closed.
         signal(SIGPIPE, SIG_IGN)
-        multi = try CurlMulti(configuration, environment: CurlEnvironment.ready(), clock: clock)
+        loop = try EventLoop()
+        let events = Events()
+        multi = try CurlMulti(configuration, environment: CurlEnvironment.ready(), loop: loop, clock: clock) {
+            if case .distrustBegan = $0 { events.distrustBegan += 1 }
+        }
+        self.events = events
+    }
+
+    private let events: Events
+    private final class Events {
+        var distrustBegan = 0
+    }
+
+    /// How often a peer turned out to say more than it was asked, since this was last asked.
+    func takeDistrust() -> Int {
+        defer { events.distrustBegan = 0 }
+        return events.distrustBegan
+    }
+
+    deinit { multi.close() }
+
+    func start(_ request: HTTPRequest) throws(TransportFailure) -> TransferID {
+        final class Started {
+            var id: TransferID?
+        }
+        let started = Started()
+        let id = try multi.start(request) { [weak self] outcome in
+            if let id = started.id { self?.outcomes[id] = outcome }
+        }
+        started.id = id
+        return id
     }
 
     /// Starts a transfer and drives it to its end.
-    func outcome(of request: HTTPRequest) throws -> Result<HTTPResponse, TransportFailure> {
-        let id = try multi.start(request)
+    func outcome(of request: HTTPRequest) throws -> Outcome {
+        let id = try start(request)
         return try #require(try run(until: { $0[id] != nil })[id])
     }
 
@@ -55,16 +90,56 @@ struct Transfers {
 
     /// Drives all transfers until the condition holds of what ended by then.
     @discardableResult
-    func run(
-        until isDone: ([TransferID: Result<HTTPResponse, TransportFailure>]) throws -> Bool
-    ) throws -> [TransferID: Result<HTTPResponse, TransportFailure>] {
-        var outcomes: [TransferID: Result<HTTPResponse, TransportFailure>] = [:]
-        while true {
-            for completion in try multi.perform() { outcomes[completion.id] = completion.outcome }
-            if try isDone(outcomes) { return outcomes }
-            // The condition may be about another thread, which wakes nobody here.
-            try multi.poll(timeoutMilliseconds: 10)
+    func run(until isDone: @escaping ([TransferID: Outcome]) throws -> Bool) throws -> [TransferID: Outcome] {
+        outcomes = [:]
+        var failure: (any Error)?
+        try drive { [unowned self] in
+            do { return try isDone(outcomes) } catch {
+                failure = error
+                return true
+            }
         }
+        if let failure { throw failure }
+        return outcomes
+    }
+
+    /// Drives all transfers for some turns of the loop.
+    ///
+    /// - Returns: what ended by then.
+    func run(turns: Int) throws -> [TransferID: Outcome] {
+        outcomes = [:]
+        var left = turns
+        try drive {
+            left -= 1
+            return left < 0
+        }
+        return outcomes
+    }
+
+    private func drive(until isDone: @escaping () -> Bool) throws {
+        let source = Condition(loop, isDone)
+        loop.add(source)
+        loop.run()
+        loop.remove(source)
+    }
+
+    /// Stops the loop when it holds, for which it looks in every turn. It may be about another thread, which wakes nobody
+    /// here.
+    private final class Condition: EventSource {
+        private let loop: EventLoop
+        private let isDone: () -> Bool
+
+        init(_ loop: EventLoop, _ isDone: @escaping () -> Bool) {
+            self.loop = loop
+            self.isDone = isDone
+        }
+
+        func run() -> Duration? {
+            if isDone() { loop.stop() }
+            return .milliseconds(10)
+        }
+
+        func ready(_ watch: EventLoop.Watch, _ events: EventLoop.Events) {}
     }
 }
 
