@@ -167,10 +167,10 @@ final class FetchScript {
                     fault("no attempt of \(number(id)) is under way")
                 }
                 steps.append(.cancel(number(id)))
-            case .store(let fetched, _, let identity, let start):
-                stored.append((fetched, identity, start))
+            case .store(let fetched, let key, let start):
+                stored.append((fetched, key.identity, start))
                 steps.append(.store)
-            case .noteFailure(let code, _, _, _):
+            case .noteFailure(let code, _, _):
                 steps.append(.note(code))
             case .tell(let call, let outcome):
                 let name = call.label ?? "-"
