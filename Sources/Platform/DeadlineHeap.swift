@@ -4,31 +4,37 @@
 public struct DeadlineHeap<Value>: Sendable {
     public typealias ID = SlotMap<Value>.ID
 
-    private struct Entry {
-        var due: Instant
+    @usableFromInline struct Entry: Sendable {
+        @usableFromInline var due: Instant
         /// Orders entries of the same instant; counts insertions.
-        var order: UInt64
-        var id: ID
+        @usableFromInline var order: UInt64
+        @usableFromInline var id: ID
 
-        func isBefore(_ other: Entry) -> Bool {
+        @inlinable init(due: Instant, order: UInt64, id: ID) {
+            self.due = due
+            self.order = order
+            self.id = id
+        }
+
+        @inlinable func isBefore(_ other: Entry) -> Bool {
             due != other.due ? due < other.due : order < other.order
         }
     }
 
     /// A binary heap: no entry is before its parent, which is at half its index.
-    private var entries: [Entry] = []
+    @usableFromInline var entries: [Entry] = []
     /// Where the entry of a slot is in `entries`; -1 if it has none.
-    private var positions: [Int] = []
-    private var insertions: UInt64 = 0
+    @usableFromInline var positions: [Int] = []
+    @usableFromInline var insertions: UInt64 = 0
 
-    public init() {}
+    @inlinable public init() {}
 
     /// When the earliest is due; nil if there is none.
-    public var next: Instant? { entries.first?.due }
+    @inlinable public var next: Instant? { entries.first?.due }
 
     /// Adds an id, or moves it to another instant if it is there already. An earlier user of its slot, which nobody took
     /// out, goes.
-    public mutating func insert(_ id: ID, due: Instant) {
+    @inlinable public mutating func insert(_ id: ID, due: Instant) {
         if id.index < positions.count {
             if positions[id.index] >= 0 { removeEntry(at: positions[id.index]) }
         } else {
@@ -44,7 +50,7 @@ public struct DeadlineHeap<Value>: Sendable {
     ///
     /// - Returns: when it would have been due; nil if it is not there.
     @discardableResult
-    public mutating func remove(_ id: ID) -> Instant? {
+    @inlinable public mutating func remove(_ id: ID) -> Instant? {
         guard id.index < positions.count, positions[id.index] >= 0 else { return nil }
         let index = positions[id.index]
         guard entries[index].id == id else { return nil }
@@ -54,13 +60,13 @@ public struct DeadlineHeap<Value>: Sendable {
     }
 
     /// Takes out the earliest id if it is due by `now`, so at `now` or before.
-    public mutating func popDue(by now: Instant) -> ID? {
+    @inlinable public mutating func popDue(by now: Instant) -> ID? {
         guard let first = entries.first, first.due <= now else { return nil }
         removeEntry(at: 0)
         return first.id
     }
 
-    private mutating func removeEntry(at index: Int) {
+    @inlinable mutating func removeEntry(at index: Int) {
         positions[entries[index].id.index] = -1
         let last = entries.removeLast()
         guard index < entries.count else { return }
@@ -68,12 +74,12 @@ public struct DeadlineHeap<Value>: Sendable {
         siftUp(siftDown(index))
     }
 
-    private mutating func place(_ entry: Entry, at index: Int) {
+    @inlinable mutating func place(_ entry: Entry, at index: Int) {
         entries[index] = entry
         positions[entry.id.index] = index
     }
 
-    private mutating func siftUp(_ start: Int) {
+    @inlinable mutating func siftUp(_ start: Int) {
         let entry = entries[start]
         var index = start
         while index > 0 {
@@ -86,7 +92,7 @@ public struct DeadlineHeap<Value>: Sendable {
     }
 
     /// - Returns: where the entry came to rest.
-    private mutating func siftDown(_ start: Int) -> Int {
+    @inlinable mutating func siftDown(_ start: Int) -> Int {
         let entry = entries[start]
         var index = start
         while true {

@@ -2,31 +2,31 @@
 public struct Instant: Sendable, Hashable, Comparable {
     public var nanoseconds: Int64
 
-    public init(nanoseconds: Int64) {
+    @inlinable public init(nanoseconds: Int64) {
         self.nanoseconds = nanoseconds
     }
 
     /// Later than every other instant: what an absent deadline is.
     public static let distantFuture = Instant(nanoseconds: .max)
 
-    public static func < (left: Instant, right: Instant) -> Bool {
+    @inlinable public static func < (left: Instant, right: Instant) -> Bool {
         left.nanoseconds < right.nanoseconds
     }
 
     /// Saturates: a sum beyond the range is `distantFuture`.
-    public static func + (instant: Instant, duration: Duration) -> Instant {
+    @inlinable public static func + (instant: Instant, duration: Duration) -> Instant {
         let (sum, overflow) = instant.nanoseconds.addingReportingOverflow(duration.nanoseconds)
         return overflow ? .distantFuture : Instant(nanoseconds: sum)
     }
 
-    public static func - (left: Instant, right: Instant) -> Duration {
+    @inlinable public static func - (left: Instant, right: Instant) -> Duration {
         .nanoseconds(left.nanoseconds.subtractingReportingOverflow(right.nanoseconds).partialValue)
     }
 }
 
 extension Duration {
     /// Whole nanoseconds, rounded towards zero; clamped to ±292 years.
-    public var nanoseconds: Int64 {
+    @inlinable public var nanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         let (sum, overflow2) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
@@ -34,10 +34,10 @@ extension Duration {
     }
 
     /// Whole milliseconds, rounded towards zero.
-    public var milliseconds: Int64 { nanoseconds / 1_000_000 }
+    @inlinable public var milliseconds: Int64 { nanoseconds / 1_000_000 }
 
     /// Whole milliseconds, rounded up: a wait of this length does not end too early.
-    public var millisecondsRoundedUp: Int64 {
+    @inlinable public var millisecondsRoundedUp: Int64 {
         let (milliseconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000)
         return rest > 0 ? milliseconds + 1 : milliseconds
     }

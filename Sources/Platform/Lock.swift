@@ -6,12 +6,12 @@
 /// - Important: not recursive, and never held across a callback into code of somebody else.
 public final class Lock<State>: @unchecked Sendable {
     // The mutex needs an address that never changes, which a stored property does not promise.
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
     // Sendable: the state is reached only in `withLock`, between lock and unlock of the mutex. It has an address of its
     // own, as the runtime would check each access to a stored property for what the mutex ensures.
-    private let state: UnsafeMutablePointer<State>
+    @usableFromInline let state: UnsafeMutablePointer<State>
 
-    public init(_ state: sending State) {
+    @inlinable public init(_ state: sending State) {
         self.state = .allocate(capacity: 1)
         self.state.initialize(to: state)
         mutex = .allocate(capacity: 1)
@@ -19,7 +19,7 @@ public final class Lock<State>: @unchecked Sendable {
         precondition(status == 0, "pthread_mutex_init: \(status)")
     }
 
-    deinit {
+    @inlinable deinit {
         pthread_mutex_destroy(mutex)
         mutex.deallocate()
         state.deinitialize(count: 1)
@@ -27,7 +27,7 @@ public final class Lock<State>: @unchecked Sendable {
     }
 
     /// Runs `body` while no other thread runs one on the same lock.
-    @inline(__always)
+    @inlinable @inline(__always)
     public func withLock<Result, Failure: Error>(
         _ body: (inout State) throws(Failure) -> Result
     ) throws(Failure) -> Result {
