@@ -47,7 +47,10 @@ let package = Package(
             name: "NCloudKMS", dependencies: ["JSON", "PublicKeys", "Platform", "CLibcurl", "COpenSSL", logging],
             swiftSettings: settings),
 
-        // Floor 3: the methods, which join the two.
+        // Floor 3: the methods, which join the two, and the commands, which need the client alone.
+        .target(
+            name: "KMSCommands", dependencies: ["JSON", "NCloudKMS", "PublicKeys", "Platform", logging],
+            swiftSettings: settings),
         .target(
             name: "KMSService", dependencies: ["JSON", "JSONRPC", "NCloudKMS", "PublicKeys", "Platform", logging],
             // A symbolic link to protocol/openrpc.json, which `rpc.discover` answers.
@@ -57,7 +60,8 @@ let package = Package(
         .executableTarget(
             name: "ncloud-kms-rpc",
             dependencies: [
-                "JSON", "JSONRPC", "NCloudKMS", "KMSService", "PublicKeys", "Platform", logging, argumentParser,
+                "JSON", "JSONRPC", "NCloudKMS", "KMSCommands", "KMSService", "PublicKeys", "Platform", logging,
+                argumentParser,
             ],
             swiftSettings: settings),
 
@@ -71,7 +75,7 @@ let package = Package(
 
         // For the build: a filter that writes the manual pages.
         .executableTarget(
-            name: "generate-man-page", dependencies: ["JSON", "KMSService", "Platform"], swiftSettings: settings),
+            name: "generate-man-page", dependencies: ["JSON", "KMSCommands", "Platform"], swiftSettings: settings),
 
         // Tests.
         .target(
@@ -88,6 +92,10 @@ let package = Package(
         .testTarget(
             name: "NCloudKMSTests", dependencies: ["NCloudKMS", "KMSEmulator", "TestSupport"], swiftSettings: settings),
         .testTarget(
+            name: "KMSCommandsTests",
+            dependencies: ["KMSCommands", "JSON", "NCloudKMS", "Platform", "TestSupport", logging],
+            swiftSettings: settings),
+        .testTarget(
             name: "KMSServiceTests",
             dependencies: [
                 "KMSService", "JSON", "JSONRPC", "NCloudKMS", "PublicKeys", "Platform", "KMSEmulator", "TestSupport",
@@ -101,9 +109,9 @@ let package = Package(
         .testTarget(
             name: "ProcessTests",
             dependencies: [
-                "ncloud-kms-rpc", "ncloud-kms-emulator", "generate-man-page", "JSON", "JSONRPC", "KMSEmulator",
-                "KMSService", "NCloudKMS",
-                "Platform", "PublicKeys", "TestSupport", logging, argumentParser,
+                "ncloud-kms-rpc", "ncloud-kms-emulator", "generate-man-page", "JSON", "JSONRPC", "KMSCommands",
+                "KMSEmulator", "KMSService", "NCloudKMS", "Platform", "PublicKeys", "TestSupport", logging,
+                argumentParser,
             ],
             exclude: ["Fixtures"], swiftSettings: settings),
     ]

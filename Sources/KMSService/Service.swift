@@ -7,34 +7,35 @@ import Platform
 public struct Service: Sendable {
     private let connection: Connection
     private let client: KMSClient
+    private let version: String
     private let logger: Logger
     private let stops: [StopSource]
 
-    /// - Throws: `ConfigurationError` when the configuration can't be put to work: a CA file that can't be read, a
-    ///   libcurl that can't be used.
+    /// - Parameters:
+    ///   - connection: the wire; its stops and its reports are set here.
+    ///   - client: on the loop of the calling thread, which `run` runs.
+    ///   - version: the program's, for `getStatus` and the log.
+    ///   - stops: what ends the service from outside.
     public init(
-        _ configuration: ServiceConfiguration, logger: Logger, input: CInt, output: CInt, stops: [StopSource]
-    ) throws(ConfigurationError) {
+        _ connection: Connection.Configuration, client: KMSClient, zone: Zone, version: String, logger: Logger,
+        stops: [StopSource]
+    ) {
+        self.client = client
+        self.version = version
         self.logger = logger
         self.stops = stops
-        let loop = try EventLoop.ofProgram()
-        client = try configuration.makeClient(on: loop, logger: logger)
-        connection = Connection(
-            Connection.Configuration(
-                input: input, output: output, framing: configuration.framingValue,
-                maximumBatchCount: configuration.maximumBatchCount,
-                limitNames: Connection.LimitNames(
-                    messageBytes: Setting.Name.maxMessageBytes.flag, batchCount: Setting.Name.maxBatch.flag),
-                maximumInFlight: configuration.maximumInFlight, stopDescriptors: stops.map(\.descriptor),
-                report: { logger.report($0) }),
-            on: loop, methods: Self.methods(zone: configuration.zone, client: client))
+        var configuration = connection
+        configuration.stopDescriptors = stops.map(\.descriptor)
+        configuration.report = { logger.report($0) }
+        self.connection = Connection(
+            configuration, on: client.loop, methods: Self.methods(zone: zone, version: version, client: client))
     }
 
     /// What requests can name, beside the `SessionMethod`s.
-    package static func methods(zone: Zone, client: KMSClient) -> [any Method] {
+    package static func methods(zone: Zone, version: String, client: KMSClient) -> [any Method] {
         [
             GetPublicKey(client: client), VerifySignature(verifier: SignatureVerifier(client)),
-            GetStatus(zone: zone, client: client), Discover(),
+            GetStatus(zone: zone, version: version, client: client), Discover(),
         ]
     }
 
@@ -42,7 +43,7 @@ public struct Service: Sendable {
     ///
     /// - Returns: how it ended, for the log's last line and the exit status.
     public func run() -> End {
-        logger.info("serving", metadata: ["version": "\(ProgramVersion.text)", "endpoint": "\(client.endpoint)"])
+        logger.info("serving", metadata: ["version": "\(version)", "endpoint": "\(client.endpoint)"])
         let ending: ConnectionEnding = connection.run()
         let isComplete = if case .outputClosed(let number) = ending { Self.isClosing(number) } else { true }
         let counters = connection.assumeIsolated { $0.counters }
@@ -65,16 +66,14 @@ public struct Service: Sendable {
         public static let withoutOutput = End(
             reason: "stdout was closed", received: 0, answered: 0, isComplete: true)
 
-        /// Writes the last line of the log, also if nobody has read those before it for long.
-        public func log(to logger: Logger, _ writer: LogWriter) {
-            writer.finish()
+        /// Writes the last line of the log.
+        public func log(to logger: Logger) {
             logger.info(
                 "ended",
                 metadata: [
                     "reason": "\(reason)", "received": .stringConvertible(received),
                     "answered": .stringConvertible(answered),
                 ])
-            writer.finish()
         }
     }
 

@@ -1,3 +1,5 @@
+import Platform
+
 /// Why a call failed. The codes, their names and which of them are worth another try are the contract of
 /// `protocol/`, section Errors; the sentence in `message` is for people and may change.
 ///
@@ -99,6 +101,38 @@ public struct KMSError: Error, Hashable, Sendable {
         self.message = message
         self.reason = reason
         self.retryAfter = retryAfter
+    }
+}
+
+extension KMSError {
+    /// Something that is known beside the sentence.
+    package struct Detail: Sendable, Equatable {
+        package enum Value: Sendable, Equatable {
+            case string(String)
+            case integer(Int)
+        }
+
+        /// As `protocol/` calls it.
+        package let name: String
+        package let value: Value
+
+        package init(_ name: String, _ value: Value) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// All that is known, in the order of `protocol/`.
+    package var details: [Detail] {
+        let strings = [
+            ("kmsCode", kmsCode), ("kmsMessage", kmsMessage), ("requestId", requestID), ("keyTag", keyTag),
+            ("reason", reason),
+        ]
+        // Rounded up: who waits exactly that long must not be too early.
+        let retryAfter = self.retryAfter.map { Int($0.millisecondsRoundedUp) }
+        let integers = [("retryAfterMs", retryAfter), ("attempts", attempts), ("httpStatus", httpStatus)]
+        return integers.compactMap { name, value in value.map { Detail(name, .integer($0)) } }
+            + strings.compactMap { name, value in value.map { Detail(name, .string($0)) } }
     }
 }
 

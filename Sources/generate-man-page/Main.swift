@@ -7,7 +7,9 @@ enum Main {
     /// ArgumentParser's description of our programs has some 100 KB.
     private static let maximumBytes = 16 << 20
 
-    private static let sections = ["ncloud-kms-rpc": ManualSections.service, "ncloud-kms-emulator": .emulator]
+    private static let sections = [
+        "ncloud-kms-rpc": ServiceManual.sections, "ncloud-kms-emulator": EmulatorManual.sections,
+    ]
 
     static func main() {
         do {

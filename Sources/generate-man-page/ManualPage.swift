@@ -1,14 +1,3 @@
-/// What a manual page says beside what ArgumentParser knows.
-struct ManualSections {
-    /// What is said in every command's help, and here once: the beginning of what is left out of the discussions.
-    var omittedFrom: String?
-    var environment: [(variable: String, meaning: String)]
-    var environmentIntroduction = ""
-    var files: [(path: String, meaning: String)]
-    var exitStatus: [(status: String, meaning: String)]
-    var examples: [(text: String, lines: [String])]
-}
-
 /// The manual page of a program.
 enum ManualPage {
     /// - Parameter date: as mdoc writes it, "November 26, 2026".

@@ -1,5 +1,5 @@
 import ArgumentParser
-import KMSService
+import KMSCommands
 import Platform
 
 /// Where the process begins.

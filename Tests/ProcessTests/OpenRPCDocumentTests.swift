@@ -1,5 +1,6 @@
 import JSON
 import JSONRPC
+import KMSCommands
 import KMSService
 import Logging
 import NCloudKMS
@@ -59,7 +60,7 @@ import Testing
     private func methodsOfTheProgram() throws -> [String: [String]] {
         let client = try KMSClient(KMSClientConfiguration(), logger: Logger(label: "test"))
         var methods = Dictionary(
-            uniqueKeysWithValues: Service.methods(zone: .global, client: client).map {
+            uniqueKeysWithValues: Service.methods(zone: .global, version: "0", client: client).map {
                 ($0.name, type(of: $0).parameterNames)
             })
         for method in SessionMethod.allCases { methods["\(method.name)"] = method.parameterNames }

@@ -38,7 +38,7 @@ struct GetPublicKey: Method {
                 do throws(RPCError) {
                     switch result {
                     case .success(let answer):
-                        let result = try RenderedResult(answer, formats: request.formats)
+                        let result = try request.rendered(answer)
                         if answer.source == .cache, let written {
                             rendered.remember(result, of: answer, request.query, written)
                         }
@@ -64,10 +64,23 @@ struct GetPublicKey: Method {
             let parameters = try Parameters(params, names: GetPublicKey.parameterNames)
             let keyTag = try parameters.keyTag()
             let keyVersion = try parameters.keyVersion()
-            formats = try KeyFormat.formats(named: try parameters.optionalStrings("formats") ?? [])
+            let names = try parameters.optionalStrings("formats") ?? []
+            do throws(InvalidValue) {
+                formats = try KeyFormat.formats(named: names)
+            } catch {
+                throw RPCError(error)
+            }
             query = PublicKeyQuery(
                 keyTag: keyTag, version: keyVersion, maxAge: try parameters.maxAge(),
                 timeout: try parameters.timeout())
+        }
+
+        func rendered(_ answer: PublicKeyAnswer) throws(RPCError) -> RenderedKey {
+            do throws(InvalidValue) {
+                return try RenderedKey(answer, formats: formats)
+            } catch {
+                throw RPCError(error)
+            }
         }
     }
 }

@@ -8,12 +8,14 @@ struct GetStatus: Method {
     let name = "getStatus"
 
     private let zone: Zone
+    private let version: String
     private let client: KMSClient
     private let clock: any TimeSource
     private let start: Instant
 
-    init(zone: Zone, client: KMSClient, clock: any TimeSource = SystemClock()) {
+    init(zone: Zone, version: String, client: KMSClient, clock: any TimeSource = SystemClock()) {
         self.zone = zone
+        self.version = version
         self.client = client
         self.clock = clock
         start = clock.now
@@ -26,7 +28,7 @@ struct GetStatus: Method {
         let uptime = clock.now - start
         call.succeed { json in
             json.object { result in
-                result.member("version", ProgramVersion.text)
+                result.member("version", version)
                 result.member("pid", Int(getpid()))
                 result.member("uptimeMs", Int(uptime.milliseconds))
                 result.member("endpoint", "\(client.endpoint)")

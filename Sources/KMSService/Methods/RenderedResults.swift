@@ -19,12 +19,12 @@ final class RenderedResults: Sendable {
     final class Known: Sendable {
         let query: PublicKeyQuery
         let fetched: FetchedKey
-        let result: RenderedResult
+        let result: RenderedKey
         fileprivate let params: [UInt8]
         fileprivate let hash: UInt64
 
         fileprivate init(
-            _ result: RenderedResult, _ fetched: FetchedKey, _ query: PublicKeyQuery, params: [UInt8], hash: UInt64
+            _ result: RenderedKey, _ fetched: FetchedKey, _ query: PublicKeyQuery, params: [UInt8], hash: UInt64
         ) {
             self.query = query
             self.fetched = fetched
@@ -57,7 +57,7 @@ final class RenderedResults: Sendable {
     }
 
     /// - Parameter params: as they were written; nothing happens with those that it does not remember.
-    func remember(_ result: RenderedResult, of answer: PublicKeyAnswer, _ query: PublicKeyQuery, _ params: [UInt8]) {
+    func remember(_ result: RenderedKey, of answer: PublicKeyAnswer, _ query: PublicKeyQuery, _ params: [UInt8]) {
         guard result.bytes.count <= Self.maximumResultBytes else { return }
         params.withUnsafeBufferPointer { bytes in
             guard Self.remembers(bytes) else { return }

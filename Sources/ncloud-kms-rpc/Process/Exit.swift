@@ -1,4 +1,4 @@
-import KMSService
+import KMSCommands
 import Platform
 
 /// The one way out of the program.
@@ -11,7 +11,7 @@ enum Exit {
     /// - Parameter asJSON: as `{"error": …}`, for programs.
     static func now(_ failure: CommandFailure, asJSON: Bool = false) -> Never {
         let line = asJSON ? failure.json : line(failure)
-        // Who has closed stderr wants the status alone.
+        // A host that has closed stderr wants only the status.
         try? FileContents.append(line + [UInt8(ascii: "\n")], to: STDERR_FILENO)
         now(failure.status)
     }

@@ -38,7 +38,7 @@ final class CachedSession {
             Connection.Configuration(
                 input: requests.program, output: answers.program, framing: LineFraming(maximumMessageBytes: 1 << 20),
                 clock: clock),
-            on: loop, methods: [method, GetStatus(zone: .global, client: client)])
+            on: loop, methods: [method, GetStatus(zone: .global, version: "0", client: client)])
         let served = [requests.program, answers.program]
         try Thread.start(name: "test-session") {
             let _: ConnectionEnding = connection.run()

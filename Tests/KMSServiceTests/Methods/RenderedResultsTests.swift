@@ -18,7 +18,7 @@ import Testing
 
     private func remember(_ params: String) throws {
         results.remember(
-            try RenderedResult(answer, formats: []), of: answer, PublicKeyQuery(keyTag: answer.keyTag),
+            try RenderedKey(answer, formats: []), of: answer, PublicKeyQuery(keyTag: answer.keyTag),
             Array(params.utf8))
     }
 

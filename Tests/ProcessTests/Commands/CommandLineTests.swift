@@ -1,4 +1,4 @@
-import KMSService
+import KMSCommands
 import Platform
 import TestSupport
 import Testing

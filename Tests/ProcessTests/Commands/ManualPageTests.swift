@@ -1,5 +1,5 @@
 import Foundation
-import KMSService
+import KMSCommands
 import TestSupport
 import Testing
 

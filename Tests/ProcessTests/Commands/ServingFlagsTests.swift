@@ -2,7 +2,7 @@ import ArgumentParser
 import TestSupport
 import Testing
 
-@testable import KMSService
+@testable import KMSCommands
 @testable import ncloud_kms_rpc
 
 /// A service reads its flags without ArgumentParser, all else with it: both must read the same.

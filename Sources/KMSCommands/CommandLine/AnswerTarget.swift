@@ -1,0 +1,42 @@
+import NCloudKMS
+import Platform
+
+/// Where a command's answer goes: stdout, or the file of `-o`.
+package enum AnswerTarget: Equatable, Sendable {
+    case stdout
+    case file(OutputFile)
+
+    /// - Parameter path: as `-o` has it; `-` is stdout, and so is nil.
+    /// - Throws: `CommandFailure` for an empty path.
+    init(path: String?) throws(CommandFailure) {
+        guard let path, path != "-" else {
+            self = .stdout
+            return
+        }
+        guard !path.isEmpty else { throw .usage("-o needs the name of a file") }
+        self = .file(OutputFile(EnvironmentVariables.process.expandingHome(path)))
+    }
+
+    /// Whether people would see what is written there.
+    var isTerminal: Bool {
+        switch self {
+        case .stdout: isatty(STDOUT_FILENO) == 1
+        case .file(let file): file.isTerminal
+        }
+    }
+
+    /// Writes all of the answer: a file has the whole of it, or what it had before.
+    package func write(_ bytes: [UInt8]) throws(CommandFailure) {
+        do throws(PlatformError) {
+            switch self {
+            case .stdout: try FileContents.append(bytes, to: STDOUT_FILENO)
+            case .file(let file): try file.write(bytes)
+            }
+        } catch {
+            switch self {
+            case .stdout: throw .output("stdout", error)
+            case .file(let file): throw .output("-o \(file.path.excerpt)", error)
+            }
+        }
+    }
+}

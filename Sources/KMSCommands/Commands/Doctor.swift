@@ -1,0 +1,242 @@
+import JSON
+import Logging
+import NCloudKMS
+import Platform
+
+/// Looks at everything that a call needs, one thing after the other, and goes on when one fails. Blocks.
+package struct Doctor {
+    /// What is wrong with a configuration: at least one thing.
+    package struct Mistakes: Error {
+        package let errors: [ConfigurationError]
+
+        package init(_ errors: [ConfigurationError]) {
+            self.errors = errors
+        }
+    }
+
+    private let key: KeyReference?
+    private let report: (Finding) -> Void
+    private var hasFailed = false
+
+    /// - Parameters:
+    ///   - key: with one, a real call is made for it.
+    ///   - report: told each finding as soon as it is there.
+    package init(key: KeyReference?, report: @escaping (Finding) -> Void) {
+        self.key = key
+        self.report = report
+    }
+
+    /// - Parameters:
+    ///   - configuration: or every mistake that is in it.
+    /// - Returns: whether nothing has failed.
+    package mutating func examine(
+        _ configuration: Result<ProgramConfiguration, Mistakes>, logger: (ProgramConfiguration) -> Logger
+    ) -> Bool {
+        let usable = examineConfiguration(configuration)
+        let hasLibraries = examineLibraries()
+        guard let usable, hasLibraries else {
+            let rest: [Finding.Check] =
+                [.credentials, .authorities, .dns, .connection, .clock] + (key == nil ? [] : [.key])
+            skip(rest, usable == nil ? "needs a configuration" : "needs usable libraries")
+            return false
+        }
+        do throws(KMSError) {
+            let probe = try ServiceProbe(usable.client)
+            examineCredentials(probe)
+            examineAuthorities(probe)
+            examineDNS(probe, usable.client)
+            examineConnection(probe, usable.client)
+        } catch {
+            skip([.credentials, .authorities, .dns], "needs a connection that can be set up")
+            fail(.connection, error)
+            skip([.clock], "needs an answer")
+        }
+        if let key { examineKey(key, usable, logger(usable)) }
+        return !hasFailed
+    }
+
+    // MARK: The checks
+
+    private mutating func examineConfiguration(
+        _ configuration: Result<ProgramConfiguration, Mistakes>
+    ) -> ProgramConfiguration? {
+        switch configuration {
+        case .failure(let mistakes):
+            for error in mistakes.errors { add(.configuration, .failed, error.message, CommandError(error)) }
+            return nil
+        case .success(let configuration):
+            let client = configuration.client
+            let proxy = client.usesProxy ? ", through a proxy" : ""
+            add(
+                .configuration, .passed,
+                "endpoint \(client.endpoint), zone \(configuration.zone.rawValue)\(proxy)")
+            return configuration
+        }
+    }
+
+    private mutating func examineLibraries() -> Bool {
+        do {
+            add(.libraries, .passed, try CurlEnvironment.ready().versions)
+            return true
+        } catch {
+            add(.libraries, .failed, error.description)
+            return false
+        }
+    }
+
+    private mutating func examineCredentials(_ probe: ServiceProbe) {
+        do {
+            let found = try probe.credentials()
+            add(.credentials, .passed, found.credentials.description)
+            if let file = found.fileReadableByOthers {
+                add(.credentials, .warned, "other users can read \(file); remove that permission: chmod go= \(file)")
+            }
+            if let advice = found.credentials.adviceOnQuotationMarks { add(.credentials, .warned, advice) }
+        } catch {
+            fail(.credentials, error)
+        }
+    }
+
+    private mutating func examineAuthorities(_ probe: ServiceProbe) {
+        do {
+            guard let authorities = try probe.authorities() else {
+                return skip([.authorities], "not needed for plain HTTP")
+            }
+            add(.authorities, .passed, authorities)
+        } catch {
+            fail(.authorities, error)
+        }
+    }
+
+    private mutating func examineDNS(_ probe: ServiceProbe, _ client: KMSClientConfiguration) {
+        let host = client.endpoint.host
+        do {
+            let addresses = try probe.addresses()
+            let isName = addresses != [host]
+            add(
+                .dns, .passed,
+                isName
+                    ? "\(host) is \(addresses.joined(separator: ", "))"
+                    : "\(host) is an address, so no lookup is needed")
+        } catch {
+            let problem = "\(host) was not found: \(error)"
+            // A proxy looks names up itself, so here nobody need know them.
+            if client.usesProxy { return add(.dns, .skipped, "\(problem); the proxy may know it") }
+            add(.dns, .failed, "\(problem); check the network and its name servers")
+        }
+    }
+
+    private mutating func examineConnection(_ probe: ServiceProbe, _ client: KMSClientConfiguration) {
+        let contact: ServiceProbe.Contact
+        do {
+            contact = try probe.contact()
+        } catch {
+            fail(.connection, error)
+            return skip([.clock], "needs an answer")
+        }
+        let handshake = contact.isEncrypted ? ", TLS \(contact.handshake.milliseconds) ms" : ", not encrypted"
+        add(
+            .connection, .passed,
+            "HTTP \(contact.status); name \(contact.nameLookup.milliseconds) ms, TCP \(contact.connect.milliseconds) ms"
+                + handshake)
+        examineClock(contact.clockDifference, correctsClock: client.correctsClock)
+    }
+
+    private mutating func examineClock(_ difference: Duration?, correctsClock: Bool) {
+        guard let difference else { return skip([.clock], "the answer has no date") }
+        let seconds = difference.milliseconds / 1_000
+        let text =
+            seconds == 0
+            ? "the same as the service's"
+            : "\(seconds.magnitude) s \(seconds > 0 ? "behind" : "ahead of") the service's"
+        guard seconds.magnitude >= UInt64(ClockSkew.tolerance.components.seconds) else {
+            return add(.clock, .passed, text)
+        }
+        let correction = correctsClock ? ", which the client corrects" : ""
+        add(
+            .clock, correctsClock ? .warned : .failed,
+            "\(text)\(correction); signatures are refused from 5 minutes on; set the clock")
+    }
+
+    private mutating func examineKey(_ reference: KeyReference, _ configuration: ProgramConfiguration, _ logger: Logger)
+    {
+        do {
+            let client = try configuration.makeClient(logger: logger)
+            let query = PublicKeyQuery(keyTag: reference.keyTag, version: reference.version)
+            let key = try client.waitForKeys([query])[0].get().key
+            let curve = key.curve.map { " on \($0.rawValue)" } ?? ""
+            add(
+                .key, .passed,
+                "\(reference.keyTag) is an \(key.keyType.rawValue) key of \(key.keySize) bits\(curve), SHA-256 \(key.spkiSHA256)"
+            )
+        } catch let error as KMSError {
+            fail(.key, error)
+        } catch {
+            add(.key, .failed, "\(error)")
+        }
+    }
+
+    // MARK: Findings
+
+    private mutating func add(
+        _ check: Finding.Check, _ verdict: Finding.Verdict, _ text: String, _ error: CommandError? = nil
+    ) {
+        if verdict == .failed { hasFailed = true }
+        report(Finding(check: check, verdict: verdict, text: text, error: error))
+    }
+
+    private mutating func fail(_ check: Finding.Check, _ error: KMSError) {
+        let error = CommandError(error)
+        add(check, .failed, error.line, error)
+    }
+
+    private mutating func skip(_ checks: [Finding.Check], _ reason: String) {
+        for check in checks { add(check, .skipped, reason) }
+    }
+}
+
+/// What `doctor` found out about one thing.
+package struct Finding: Equatable, Sendable {
+    enum Check: String, CaseIterable, Sendable {
+        case configuration, libraries, credentials, authorities, dns, connection, clock, key
+    }
+
+    enum Verdict: String, Sendable {
+        case passed = "ok"
+        /// It works, and should be changed all the same.
+        case warned = "warn"
+        case failed = "fail"
+        /// It could not be looked at, as something that it needs has failed.
+        case skipped = "skip"
+    }
+
+    let check: Check
+    let verdict: Verdict
+    /// Never a secret.
+    let text: String
+    /// Of a check that has failed with one.
+    var error: CommandError?
+
+    /// The finding on one line, in columns.
+    package var line: String {
+        func padded(_ text: String, _ width: Int) -> String {
+            text + String(repeating: " ", count: max(0, width - text.count))
+        }
+        let width = Check.allCases.map(\.rawValue.count).max() ?? 0
+        // A failure stands out.
+        let word = verdict == .failed ? verdict.rawValue.uppercased() : verdict.rawValue
+        return "\(padded(word, 4)) \(padded(check.rawValue, width)) \(LogFormat.escapingControls(text))"
+    }
+
+    /// The finding as one JSON object: `check`, `verdict`, `text`, and `error` where a check failed with one.
+    package var json: [UInt8] {
+        var json = JSONWriter()
+        json.object { finding in
+            finding.member("check", check.rawValue)
+            finding.member("verdict", verdict.rawValue)
+            finding.member("text", text)
+            if let error { finding.member("error", error) }
+        }
+        return json.bytes
+    }
+}

@@ -1,0 +1,183 @@
+import Platform
+import PublicKeys
+
+/// Verifies signatures with the keys of a client: fetches the key, verifies beside everything else, and tries a wrong
+/// signature once more when a cached key may be out of date.
+///
+/// ```
+///  verify ─▶ key ─▶ worker ─▶ verdict
+///             ▲        └─ wrong, latest version, cached key ─▶ RecheckLimit ─▶ fresh key ─┐
+///             └────────────────────────────── once ────────────────────────────────────────┘
+/// ```
+package actor SignatureVerifier {
+    /// Begins to fetch a key for a call of that arrival and label, and gives what cancels it, unless it has ended. As
+    /// `KMSClient.begin` it belongs to the loop.
+    typealias KeySource =
+        @Sendable (PublicKeyQuery, Instant, String?, @escaping PublicKeyCompletion) -> (@Sendable () -> Void)?
+
+    /// Told the outcome, once, on the loop.
+    package typealias Completion = @Sendable (Result<SignatureVerdict, SignatureFailure>) -> Void
+
+    fileprivate struct Verification {
+        let query: SignatureQuery
+        let arrival: Instant
+        let label: String?
+        let completion: Completion
+        /// Cancels the fetch that is under way.
+        var cancelFetch: (@Sendable () -> Void)?
+        /// False when nobody wants the verdict any more: the worker asks.
+        let isWanted: Flag
+    }
+
+    fileprivate final class Flag: Sendable {
+        private let value = Atomic(true)
+        var isSet: Bool { value.load(ordering: .relaxed) }
+        func clear() { value.store(false, ordering: .relaxed) }
+    }
+
+    /// Names a verification that was begun.
+    package struct ID: Sendable {
+        fileprivate let slot: SlotMap<Verification>.ID
+    }
+
+    package nonisolated let loop: EventLoop
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    package nonisolated let clock: any TimeSource
+    private let keys: KeySource
+    private let worker = SerialWorker(name: "verifier")
+    private var verifications = SlotMap<Verification>()
+    private var limit = RecheckLimit()
+
+    package init(_ client: KMSClient) {
+        self.init(on: client.loop) { query, arrival, label, completion in
+            let call = client.assumeIsolated {
+                $0.begin(query, arrival: arrival, label: label, completion: completion)
+            }
+            guard let call else { return nil }
+            return { client.assumeIsolated { $0.cancel(call) } }
+        }
+    }
+
+    init(on loop: EventLoop, clock: any TimeSource = SystemClock(), keys: @escaping KeySource) {
+        self.loop = loop
+        self.clock = clock
+        self.keys = keys
+    }
+
+    /// Begins to verify.
+    ///
+    /// - Parameters:
+    ///   - arrival: when the caller asked; the time of the query counts from here.
+    ///   - label: what the caller calls it, for the log.
+    /// - Returns: what is to be cancelled when nobody wants the verdict any more; nil if there is one.
+    @discardableResult
+    package func verify(
+        _ query: SignatureQuery, arrival: Instant, label: String? = nil, completion: @escaping Completion
+    ) -> ID? {
+        let id = verifications.insert(
+            Verification(query: query, arrival: arrival, label: label, completion: completion, isWanted: Flag()))
+        fetch(query.key, arrival: arrival, for: id) { verifier, result in verifier.keyCame(result, id) }
+        return verifications[id] == nil ? nil : ID(slot: id)
+    }
+
+    /// Ends a verification with `KMSError.cancelled`, unless it has ended. What has not begun is left out.
+    package func cancel(_ id: ID) { end(id.slot, .failure(.key(.cancelled))) }
+
+    private func end(_ id: SlotMap<Verification>.ID, _ outcome: Result<SignatureVerdict, SignatureFailure>) {
+        guard let verification = verifications.remove(id) else { return }
+        verification.isWanted.clear()
+        // To cancel what has ended does nothing.
+        verification.cancelFetch?()
+        verification.completion(outcome)
+    }
+
+    private func fetch(
+        _ key: PublicKeyQuery, arrival: Instant, for id: SlotMap<Verification>.ID,
+        then next: @escaping @Sendable (isolated SignatureVerifier, Result<PublicKeyAnswer, KMSError>) -> Void
+    ) {
+        let cancelFetch = keys(key, arrival, verifications[id]?.label) { [weak self] result in
+            self?.assumeIsolated { next($0, result) }
+        }
+        verifications[id]?.cancelFetch = cancelFetch
+    }
+
+    private func keyCame(_ result: Result<PublicKeyAnswer, KMSError>, _ id: SlotMap<Verification>.ID) {
+        switch result {
+        case .failure(let error): end(id, .failure(.key(error)))
+        case .success(let answer):
+            check(answer, for: id) { verifier, isValid in
+                let verdict = SignatureVerdict(isValid: isValid, key: answer)
+                guard !isValid, let maxAge = verifier.recheckAge(answer, id) else {
+                    return verifier.end(id, .success(verdict))
+                }
+                verifier.recheck(id, instead: verdict, maxAge: maxAge)
+            }
+        }
+    }
+
+    // MARK: The second try
+
+    private func recheckAge(_ answer: PublicKeyAnswer, _ id: SlotMap<Verification>.ID) -> Duration? {
+        // A stale key is one where the service was asked just now, in vain.
+        guard let verification = verifications[id], verification.query.key.version == nil, answer.source == .cache
+        else { return nil }
+        return limit.maxAge(
+            for: answer.keyTag, used: verification.arrival + (.zero - answer.age), now: clock.now)
+    }
+
+    private func recheck(_ id: SlotMap<Verification>.ID, instead verdict: SignatureVerdict, maxAge: Duration) {
+        guard let verification = verifications[id] else { return }
+        let now = clock.now
+        var fresh = verification.query.key
+        fresh.maxAge = maxAge
+        fresh.timeout = max(verification.arrival + fresh.timeout - now, .zero)
+        let keyTag = fresh.keyTag
+        fetch(fresh, arrival: now, for: id) { verifier, result in
+            verifier.limit.recheckEnded(keyTag, broughtKey: (try? result.get()) != nil)
+            switch result {
+            case .success(let answer) where answer.key.spkiSHA256 == verdict.key.key.spkiSHA256:
+                verifier.end(id, .success(SignatureVerdict(isValid: false, key: answer)))
+            case .success(let answer):
+                verifier.check(answer, for: id) { verifier, isValid in
+                    verifier.end(id, .success(SignatureVerdict(isValid: isValid, key: answer)))
+                }
+            case .failure(let error):
+                // The cached key is as good as it was before; but a service that refuses the key takes it back.
+                let stands = error.code.isUnavailability
+                verifier.end(id, stands ? .success(verdict) : .failure(.key(error)))
+            }
+        }
+    }
+
+    // MARK: The worker
+
+    private func check(
+        _ answer: PublicKeyAnswer, for id: SlotMap<Verification>.ID,
+        then next: @escaping @Sendable (isolated SignatureVerifier, Bool) -> Void
+    ) {
+        guard let verification = verifications[id] else { return }
+        let query = verification.query
+        let isWanted = verification.isWanted
+        do {
+            try worker.run { [loop] in
+                guard isWanted.isSet else { return }
+                let outcome = Result { () throws(VerificationError) in
+                    try answer.key.verify(
+                        signature: query.signature, algorithm: query.algorithm, encoding: query.encoding,
+                        message: query.message)
+                }
+                loop.submit { [weak self] in
+                    self?.assumeIsolated { verifier in
+                        switch outcome {
+                        case .success(let isValid): next(verifier, isValid)
+                        case .failure(let error): verifier.end(id, .failure(SignatureFailure(error)))
+                        }
+                    }
+                }
+            }
+        } catch {
+            end(id, .failure(.internalFault("\(error)")))
+        }
+    }
+}

@@ -1,0 +1,111 @@
+import ArgumentParser
+import JSONRPC
+import KMSCommands
+import KMSService
+import Logging
+import NCloudKMS
+import Platform
+
+/// The main job: JSON-RPC on stdin and stdout until one of them ends.
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve JSON-RPC 2.0 on stdin and stdout (as without a subcommand).",
+        usage: "ncloud-kms-rpc [serve] [<options>]",
+        discussion: """
+            One request a line on stdin, one answer a line on stdout, logs on stderr, until stdin ends.
+
+            \(ExitStatus.helpText(of: .serve))
+            """)
+
+    @ParentCommand var program: Program
+    @OptionGroup var options: ServiceOptions
+
+    var flags: [Setting.Name: String] { program.options.flags(overriddenBy: options.groups) }
+
+    func run() {
+        Self.serve(flags: flags)
+    }
+
+    static func serve(flags: [Setting.Name: String]) {
+        do throws(PlatformError) {
+            try serveToTheEnd(flags)
+        } catch {
+            Exit.now(unableToServe: ConfigurationError("the system refused: \(error)", isUsage: false))
+        }
+    }
+
+    private static func serveToTheEnd(_ flags: [Setting.Name: String]) throws(PlatformError) {
+        // Reading the configuration reads the files of credentials that flags name.
+        if flags[.allowDebug] == nil { try ProcessHardening.forbidInspection() }
+        let configuration: ProgramConfiguration
+        do {
+            configuration = try ProgramConfiguration(flags: flags, environment: .process)
+        } catch {
+            Exit.now(unableToServe: error)
+        }
+        let streams = try StandardStreams.takeOver()
+        let log = LogWriter(STDERR_FILENO)
+        let logger = configuration.logger(writer: log)
+        guard let streams else { end(.withoutOutput, logger, log) }
+        LargeBlocks.keepApart()
+
+        let signals = try TerminationSignals.install()
+        var stops = [StopSource(descriptor: signals) { TerminationSignals.firstName(from: signals) ?? "a signal" }]
+        if let pid = configuration.parentPID { stops.append(try parentStop(pid)) }
+        if isatty(streams.input) == 1 { log.write(line: TerminalHelp.text.utf8) }
+
+        let client: KMSClient
+        do {
+            client = try configuration.makeClient(logger: logger)
+        } catch {
+            Exit.now(unableToServe: error)
+        }
+        let service = Service(
+            configuration.connection(input: streams.input, output: streams.output), client: client,
+            zone: configuration.zone, version: ProgramVersion.text, logger: logger, stops: stops)
+        end(service.run(), logger, log)
+    }
+
+    private static func end(_ end: Service.End, _ logger: Logger, _ log: LogWriter) -> Never {
+        log.finish { end.log(to: logger) }
+        Exit.now(end.isComplete ? .success : .output)
+    }
+
+    private static func parentStop(_ pid: Int) throws(PlatformError) -> StopSource {
+        do {
+            let descriptor = try ParentProcess.endDescriptor(of: CInt(pid))
+            return StopSource(descriptor: descriptor) { "end of process \(pid), the parent" }
+        } catch {
+            Exit.now(
+                unableToServe: ConfigurationError(
+                    "\(Setting.Name.parentPID.flag): the end of process \(pid) can't be watched here: \(error)",
+                    isUsage: false))
+        }
+    }
+}
+
+extension ProgramConfiguration {
+    /// What the wire is told; its errors name the flags.
+    fileprivate func connection(input: CInt, output: CInt) -> Connection.Configuration {
+        let framing: any Framing =
+            switch self.framing {
+            case .lines: LineFraming(maximumMessageBytes: maximumMessageBytes)
+            case .headers: HeaderFraming(maximumMessageBytes: maximumMessageBytes)
+            case .auto: AutomaticFraming(maximumMessageBytes: maximumMessageBytes)
+            }
+        return Connection.Configuration(
+            input: input, output: output, framing: framing, maximumBatchCount: maximumBatchCount,
+            limitNames: Connection.LimitNames(
+                messageBytes: Setting.Name.maxMessageBytes.flag, batchCount: Setting.Name.maxBatch.flag),
+            maximumInFlight: maximumInFlight)
+    }
+}
+
+/// What somebody who starts the program by hand is told.
+enum TerminalHelp {
+    static let text = """
+        ncloud-kms-rpc speaks JSON-RPC 2.0: one request a line here, one answer a line on stdout. Programs spawn it with
+        pipes; to try it by hand, paste this line (ctrl-D ends it, --help lists the options):
+        {"jsonrpc":"2.0","id":1,"method":"getPublicKey","params":{"keyTag":"YOUR-KEY-TAG"}}
+        """
+}
