@@ -1,6 +1,7 @@
 import Platform
+import PublicKeys
 
-// What a `KMSError` says: one sentence on what happened and what to do. `KMSError+Causes` words what the transport says.
+// What a `KMSError` says: one sentence on what happened and what to do.
 extension KMSError {
     // MARK: Credentials
 
@@ -57,8 +58,10 @@ extension KMSError {
     }
 
     /// The key in the answer failed a check.
-    static func invalidKey(_ problem: String) -> KMSError {
-        .service(.invalidServiceResponse, status: 200, detail: problem)
+    static func invalidKey(_ error: PublicKeyError) -> KMSError {
+        var invalid = service(.invalidServiceResponse, status: 200, detail: error.description)
+        invalid.reason = error.name
+        return invalid
     }
 
     /// The answer is larger than the client takes.
@@ -67,6 +70,33 @@ extension KMSError {
             .invalidServiceResponse,
             "The service's answer has more than \(maximumBytes) bytes, which no public key needs; check the endpoint.",
             reason: "too-large")
+    }
+
+    // MARK: The way to the service
+
+    /// What a failed attempt means for the call.
+    init(_ failure: TransportFailure) {
+        switch failure.kind {
+        case .untrusted(.noAuthorities), .untrusted(.clientCertificateRequired), .untrusted(.ownConfiguration),
+            .untrusted(.noCommonCipher):
+            self.init(.untrustedService, failure.message)
+        case .untrusted:
+            self.init(.untrustedService, "\(failure.message) Check the endpoint, the CA file and any proxy between.")
+        case .tooLarge:
+            self = .answerTooLarge(maximumBytes: HTTPResponse.largestBodyBytes)
+        case .noDescriptor:
+            self.init(.serviceUnavailable, failure.message)
+        case .badResponse:
+            self.init(.invalidServiceResponse, "\(failure.message) Check the endpoint.")
+        default:
+            let advice =
+                failure.repetition == .never
+                ? "Check the configuration of the endpoint and the proxy."
+                : "Try again later, or check the network and the endpoint."
+            self.init(.serviceUnavailable, "\(failure.message) \(advice)")
+            // Somebody has to change something first: give a password to a proxy, correct a name.
+            if failure.repetition == .never { retryable = false }
+        }
     }
 
     // MARK: Our own limits

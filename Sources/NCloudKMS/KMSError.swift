@@ -102,6 +102,12 @@ public struct KMSError: Error, Hashable, Sendable {
         self.reason = reason
         self.retryAfter = retryAfter
     }
+
+    func about(_ keyTag: KeyTag) -> KMSError {
+        var error = self
+        error.keyTag = keyTag.text
+        return error
+    }
 }
 
 extension KMSError {

@@ -8,28 +8,38 @@ public struct SlotMap<Value> {
         /// The slot: less than the greatest number of values that the map ever held. Used again after a removal.
         public let index: Int
         /// Which user of the slot it is.
-        fileprivate let generation: Int
+        @usableFromInline let generation: Int
+
+        @inlinable init(index: Int, generation: Int) {
+            self.index = index
+            self.generation = generation
+        }
     }
 
-    fileprivate struct Slot {
-        var generation: Int
-        var value: Value?
+    @usableFromInline struct Slot {
+        @usableFromInline var generation: Int
+        @usableFromInline var value: Value?
+
+        @inlinable init(generation: Int, value: Value) {
+            self.generation = generation
+            self.value = value
+        }
     }
 
-    private var slots: [Slot] = []
-    private var freeSlots: [Int] = []
+    @usableFromInline var slots: [Slot] = []
+    @usableFromInline var freeSlots: [Int] = []
 
-    public init() {}
+    @inlinable public init() {}
 
-    public var count: Int { slots.count - freeSlots.count }
+    @inlinable public var count: Int { slots.count - freeSlots.count }
 
     /// The id that the next value gets.
-    public var nextID: ID {
+    @inlinable public var nextID: ID {
         guard let index = freeSlots.last else { return ID(index: slots.count, generation: 0) }
         return ID(index: index, generation: slots[index].generation)
     }
 
-    public mutating func insert(_ value: Value) -> ID {
+    @inlinable public mutating func insert(_ value: Value) -> ID {
         guard let index = freeSlots.popLast() else {
             slots.append(Slot(generation: 0, value: value))
             return ID(index: slots.count - 1, generation: 0)
@@ -41,7 +51,7 @@ public struct SlotMap<Value> {
     /// The value, to read or to change in place; nil if it was removed.
     ///
     /// - Precondition: what is set is not nil; `remove` takes a value out.
-    public subscript(id: ID) -> Value? {
+    @inlinable public subscript(id: ID) -> Value? {
         get { slots[id.index].generation == id.generation ? slots[id.index].value : nil }
         _modify {
             guard slots[id.index].generation == id.generation else {
@@ -55,7 +65,7 @@ public struct SlotMap<Value> {
 
     /// Takes a value out; nil if that has happened before.
     @discardableResult
-    public mutating func remove(_ id: ID) -> Value? {
+    @inlinable public mutating func remove(_ id: ID) -> Value? {
         guard slots[id.index].generation == id.generation else { return nil }
         slots[id.index].generation &+= 1
         freeSlots.append(id.index)
@@ -63,7 +73,7 @@ public struct SlotMap<Value> {
     }
 
     /// Takes all values out, in the order of their slots.
-    public mutating func removeAll() -> [Value] { ids.compactMap { remove($0) } }
+    @inlinable public mutating func removeAll() -> [Value] { ids.compactMap { remove($0) } }
 
     /// All ids, in the order of their slots.
     public var ids: [ID] {

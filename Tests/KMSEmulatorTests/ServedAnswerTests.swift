@@ -1,6 +1,7 @@
 import JSON
 import KMSEmulator
 import Platform
+import TestSupport
 import Testing
 
 @Suite struct ServedAnswerTests {

@@ -1,6 +1,7 @@
 import JSON
 import KMSEmulator
 import Platform
+import TestSupport
 import Testing
 
 /// The two paths of a VPC server's metadata service.

@@ -32,7 +32,7 @@ import Testing
         + KMSError.Activity.allCases.map { KMSError.deadlineExceeded(while: $0) }
         + [
             .credentialsUnavailable(looked: ["here", "there"]), .credentialsUnusable("x"), .signingFailed,
-            .invalidKey("it is a private key"),
+            .invalidKey(.privateKey),
             .answerTooLarge(maximumBytes: 65_536), .rateLimitedHere(retryAfter: .seconds(1)), .cancelled,
             .shuttingDown,
         ]

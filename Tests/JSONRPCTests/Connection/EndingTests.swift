@@ -1,6 +1,7 @@
 import JSON
 import JSONRPC
 import Platform
+import TestSupport
 import Testing
 
 /// `shutdown`, `exit`, stop descriptors, and what is left behind.
