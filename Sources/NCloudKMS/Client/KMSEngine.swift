@@ -237,8 +237,8 @@ final class KMSEngine: EventSource {
             if let refresh { ask(refresh) }
             return .found(credentials)
         case .ask(let request):
-            ask(request)
-            return .awaited
+            // If that failed at once, its end was told before there was anybody to wait for it.
+            return ask(request) ? .awaited : findCredentials(now: now)
         case .wait:
             return .awaited
         case .unavailable(let error):
@@ -248,23 +248,32 @@ final class KMSEngine: EventSource {
 
     private func otherCredentials(than refused: CredentialIdentity, now: Instant) -> Credentials? {
         do {
-            return try signers.chain.replacement(for: refused, now: now)
+            let others = try signers.chain.replacement(for: refused, now: now)
+            if let others { cache.use(others.identity) }
+            return others
         } catch {
             log.credentialsUnreadable(error)
             return nil
         }
     }
 
-    private func ask(_ request: MetadataRequest) {
+    /// - Returns: whether an answer follows.
+    @discardableResult
+    private func ask(_ request: MetadataRequest) -> Bool {
         do {
             _ = try multi.start(HTTPRequest(request)) { [unowned self] in metadataEnded($0) }
+            return true
         } catch {
             metadataEnded(.failure(error))
+            return false
         }
     }
 
     private func metadataEnded(_ outcome: Result<HTTPResponse, TransportFailure>) {
-        if let next = signers.chain.serverRole?.ended(outcome, now: clock.now) { return ask(next) }
+        if let next = signers.chain.serverRole?.ended(outcome, now: clock.now) {
+            ask(next)
+            return
+        }
         machine.credentialsMayBeThere()
         carryOut()
     }

@@ -108,4 +108,22 @@ import Testing
         fixture.emulator.setFaults([try Fault(parsing: "status=503")])
         #expect(try await fixture.error(of: ClientFixture.query()).code == .serviceUnavailable)
     }
+
+    @Test func `what other credentials brought after a refusal is there for the next call`() async throws {
+        let folder = try TemporaryDirectory()
+        func use(_ key: Seed.AccessKey) throws -> Seed {
+            try folder.write(
+                "[DEFAULT]\nncloud_access_key_id = \(key.id)\nncloud_secret_access_key = \(key.secret)\n", to: "profile"
+            )
+            return Seed(accessKeys: [key], keys: Seed.demo.keys)
+        }
+        let fixture = try ClientFixture(
+            seed: try use(Seed.AccessKey(id: "OLDKEY", secret: "an-old-secret")),
+            credentials: .lookup(
+                CredentialLookup(environment: EnvironmentVariables([:]), configurationFile: folder.path("profile"))))
+        #expect(try await fixture.answer(to: ClientFixture.query("demo-rsa")).attempts == 1)
+        fixture.emulator.setSeed(try use(Seed.AccessKey(id: "NEWKEY", secret: "a-new-secret")))
+        #expect(try await fixture.answer(to: ClientFixture.query("demo-ec")).attempts == 2)
+        #expect(try await fixture.answer(to: ClientFixture.query("demo-ec")).source == .cache)
+    }
 }
