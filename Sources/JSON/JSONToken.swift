@@ -52,8 +52,13 @@ extension JSONToken {
     }
 
     /// Whether a string's characters are these ASCII ones, escapes resolved.
-    public func isString(_ expected: StaticString, in bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-        guard kind == .string else { return false }
+    @inlinable public func isString(_ expected: StaticString, in bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        // Inlinable, so that most names are told apart by their lengths, without a call.
+        guard hasEscapes || end &- start == expected.utf8CodeUnitCount &+ 2, case .string = kind else { return false }
+        return hasCharacters(expected, in: bytes)
+    }
+
+    @usableFromInline func hasCharacters(_ expected: StaticString, in bytes: UnsafeBufferPointer<UInt8>) -> Bool {
         if hasEscapes { return decoded(from: bytes).elementsEqual(expected.bytes) }
         return expected.bytes.hasSameBytes(as: UnsafeBufferPointer(rebasing: bytes[contents]))
     }
