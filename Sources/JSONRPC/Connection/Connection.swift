@@ -31,8 +31,8 @@ public actor Connection: EventSource {
         public var report: @Sendable (ConnectionEvent) -> Void
 
         public init(
-            input: CInt, output: CInt, framing: any Framing, maximumBatchCount: Int = 1_000,
-            limitNames: LimitNames = LimitNames(), maximumInFlight: Int = 1_024, stopDescriptors: [CInt] = [],
+            input: CInt, output: CInt, framing: any Framing, maximumBatchCount: Int, maximumInFlight: Int,
+            limitNames: LimitNames = LimitNames(), stopDescriptors: [CInt] = [],
             clock: any TimeSource = SystemClock(),
             report: @escaping @Sendable (ConnectionEvent) -> Void = { _ in }
         ) {
