@@ -3,7 +3,9 @@ SWIFT ?= swift
 # For .ci/dependencies, which looks for it.
 export SWIFT
 PREFIX ?= /usr/local
-RELEASE = $(SWIFT) build -c release --static-swift-stdlib
+# Without the runtime's checks that nobody changes what somebody else is using: the tests, also the optimised ones, keep
+# them, and they are a twentieth of the instructions of a fetched key.
+RELEASE = $(SWIFT) build -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked
 # So many tests at once: most start processes and servers, and more of them would only wait for each other.
 TEST = SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 $(SWIFT) test --disable-xctest
 # Optimised code frees memory earlier than code for debugging: what C may still point to then, only these builds show.

@@ -1,4 +1,3 @@
-import JSON
 import JSONRPC
 import Logging
 import NCloudKMS
@@ -47,7 +46,7 @@ public struct Service: Sendable {
         logger.info("serving", metadata: ["version": "\(version)", "endpoint": "\(client.endpoint)"])
         let ending: ConnectionEnding = connection.run()
         let isComplete = if case .outputClosed(let number) = ending { Self.isClosing(number) } else { true }
-        let counters = connection.assumeIsolated { $0.counters }
+        let counters = connection.counters
         return End(
             reason: reason(for: ending), received: counters.received, answered: counters.answered,
             isComplete: isComplete)
@@ -106,24 +105,6 @@ public struct StopSource: Sendable {
     public init(descriptor: CInt, reason: @escaping @Sendable () -> String) {
         self.descriptor = descriptor
         self.reason = reason
-    }
-}
-
-/// `rpc.discover`: the OpenRPC document of this program, `protocol/openrpc.json`, which is built into it.
-struct Discover: Method {
-    let name = "rpc.discover"
-
-    /// The document on one line. Made when somebody asks for the first time, as most processes never are.
-    private static let document = Result { () throws(JSONError) in
-        try JSONValue(parsing: PackageResources.openrpc_json).compacted
-    }
-
-    func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
-        _ = try Parameters(params, names: Self.parameterNames)
-        switch Self.document {
-        case .success(let json): call.succeed(json: json)
-        case .failure(let error): throw .internalError("the built-in OpenRPC document is not JSON: \(error)")
-        }
     }
 }
 

@@ -27,10 +27,7 @@ public struct Instant: Sendable, Hashable, Comparable {
 extension Duration {
     /// Whole nanoseconds, rounded towards zero; clamped to ±292 years.
     @inlinable public var nanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        let (sum, overflow2) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
-        return overflow || overflow2 ? (seconds < 0 ? .min : .max) : sum
+        Int64(clamping: attoseconds / 1_000_000_000)
     }
 
     /// Whole milliseconds, rounded towards zero.

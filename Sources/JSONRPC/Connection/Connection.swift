@@ -11,7 +11,10 @@ import Platform
 /// All of it happens on one event loop. In each turn the connection deals with what it has read, as far as its limits
 /// allow, and writes the answers that are there by then with one system call. Calls may finish on any thread; their answers
 /// come to the loop.
-public actor Connection: EventSource {
+public final class Connection: EventSource, @unchecked Sendable {
+    // Sendable: the loop and what is constant may be used by any thread. All other state belongs to the loop's thread; what
+    // `Call` and the outside can reach checks that it is on it, and the loop calls `run` and `ready` there alone.
+
     public struct Configuration: Sendable {
         /// The descriptor to read from. Its flags are left alone.
         public var input: CInt
@@ -31,8 +34,8 @@ public actor Connection: EventSource {
         public var report: @Sendable (ConnectionEvent) -> Void
 
         public init(
-            input: CInt, output: CInt, framing: any Framing, maximumBatchCount: Int, maximumInFlight: Int,
-            limitNames: LimitNames = LimitNames(), stopDescriptors: [CInt] = [],
+            input: CInt, output: CInt, framing: any Framing, maximumBatchCount: Int = 1_000,
+            limitNames: LimitNames = LimitNames(), maximumInFlight: Int = 1_024, stopDescriptors: [CInt] = [],
             clock: any TimeSource = SystemClock(),
             report: @escaping @Sendable (ConnectionEvent) -> Void = { _ in }
         ) {
@@ -61,9 +64,7 @@ public actor Connection: EventSource {
         }
     }
 
-    public nonisolated let loop: EventLoop
-    public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
-
+    public let loop: EventLoop
     let configuration: Configuration
     let methods: MethodTable
     private let output: OutputDescriptor
@@ -111,9 +112,9 @@ public actor Connection: EventSource {
     /// - Returns: why it ended.
     /// - Precondition: called once.
     @discardableResult
-    public nonisolated func run() -> ConnectionEnding {
-        loop.run { assumeIsolated { $0.begin() } }
-        return assumeIsolated { $0.end() }
+    public func run() -> ConnectionEnding {
+        loop.run { begin() }
+        return end()
     }
 
     private func begin() {
@@ -133,8 +134,9 @@ public actor Connection: EventSource {
         return ending ?? lifecycle.ending
     }
 
-    /// What the connection has done so far.
+    /// What the connection has done so far. On the loop.
     public var counters: ConnectionCounters {
+        loop.checkIsolated()
         var counters = answers.answered
         counters.received = received
         counters.inFlight = inFlight.count
@@ -143,13 +145,7 @@ public actor Connection: EventSource {
 
     // MARK: The loop
 
-    public nonisolated func run() -> Duration? { assumeIsolated { $0.step() } }
-
-    public nonisolated func ready(_ watch: EventLoop.Watch, _ events: EventLoop.Events) {
-        assumeIsolated { $0.look(at: watch, events) }
-    }
-
-    private func look(at watch: EventLoop.Watch, _ events: EventLoop.Events) {
+    public func ready(_ watch: EventLoop.Watch, _ events: EventLoop.Events) {
         if watch == inputWatch {
             read()
         } else if watch == outputWatch {
@@ -163,7 +159,7 @@ public actor Connection: EventSource {
     /// Deals with the input, writes the answers, and sees to the end.
     ///
     /// - Returns: how long that can wait to be done again.
-    private func step() -> Duration? {
+    public func run() -> Duration? {
         while true {
             let progress = dealWithInput()
             if let error = answers.write(to: output) { closeOutput(error) }
@@ -330,6 +326,7 @@ public actor Connection: EventSource {
     /// - Parameter json: the result, or the error's object.
     @discardableResult
     func finish(_ call: Call, error: RPCError?, _ json: [UInt8]) -> InFlightCall? {
+        loop.checkIsolated()
         guard let ended = inFlight.remove(call) else { return nil }
         if let id = call.id {
             answers.add(id: id, at: call.place, error) { $0.append(contentsOf: json) }
@@ -342,6 +339,7 @@ public actor Connection: EventSource {
     }
 
     func onCancellation(of call: Call, _ abort: @escaping @Sendable () -> Void) {
+        loop.checkIsolated()
         if !inFlight.setAbort(of: call, abort) { abort() }
     }
 

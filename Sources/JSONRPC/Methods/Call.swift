@@ -59,21 +59,20 @@ public final class Call: Sendable {
     }
 
     private func finish(_ error: RPCError?, _ json: [UInt8]) {
-        onLoop { _ = $0.finish(self, error: error, json) }
-    }
-
-    /// At once on the loop, and from any other thread by its inbox.
-    private func onLoop(_ body: @escaping @Sendable (isolated Connection) -> Void) {
-        guard !connection.loop.isCurrent else { return connection.assumeIsolated(body) }
-        connection.loop.submit { [connection] in connection.assumeIsolated(body) }
+        guard !connection.loop.isCurrent else {
+            connection.finish(self, error: error, json)
+            return
+        }
+        connection.loop.submit { self.connection.finish(self, error: error, json) }
     }
 
     /// What the connection has done so far; this call is among those in flight. On the loop.
-    public var connectionCounters: ConnectionCounters { connection.assumeIsolated { $0.counters } }
+    public var connectionCounters: ConnectionCounters { connection.counters }
 
     /// Has `abort` run once, on the loop, if the call ends before it was answered: cancelled, or refused at a shutdown; also
     /// if the call has ended already, however it did. From any thread.
     public func onCancellation(_ abort: @escaping @Sendable () -> Void) {
-        onLoop { $0.onCancellation(of: self, abort) }
+        guard !connection.loop.isCurrent else { return connection.onCancellation(of: self, abort) }
+        connection.loop.submit { self.connection.onCancellation(of: self, abort) }
     }
 }

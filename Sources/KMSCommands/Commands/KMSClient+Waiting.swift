@@ -11,14 +11,12 @@ extension KMSClient {
         let outcomes = Lock<[Int: Result<PublicKeyAnswer, KMSError>]>([:])
         loop.run {
             for (index, query) in queries.enumerated() {
-                assumeIsolated { client in
-                    _ = client.begin(query) { [loop] outcome in
-                        let count = outcomes.withLock { outcomes in
-                            outcomes[index] = outcome
-                            return outcomes.count
-                        }
-                        if count == queries.count { loop.stop() }
+                begin(query) { [loop] outcome in
+                    let count = outcomes.withLock { outcomes in
+                        outcomes[index] = outcome
+                        return outcomes.count
                     }
+                    if count == queries.count { loop.stop() }
                 }
             }
         }

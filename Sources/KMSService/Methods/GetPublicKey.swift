@@ -18,7 +18,7 @@ struct GetPublicKey: Method {
 
     func answerAtOnce(_ params: RawParameters?, arrival: Instant) -> (any ReadyResult)? {
         guard let params, let known = rendered.result(for: params.ownBytes) else { return nil }
-        let age = client.assumeIsolated { $0.ageInCache(of: known.fetched, for: known.query, arrival: arrival) }
+        let age = client.ageInCache(of: known.fetched, for: known.query, arrival: arrival)
         return age.map { AgedResult(known: known, age: $0) }
     }
 
@@ -33,26 +33,24 @@ struct GetPublicKey: Method {
     func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
         let request = try Request(params)
         let written = params.flatMap { RenderedResults.remembers($0.ownBytes) ? Array($0.ownBytes) : nil }
-        let fetch = client.assumeIsolated { client in
-            client.begin(request.query, arrival: call.arrival, label: call.label) { [rendered] result in
-                do throws(RPCError) {
-                    switch result {
-                    case .success(let answer):
-                        let result = try request.rendered(answer)
-                        if answer.source == .cache, let written {
-                            rendered.remember(result, of: answer, request.query, written)
-                        }
-                        call.succeed(json: result.bytes)
-                    case .failure(let error):
-                        throw RPCError(error)
+        let fetch = client.begin(request.query, arrival: call.arrival, label: call.label) { [rendered] result in
+            do throws(RPCError) {
+                switch result {
+                case .success(let answer):
+                    let result = try request.rendered(answer)
+                    if answer.source == .cache, let written {
+                        rendered.remember(result, of: answer, request.query, written)
                     }
-                } catch {
-                    call.fail(error)
+                    call.succeed(json: result.bytes)
+                case .failure(let error):
+                    throw RPCError(error)
                 }
+            } catch {
+                call.fail(error)
             }
         }
         guard let fetch else { return }
-        call.onCancellation { [client] in client.assumeIsolated { $0.cancel(fetch) } }
+        call.onCancellation { [client] in client.cancel(fetch) }
     }
 
     /// The parameters, read.

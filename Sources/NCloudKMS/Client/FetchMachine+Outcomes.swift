@@ -121,7 +121,11 @@ extension FetchMachine {
 
     /// The time after which nobody waits for a fetch.
     func deadline(of fetch: Fetch, now: Instant) -> Instant {
-        fetch.waiters.lazy.compactMap { calls[$0]?.deadline }.max() ?? now
+        var last: Instant?
+        for waiter in fetch.waiters {
+            if let deadline = calls[waiter]?.deadline { last = max(last ?? deadline, deadline) }
+        }
+        return last ?? now
     }
 
     // MARK: The service's clock

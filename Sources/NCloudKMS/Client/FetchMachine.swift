@@ -10,7 +10,7 @@ import Platform
 ///
 /// It is told what happens, and when, and says what to do by `nextAction`. It reads no clock and no file and sends
 /// nothing: its owner does that, and calls `due` at `nextDue`.
-struct FetchMachine {
+struct FetchMachine: ~Copyable {
     let configuration: Configuration
     private let policy: RetryPolicy
     var limiter: RateLimiter
@@ -26,9 +26,10 @@ struct FetchMachine {
     private var tickets: [RateLimiter.Ticket: FetchID] = [:]
     private var connectionQueue: [FetchID] = []
     var freeConnections: Int
-    /// What was decided and not taken by `nextAction`, from `firstAction` on.
+    /// What was decided and is not among `decided`, in order.
     var actions: [Action] = []
-    private var firstAction = 0
+    /// What `nextAction` takes next, from the last to the first.
+    private var decided: [Action] = []
 
     var upstream = UpstreamStatus()
     /// Calls that joined another call's fetch.
@@ -47,9 +48,14 @@ struct FetchMachine {
 
     /// The next thing to do; nil when all is done.
     mutating func nextAction() -> Action? {
-        while firstAction < actions.count {
-            defer { firstAction += 1 }
-            let action = actions[firstAction]
+        while true {
+            if decided.isEmpty {
+                guard !actions.isEmpty else { return nil }
+                // Moved out from the end, so that none is copied.
+                swap(&actions, &decided)
+                decided.reverse()
+            }
+            guard let action = decided.popLast() else { return nil }
             switch action {
             // Its fetch may have ended since.
             case .askCredentials(let id), .askOtherCredentials(let id, _), .start(let id, _):
@@ -57,9 +63,6 @@ struct FetchMachine {
             case .cancel, .store, .noteFailure, .tell, .log: return action
             }
         }
-        actions.removeAll(keepingCapacity: true)
-        firstAction = 0
-        return nil
     }
 
     /// When `due` is to be called at the latest; nil while nothing waits for its time.
@@ -338,11 +341,14 @@ struct FetchMachine {
     /// What tells a fetch from others in the log; nil if it has ended.
     func description(of id: FetchID) -> FetchDescription? {
         guard let fetch = fetches[id] else { return nil }
-        let told = fetch.waiters.lazy.compactMap { calls[$0] }.filter { !$0.isRefresh }
-        let shown = told.prefix(FetchDescription.maximumLabels)
+        var labels: [String?] = []
+        for waiter in fetch.waiters where labels.count <= FetchDescription.maximumLabels {
+            if let call = calls[waiter], !call.isRefresh { labels.append(call.label) }
+        }
         return FetchDescription(
-            request: fetch.request, attempts: fetch.progress.attempts, labels: shown.map(\.label),
-            hasMoreCalls: told.dropFirst(FetchDescription.maximumLabels).first != nil)
+            request: fetch.request, attempts: fetch.progress.attempts,
+            labels: Array(labels.prefix(FetchDescription.maximumLabels)),
+            hasMoreCalls: labels.count > FetchDescription.maximumLabels)
     }
 }
 

@@ -25,7 +25,8 @@ public actor KMSClient {
     package nonisolated let loop: EventLoop
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-    private let engine: KMSEngine
+    // Unsafe: it is reached in isolation, and by `engineOnLoop`, which checks for the same.
+    private nonisolated(unsafe) let engine: KMSEngine
     private let ownsLoop: Bool
 
     /// A client on a loop of its own, on a thread of its own.
@@ -74,7 +75,7 @@ public actor KMSClient {
             }
         } onCancel: {
             // After the call has begun, which happens without a pause on the loop.
-            loop.submit { self.assumeIsolated { client in call.withLock { $0 }.map { client.cancel($0) } } }
+            loop.submit { call.withLock { $0 }.map { self.cancel($0) } }
         }
         return try outcome.get()
     }
@@ -86,7 +87,12 @@ public actor KMSClient {
     /// connections.
     public func shutdown() { engine.shutDown() }
 
-    // MARK: For those on the same loop
+    // MARK: For those on the same loop, which is checked
+
+    private nonisolated var engineOnLoop: KMSEngine {
+        loop.checkIsolated()
+        return engine
+    }
 
     /// Begins a call.
     ///
@@ -96,22 +102,24 @@ public actor KMSClient {
     ///   - completion: told the outcome, once, on the loop: at once, or later.
     /// - Returns: the call, to cancel it; nil if it has ended.
     @discardableResult
-    package func begin(
+    package nonisolated func begin(
         _ query: PublicKeyQuery, arrival: Instant? = nil, label: String? = nil,
         completion: @escaping PublicKeyCompletion
     ) -> PublicKeyCall? {
-        engine.begin(query, arrival: arrival, label: label, completion).map(PublicKeyCall.init)
+        engineOnLoop.begin(query, arrival: arrival, label: label, completion).map(PublicKeyCall.init)
     }
 
     /// Ends a call with `KMSError.cancelled`, unless it has ended. The request to the service goes on if other calls wait
     /// for it, and is aborted if nobody does.
-    package func cancel(_ call: PublicKeyCall) { engine.cancel(call.id) }
+    package nonisolated func cancel(_ call: PublicKeyCall) { engineOnLoop.cancel(call.id) }
 
     /// The age of a fetched key, if a call of that arrival may have that key from the cache at once; then the call has
     /// been answered, as far as counters, order of use and refreshing ahead are concerned. Nil if the cache would give
     /// another answer, or none.
-    package func ageInCache(of fetched: FetchedKey, for query: PublicKeyQuery, arrival: Instant) -> Duration? {
-        engine.ageInCache(of: fetched, for: query, arrival: arrival)
+    package nonisolated func ageInCache(
+        of fetched: FetchedKey, for query: PublicKeyQuery, arrival: Instant
+    ) -> Duration? {
+        engineOnLoop.ageInCache(of: fetched, for: query, arrival: arrival)
     }
 }
 

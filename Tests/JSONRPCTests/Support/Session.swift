@@ -45,9 +45,8 @@ final class Session: Sendable {
         openDescriptors = OpenDescriptors([input, output, toServer, fromServer])
         let events = Lock<[ConnectionEvent]>([])
         self.events = events
-        var configuration = Connection.Configuration(
-            input: input, output: output, framing: framing, maximumBatchCount: 1_000, maximumInFlight: 1_024
-        ) { [stopping] event in
+        var configuration = Connection.Configuration(input: input, output: output, framing: framing) {
+            [stopping] event in
             events.withLock { $0.append(event) }
             if event == .stopping { stopping.fire() }
         }
@@ -72,7 +71,7 @@ final class Session: Sendable {
         served.withLock { $0 = closingOutput ? [input, output] : [input] }
         try Thread.start(name: "connection") { [connection, openDescriptors, input, output, ended, lastCounters] in
             let _: ConnectionEnding = connection.run()
-            lastCounters.withLock { $0 = connection.assumeIsolated { $0.counters } }
+            lastCounters.withLock { $0 = connection.counters }
             // As at the end of a process.
             openDescriptors.close(input)
             if closingOutput { openDescriptors.close(output) }
@@ -87,7 +86,7 @@ final class Session: Sendable {
             let counters = Lock<ConnectionCounters?>(nil)
             let isRead = Signal()
             connection.loop.submit { [connection] in
-                connection.assumeIsolated { connection in counters.withLock { $0 = connection.counters } }
+                counters.withLock { $0 = connection.counters }
                 isRead.fire()
             }
             try isRead.wait()

@@ -52,9 +52,7 @@ final class ClientFixture: Sendable {
     func outcome(of query: PublicKeyQuery, arrival: Instant? = nil) async -> Result<PublicKeyAnswer, KMSError> {
         await withCheckedContinuation { continuation in
             client.loop.submit { [client] in
-                client.assumeIsolated { client in
-                    _ = client.begin(query, arrival: arrival) { continuation.resume(returning: $0) }
-                }
+                client.begin(query, arrival: arrival) { continuation.resume(returning: $0) }
             }
         }
     }
@@ -115,20 +113,18 @@ struct PendingCall {
         let call = Lock<PublicKeyCall?>(nil)
         (self.client, self.stream, self.call) = (client, stream, call)
         client.loop.submit {
-            client.assumeIsolated { client in
-                let begun = client.begin(query, arrival: arrival) {
-                    continuation.yield($0)
-                    continuation.finish()
-                }
-                call.withLock { $0 = begun }
+            let begun = client.begin(query, arrival: arrival) {
+                continuation.yield($0)
+                continuation.finish()
             }
+            call.withLock { $0 = begun }
         }
     }
 
     /// Cancels it, after it has begun.
     func cancel() {
         client?.loop.submit { [client, call] in
-            client?.assumeIsolated { client in call.withLock { $0 }.map { client.cancel($0) } }
+            if let begun = call.withLock({ $0 }) { client?.cancel(begun) }
         }
     }
 

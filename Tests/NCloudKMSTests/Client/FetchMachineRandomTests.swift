@@ -76,14 +76,13 @@ import Testing
 
     /// What is so after every event.
     private func check(_ script: FetchScript) {
-        let machine = script.machine
         if !(0...RetryQuota.capacity).contains(script.quota) { script.fault("the quota is \(script.quota)") }
         var departing = 0
         var atLimiter = 0
-        for id in machine.fetches.ids {
-            guard let fetch = machine.fetches[id] else { continue }
+        for id in script.machine.fetches.ids {
+            guard let fetch = script.machine.fetches[id] else { continue }
             if fetch.waiters.isEmpty { script.fault("nobody waits for a fetch under way") }
-            for waiter in fetch.waiters where machine.calls[waiter]?.fetch != id { script.fault("a lost call waits") }
+            for waiter in fetch.waiters where script.machine.calls[waiter]?.fetch != id { script.fault("a lost call waits") }
             switch fetch.phase {
             case .departure: departing += 1
             case .limiter: atLimiter += 1
@@ -91,14 +90,14 @@ import Testing
             case .credentials, .connection, .transfer, .backoff: break
             }
         }
-        let limit = machine.configuration.maximumConnections
-        // While its owner is busy, attempts that are to be cancelled count as under way for it, and not for the machine.
-        if script.carriesOut, machine.freeConnections + script.underWay.count + departing != limit {
-            script.fault("\(machine.freeConnections) of \(limit) connections are free")
+        let limit = script.machine.configuration.maximumConnections
+        // While its owner is busy, attempts that are to be cancelled count as under way for it, and not for the script.machine.
+        if script.carriesOut, script.machine.freeConnections + script.underWay.count + departing != limit {
+            script.fault("\(script.machine.freeConnections) of \(limit) connections are free")
         }
-        if machine.freeConnections < 0 || machine.freeConnections > limit { script.fault("connections are made up") }
-        if machine.limiterWaiting != atLimiter { script.fault("the limiter's queue is wrong") }
-        if machine.upstream.failures > machine.upstream.attempts { script.fault("more attempts fail than are made") }
+        if script.machine.freeConnections < 0 || script.machine.freeConnections > limit { script.fault("connections are made up") }
+        if script.machine.limiterWaiting != atLimiter { script.fault("the limiter's queue is wrong") }
+        if script.machine.upstream.failures > script.machine.upstream.attempts { script.fault("more attempts fail than are made") }
     }
 
     /// Nothing is answered any more: every call ends by its own time, and then all is as at the beginning.
