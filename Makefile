@@ -4,8 +4,10 @@ SWIFT ?= swift
 export SWIFT
 PREFIX ?= /usr/local
 # Without the runtime's checks that nobody changes what somebody else is using: the tests, also the optimised ones, keep
-# them, and they are a twentieth of the instructions of a fetched key.
-RELEASE = $(SWIFT) build -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked
+# them, and they are a twentieth of the instructions of a fetched key. With the C++ library inside that Swift's runtime
+# needs, from a folder that has nothing else: to load it is a twentieth of the program's start.
+RELEASE = $(SWIFT) build -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked -Xlinker -L$(STATIC)
+STATIC = $(CURDIR)/.build/static
 # So many tests at once: most start processes and servers, and more of them would only wait for each other.
 TEST = SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 $(SWIFT) test --disable-xctest
 # Optimised code frees memory earlier than code for debugging: what C may still point to then, only these builds show.
@@ -30,6 +32,7 @@ help: ## List the targets
 
 build: ## Release binaries, at .build/release
 	@.ci/dependencies build
+	@mkdir -p $(STATIC) && ln -sf "$$($(CC) -print-file-name=libstdc++.a)" $(STATIC)
 	$(foreach program,$(PROGRAMS),$(RELEASE) --product $(program) &&) true
 
 man: build ## Man pages and shell completions, at .build/share

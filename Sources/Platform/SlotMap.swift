@@ -73,11 +73,21 @@ public struct SlotMap<Value> {
     }
 
     /// Takes all values out, in the order of their slots.
-    @inlinable public mutating func removeAll() -> [Value] { ids.compactMap { remove($0) } }
+    @inlinable public mutating func removeAll() -> [Value] {
+        var values: [Value] = []
+        for id in ids {
+            if let value = remove(id) { values.append(value) }
+        }
+        return values
+    }
 
     /// All ids, in the order of their slots.
-    public var ids: [ID] {
-        slots.indices.compactMap { slots[$0].value == nil ? nil : ID(index: $0, generation: slots[$0].generation) }
+    @inlinable public var ids: [ID] {
+        var ids: [ID] = []
+        for index in slots.indices where slots[index].value != nil {
+            ids.append(ID(index: index, generation: slots[index].generation))
+        }
+        return ids
     }
 }
 

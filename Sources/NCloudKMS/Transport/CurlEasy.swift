@@ -115,8 +115,6 @@ final class CurlEasy {
         try set(CURLOPT_HTTP09_ALLOWED, 0)
         try set(CURLOPT_FOLLOWLOCATION, 0)
         try set(CURLOPT_USERAGENT, configuration.userAgent)
-        // The path is signed as it is written.
-        try set(CURLOPT_PATH_AS_IS, 1)
         try set(CURLOPT_DISALLOW_USERNAME_IN_URL, 1)
         try set(CURLOPT_NETRC, Int(CURL_NETRC_IGNORED.rawValue))
         try set(CURLOPT_COOKIEFILE, nil as String?)
@@ -192,13 +190,18 @@ final class CurlEasy {
         try setAuthorities(hasTLSProxy: hasTLSProxy)
         watch.begin(request)
         errorText[0] = 0
-        service = request.baseURL
+        if service != request.baseURL {
+            service = ""
+            try set(CURLOPT_URL, request.baseURL)
+            service = request.baseURL
+        }
         try setRoute(
             Route(
                 isDirect: request.isDirect, allowsPlainHTTP: request.allowsPlainHTTP,
                 needsNewConnection: request.needsNewConnection, hasTLSProxy: hasTLSProxy,
                 looksNameUpAnew: looksNameUpAnew))
-        try set(CURLOPT_URL, request.baseURL + request.target)
+        // The target goes as it is signed, past libcurl's reading and writing of URLs.
+        try set(CURLOPT_REQUEST_TARGET, request.target)
         try set(CURLOPT_TIMEOUT_MS, Self.milliseconds(request.attemptTimeout))
         // Without a value it switches off `Expect: 100-continue`, which libcurl may add by itself.
         memory.load(headers: request.headers + [("Expect", "")], body: request.body)

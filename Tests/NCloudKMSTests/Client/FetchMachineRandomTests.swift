@@ -82,7 +82,9 @@ import Testing
         for id in script.machine.fetches.ids {
             guard let fetch = script.machine.fetches[id] else { continue }
             if fetch.waiters.isEmpty { script.fault("nobody waits for a fetch under way") }
-            for waiter in fetch.waiters where script.machine.calls[waiter]?.fetch != id { script.fault("a lost call waits") }
+            for waiter in fetch.waiters where script.machine.calls[waiter]?.fetch != id {
+                script.fault("a lost call waits")
+            }
             switch fetch.phase {
             case .departure: departing += 1
             case .limiter: atLimiter += 1
@@ -91,13 +93,17 @@ import Testing
             }
         }
         let limit = script.machine.configuration.maximumConnections
-        // While its owner is busy, attempts that are to be cancelled count as under way for it, and not for the script.machine.
+        // While its owner is busy, attempts that are to be cancelled count as under way for it, and not for the machine.
         if script.carriesOut, script.machine.freeConnections + script.underWay.count + departing != limit {
             script.fault("\(script.machine.freeConnections) of \(limit) connections are free")
         }
-        if script.machine.freeConnections < 0 || script.machine.freeConnections > limit { script.fault("connections are made up") }
+        if script.machine.freeConnections < 0 || script.machine.freeConnections > limit {
+            script.fault("connections are made up")
+        }
         if script.machine.limiterWaiting != atLimiter { script.fault("the limiter's queue is wrong") }
-        if script.machine.upstream.failures > script.machine.upstream.attempts { script.fault("more attempts fail than are made") }
+        if script.machine.upstream.failures > script.machine.upstream.attempts {
+            script.fault("more attempts fail than are made")
+        }
     }
 
     /// Nothing is answered any more: every call ends by its own time, and then all is as at the beginning.
