@@ -3,7 +3,7 @@ import Platform
 /// The certificate authorities that the connections of a `CurlMulti` are checked with: those of a file, read by ourselves
 /// and again when it has changed, or those of the system's folder.
 final class CertificateAuthorities {
-    /// Twice as much as a large bundle has; a system's has 0.2 MiB. No other transfer moves while a file is parsed:
+    /// Twice as much as a large bundle has; a system's has 0.2 MiB. Nothing else on the loop moves while a file is parsed:
     /// 1 MiB takes 0.13 to 0.4 s, and 2 MiB up to 1.2 s, as OpenSSL sorts what it has with each certificate.
     static let maximumFileBytes = 1 << 20
 

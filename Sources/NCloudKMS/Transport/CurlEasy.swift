@@ -133,7 +133,7 @@ final class CurlEasy {
         try set(CURLOPT_UPLOAD_BUFFERSIZE, Self.sendBufferBytes)
 
         try set(CURLOPT_NOSIGNAL, 1)
-        // Else ending a transfer waits for its name lookup, and with it the thread that serves all others.
+        // Else ending a transfer waits for its name lookup, and with it everything else on the loop.
         try set(CURLOPT_QUICK_EXIT, 1)
         try set(CURLOPT_TCP_NODELAY, 1)
         // It covers names, proxies and TLS, too, which have the attempt's time. TCP alone is limited by `TransferWatch`.

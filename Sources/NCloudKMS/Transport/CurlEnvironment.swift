@@ -39,8 +39,9 @@ package struct CurlEnvironment: Sendable {
     private static let outcome = Result { () throws(Unfit) in try CurlEnvironment() }
 
     private init() throws(Unfit) {
-        // Else OpenSSL frees its tables when the process exits, while the curl thread may still be using them. It counts
-        // only before anything else has initialised OpenSSL; a failure changes nothing that could be acted on.
+        // Else OpenSSL frees its tables when the process exits, while a client's loop or a verification on another thread
+        // may still be using them. It counts only before anything else has initialised OpenSSL; a failure changes nothing
+        // that could be acted on.
         OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT), nil)
         let code = curl_global_init(Int(CURL_GLOBAL_DEFAULT))
         guard code == CURLE_OK else {

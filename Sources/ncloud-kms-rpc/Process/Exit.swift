@@ -3,7 +3,7 @@ import Platform
 
 /// The one way out of the program.
 ///
-/// At once, without exit handlers: nothing of ours is buffered, and the client's thread may be at work.
+/// At once, without exit handlers: nothing of ours is buffered, and a signature may be under verification.
 enum Exit {
     /// Says on stderr, in one line, why there is no answer, and ends the process. It waits for a slow reader, as that line
     /// is all that there is.
