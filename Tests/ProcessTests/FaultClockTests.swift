@@ -4,7 +4,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Spec page 03, Clock skew: the service's clock and this machine's are apart.
+/// The service's clock and this machine's are apart.
 @Suite(.timeLimit(.minutes(1))) struct FaultClockTests {
     @Test(arguments: [("+6m", 360_000), ("-6m", -360_000), ("+23h", 82_800_000)])
     func `a clock that is off costs the first call one attempt more, and the others none`(

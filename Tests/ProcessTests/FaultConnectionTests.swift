@@ -4,7 +4,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Spec page 03, the list of faults: what goes wrong on a connection.
+/// What goes wrong on a connection.
 @Suite(.timeLimit(.minutes(1))) struct FaultConnectionTests {
     /// What a server does on every connection, and what the client sees of it.
     struct Row: Sendable, CustomTestStringConvertible {

@@ -3,7 +3,7 @@ import KMSEmulator
 import TestSupport
 import Testing
 
-/// Spec page 03, the list of faults: answers that say SUCCESS and hold no key that may be trusted.
+/// Answers that say SUCCESS and hold no key that may be trusted.
 @Suite(.timeLimit(.minutes(1))) struct FaultKeyTests {
     /// A 200 answer, and how often it is asked for.
     private static let bodies: [(name: String, body: String, attempts: Int)] = [

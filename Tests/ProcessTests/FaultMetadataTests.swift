@@ -4,7 +4,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Spec pages 01 and 03, Credentials: the metadata service of a server, as it should be and as it should not.
+/// The metadata service of a server, as it should be and as it should not.
 @Suite(.timeLimit(.minutes(1))) struct FaultMetadataTests {
     private static let key = Seed.AccessKey.demo
     private static let path = "/latest/meta-data/iam/security-credentials/"

@@ -4,7 +4,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Spec page 03, the list of faults, and page 02, Configuration: the proxy.
+/// The proxy: which calls go through it, and what goes wrong there.
 @Suite(.timeLimit(.minutes(1)), .enabled(if: access(Nginx.program, X_OK) == 0, "nginx is not installed"))
 struct FaultProxyTests {
     private static let host = "kms.example.com"

@@ -4,7 +4,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Spec page 03, the list of faults: TLS, against servers as the world runs them.
+/// TLS, against servers as the world runs them.
 @Suite(.timeLimit(.minutes(1))) struct FaultTrustTests {
     struct Row: Sendable, CustomTestStringConvertible {
         var name: String

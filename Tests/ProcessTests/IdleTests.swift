@@ -2,7 +2,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Spec page 02, Process: "idle". The kernel counts how often each thread was woken.
+/// `protocol/`, Process: "idle". The kernel counts how often each thread was woken.
 @Suite(.timeLimit(.minutes(5))) struct IdleTests {
     @Test(.notUnderThreadSanitizer)
     func `while another process does a thousand things an idle one does nothing`() async throws {

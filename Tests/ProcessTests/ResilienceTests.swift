@@ -4,7 +4,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Spec page 03, coalescing, limiter and retry quota, through the real program.
+/// Coalescing, limiter and retry quota, through the real program.
 @Suite(.timeLimit(.minutes(1))) struct ResilienceTests {
     /// As many keys as calls, all of the demonstration's elliptic curve.
     private static func keys(_ count: Int) -> Seed {

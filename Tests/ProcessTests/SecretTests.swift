@@ -4,8 +4,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Spec page 02, Errors, and issue 4: no log at any level, no error, no status and no help holds a secret, a token or a
-/// signature.
+/// No log at any level, no error, no status and no help holds a secret, a token or a signature.
 @Suite(.timeLimit(.minutes(1))) struct SecretTests {
     private static let secret = "PlantedSecretKey0aB1cD2eF3gH4iJ5kL6mN7oP"
     private static let token = "PlantedToken0aB1cD2eF3gH4iJ5kL6mN7oP8qR9"

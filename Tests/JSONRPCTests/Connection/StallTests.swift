@@ -41,10 +41,8 @@ import Testing
         try session.serve()
         // 10 MiB of parameters: what is beyond 8 is not begun before something ends.
         let params = "[\"" + String(repeating: "x", count: 1_000_000) + "\"]"
-        let sender = Lock(false)
         try Thread.start(name: "sender") {
             for index in 0..<10 { try? session.send(lines: request("\(index)", "held", params)) }
-            sender.withLock { $0 = true }
             session.endInput()
         }
         try session.held.started.wait(count: 9)

@@ -6,8 +6,8 @@ import Testing
 @testable import KMSEmulator
 @testable import NCloudKMS
 
-/// The acceptance of issue 4, on an injected clock: a service that throttles at 50 a second, and a thousand calls for
-/// one key that are asked within five seconds.
+/// On an injected clock: a service that throttles at 50 a second, and a thousand calls for one key that are asked within
+/// five seconds.
 @Suite struct ThrottlingTests {
     private static let callCount = 1_000
     private static let askedWithin = Duration.seconds(5)

@@ -2,7 +2,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Spec page 02, Process: "stdin, stdout" and "descriptors as hosts hand them over".
+/// `protocol/`, Process: "stdin, stdout" and "descriptors".
 @Suite(.timeLimit(.minutes(5))) struct DescriptorTests {
     @Test func `the wire is on private descriptors, and 0 and 1 lead elsewhere`() async throws {
         let input = try Channel.pipeToProgram()

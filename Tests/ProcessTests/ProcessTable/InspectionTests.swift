@@ -3,7 +3,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Spec page 02, Process: "core dumps".
+/// `protocol/`, Process: "memory".
 @Suite(.timeLimit(.minutes(5))) struct InspectionTests {
     /// Nobody's.
     private static let plainUser = "65534"

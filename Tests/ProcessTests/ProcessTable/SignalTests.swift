@@ -2,7 +2,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Spec page 02, Process: "SIGTERM, SIGINT, SIGHUP" and "--parent-pid".
+/// `protocol/`, Process: "SIGTERM, SIGINT, SIGHUP" and "--parent-pid".
 @Suite(.timeLimit(.minutes(5))) struct SignalTests {
     private static let signals = [SIGTERM, SIGINT, SIGHUP]
     /// How long what is in flight has.
@@ -155,9 +155,9 @@ import Testing
                 process.signal(SIGTERM)
                 let answers = await process.rest()
                 try await process.waitForEnd()
-                // Two threads for the second and a half of the contract, by the process's own time: that of the machine
+                // One loop for the second and a half of the contract, by the process's own time: that of the machine
                 // depends on what else it has to do.
-                #expect(try files.processorTime() - before < .seconds(4))
+                #expect(try files.processorTime() - before < .seconds(2))
                 await #expect(throws: PlatformError.self) { try await writer.value }
                 return answers
             }

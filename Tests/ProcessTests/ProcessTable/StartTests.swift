@@ -2,7 +2,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Spec page 02, Process: "executable" and "start".
+/// `protocol/`, Process: "command" and "start".
 @Suite(.timeLimit(.minutes(5))) struct StartTests {
     @Test(arguments: [[], ["serve"]])
     func `without credentials it starts, and says so to whoever asks for a key`(_ arguments: [String]) async throws {

@@ -3,7 +3,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Spec page 02, Process: "stderr" and "a terminal on stdin".
+/// `protocol/`, Process: "stderr" and "a terminal on stdin".
 @Suite(.timeLimit(.minutes(5))) struct StderrTests {
     private static let requests = (1...5_000).map { Lines.probe($0) + "\n" } + ["no JSON\n"]
 

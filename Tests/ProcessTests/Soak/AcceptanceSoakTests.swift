@@ -4,7 +4,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Issue 4, "It is done when": what takes real seconds. `make test` has the same rules on injected clocks.
+/// Outages and throttling, in real seconds. `make test` has the same rules on injected clocks.
 @Suite(.enabled(if: Soak.isOn, "make soak sets NCLOUD_KMS_SOAK"), .serialized) struct AcceptanceSoakTests {
     private let clock = SystemClock()
 

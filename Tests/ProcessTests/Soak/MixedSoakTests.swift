@@ -4,7 +4,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Issue 4, 7: mixed calls with 5 % faults, connection recycling, rotated credentials and restarts of the service.
+/// Mixed calls with 5 % faults, connection recycling, rotated credentials and restarts of the service.
 @Suite(.enabled(if: Soak.isOn, "make soak sets NCLOUD_KMS_SOAK")) struct MixedSoakTests {
     /// 5 % in all.
     private static let faults = [
