@@ -95,9 +95,9 @@ extension ProgramConfiguration {
             }
         return Connection.Configuration(
             input: input, output: output, framing: framing, maximumBatchCount: maximumBatchCount,
+            maximumInFlight: maximumInFlight,
             limitNames: Connection.LimitNames(
-                messageBytes: Setting.Name.maxMessageBytes.flag, batchCount: Setting.Name.maxBatch.flag),
-            maximumInFlight: maximumInFlight)
+                messageBytes: Setting.Name.maxMessageBytes.flag, batchCount: Setting.Name.maxBatch.flag))
     }
 }
 

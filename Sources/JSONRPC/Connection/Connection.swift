@@ -34,8 +34,8 @@ public final class Connection: EventSource, @unchecked Sendable {
         public var report: @Sendable (ConnectionEvent) -> Void
 
         public init(
-            input: CInt, output: CInt, framing: any Framing, maximumBatchCount: Int = 1_000,
-            limitNames: LimitNames = LimitNames(), maximumInFlight: Int = 1_024, stopDescriptors: [CInt] = [],
+            input: CInt, output: CInt, framing: any Framing, maximumBatchCount: Int, maximumInFlight: Int,
+            limitNames: LimitNames = LimitNames(), stopDescriptors: [CInt] = [],
             clock: any TimeSource = SystemClock(),
             report: @escaping @Sendable (ConnectionEvent) -> Void = { _ in }
         ) {

@@ -9,7 +9,7 @@ import Platform
 ///
 /// The thread is started when there is work, and ends when there is none left: an idle process has one thread less, and
 /// nothing has to be stopped. Its start takes some 20 µs, and a busy worker does not pay it.
-package final class SerialWorker: Sendable {
+final class SerialWorker: Sendable {
     private struct State: Sendable {
         var queue: [@Sendable () -> Void] = []
         var isRunning = false
@@ -19,14 +19,14 @@ package final class SerialWorker: Sendable {
     private let state = Lock(State())
 
     /// - Parameter name: of the thread, at most 15 bytes.
-    package init(name: String) {
+    init(name: String) {
         self.name = name
     }
 
     /// Queues work. The queue has no limit of its own: there is one entry for a call in flight, and those are limited.
     ///
     /// - Throws: `PlatformError` when the system refuses the thread; then the work never runs.
-    package func run(_ work: @escaping @Sendable () -> Void) throws(PlatformError) {
+    func run(_ work: @escaping @Sendable () -> Void) throws(PlatformError) {
         try state.withLock { state throws(PlatformError) in
             // Under the lock, so that nobody queues for a thread that then does not come.
             if !state.isRunning { try Thread.start(name: name) { self.drain() } }

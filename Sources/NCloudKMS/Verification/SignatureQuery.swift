@@ -30,6 +30,57 @@ package struct SignatureQuery: Sendable {
     }
 }
 
+/// A signature as text: Base64, or the service's own form `ncpkms:vN:` and Base64, whose `N` is the version of the key
+/// that signed.
+package struct ServiceSignature: Equatable, Sendable {
+    package let bytes: [UInt8]
+    /// Nil where the text does not say it.
+    package let version: KeyVersion?
+
+    private static let prefix = "ncpkms:"
+
+    /// Whether a text claims to be the service's own form, rightly or not.
+    package static func hasServicePrefix(_ text: String) -> Bool { text.hasPrefix(prefix) }
+
+    /// - Parameters:
+    ///   - text: without white space.
+    ///   - decode: reads the Base64, which is that of the standard alphabet, padded, unless somebody takes more.
+    /// - Throws: `InvalidValue` named `signature`, without any of its text.
+    package init(
+        _ text: String, decoding decode: (String) -> [UInt8]? = Base64.decode
+    ) throws(InvalidValue) {
+        var base64 = Substring(text)
+        if Self.hasServicePrefix(text) {
+            let parts = text.dropFirst(Self.prefix.count).split(
+                separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, parts[0].hasPrefix("v"), let version = Self.version(parts[0].dropFirst()) else {
+                throw Self.invalid("must have the form \"ncpkms:vN:BASE64\" with N from 1 to 100")
+            }
+            self.version = version
+            base64 = parts[1]
+        } else {
+            version = nil
+        }
+        guard let bytes = decode(String(base64)) else {
+            throw Self.invalid("must be Base64 of the standard alphabet, padded")
+        }
+        self.bytes = bytes
+    }
+
+    package init(bytes: [UInt8], version: KeyVersion?) {
+        self.bytes = bytes
+        self.version = version
+    }
+
+    /// A decimal number as the service writes it: digits alone, none of them a leading zero.
+    private static func version(_ digits: Substring) -> KeyVersion? {
+        guard let number = Int(digits), String(number) == digits else { return nil }
+        return try? KeyVersion(number)
+    }
+
+    private static func invalid(_ problem: String) -> InvalidValue { InvalidValue("signature", problem) }
+}
+
 /// What came of it.
 package struct SignatureVerdict: Sendable {
     package let isValid: Bool

@@ -33,7 +33,8 @@ import Testing
     @Test func `descriptors that are not open end the connection`() throws {
         for (input, output) in [(CInt(-1), CInt(-1)), (1_000_000, 1_000_000), (-1, 1_000_000)] {
             var configuration = Connection.Configuration(
-                input: input, output: output, framing: LineFraming(maximumMessageBytes: 100))
+                input: input, output: output, framing: LineFraming(maximumMessageBytes: 100),
+                maximumBatchCount: 1, maximumInFlight: 1)
             configuration.stopDescriptors = []
             // Nothing to read from a descriptor below 0, which `poll` passes over: the stop ends it.
             let stop = Signal()

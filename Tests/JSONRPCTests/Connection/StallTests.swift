@@ -16,7 +16,8 @@ import Testing
         defer { close(input) }
         let connection = Connection(
             Connection.Configuration(
-                input: input, output: file, framing: LineFraming(maximumMessageBytes: 1 << 20)),
+                input: input, output: file, framing: LineFraming(maximumMessageBytes: 1 << 20),
+                maximumBatchCount: 1, maximumInFlight: 1_024),
             on: try EventLoop(), methods: [Large()])
         // 30 answers of 1 MiB in one write, so in one read.
         let lines = (0..<30).map { request("\($0)", "large", "[1048576]") + "\n" }.joined()

@@ -45,8 +45,9 @@ final class Session: Sendable {
         openDescriptors = OpenDescriptors([input, output, toServer, fromServer])
         let events = Lock<[ConnectionEvent]>([])
         self.events = events
-        var configuration = Connection.Configuration(input: input, output: output, framing: framing) {
-            [stopping] event in
+        var configuration = Connection.Configuration(
+            input: input, output: output, framing: framing, maximumBatchCount: 1_000, maximumInFlight: 1_024
+        ) { [stopping] event in
             events.withLock { $0.append(event) }
             if event == .stopping { stopping.fire() }
         }

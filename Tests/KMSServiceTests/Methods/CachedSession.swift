@@ -37,7 +37,7 @@ final class CachedSession {
         let connection = Connection(
             Connection.Configuration(
                 input: requests.program, output: answers.program, framing: LineFraming(maximumMessageBytes: 1 << 20),
-                clock: clock),
+                maximumBatchCount: 1, maximumInFlight: 1_024, clock: clock),
             on: loop, methods: [method, GetStatus(zone: .global, version: "0", client: client)])
         let served = [requests.program, answers.program]
         try Thread.start(name: "test-session") {
