@@ -3,12 +3,12 @@ import Platform
 /// Runs work in order on a thread of its own, beside whoever hands it over.
 ///
 /// Signatures are verified here. That takes 30 to 300 µs for the keys that the service makes, and milliseconds for the
-/// largest that are accepted. On the connection's thread it would hold up every message, on the curl thread every
-/// transfer, and Swift's cooperative pool is not for blocking. One thread is enough, as a core verifies thousands of
-/// signatures a second; and it leaves the other cores to the rest of the process, whatever a client sends.
+/// largest that are accepted. On the event loop it would hold up every message and every transfer, and Swift's
+/// cooperative pool is not for long work. One thread is enough, as a core verifies thousands of signatures a second; and
+/// it leaves the other cores to the rest of the process, whatever a client sends.
 ///
-/// The thread is started when there is work, and ends when there is none left: an idle process has one thread less, and
-/// nothing has to be stopped. Its start takes some 20 µs, and a busy worker does not pay it.
+/// The thread is started when there is work, and ends when there is none left: an idle process has the loop's thread
+/// alone, and nothing has to be stopped. Its start takes some 20 µs, and a busy worker does not pay it.
 final class SerialWorker: Sendable {
     private struct State: Sendable {
         var queue: [@Sendable () -> Void] = []
