@@ -32,7 +32,8 @@ help: ## List the targets
 
 build: ## Release binaries, at .build/release
 	@.ci/dependencies build
-	@mkdir -p $(STATIC) && ln -sf "$$($(CC) -print-file-name=libstdc++.a)" $(STATIC)
+	@mkdir -p $(STATIC)
+	@ln -sf "$$($(CC) -print-file-name=libstdc++.a)" $(STATIC)/libstdc++.a || echo "The C++ library is linked at run time."
 	$(foreach program,$(PROGRAMS),$(RELEASE) --product $(program) &&) true
 
 man: build ## Man pages and shell completions, at .build/share
