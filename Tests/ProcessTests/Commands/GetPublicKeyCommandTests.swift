@@ -101,7 +101,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("status=503", 1008, 69), ("status=429,code=410", 1006, 69), ("status=429,code=400", 1007, 69),
+        // To be asked again after the call's time, else it would be, until that is over.
+        ("status=503", 1008, 69), ("status=429,code=410,retry-after=40", 1006, 69), ("status=429,code=400", 1007, 69),
         ("status=401,code=210", 1003, 77), ("status=401,code=200", 1002, 77), ("status=404", 1004, 66),
         ("status=422,code=UNPROCESSABLE_ENTITY", 1005, 66), ("status=200,html", 1010, 76),
         ("status=413,code=430", 1013, 2),

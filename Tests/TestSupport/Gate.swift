@@ -1,10 +1,10 @@
 import Platform
 
 /// Something to wait for on a thread of one's own, until somebody opens it, once and for all.
-final class Gate: Sendable {
+package final class Gate: Sendable {
     private let ends: (read: CInt, write: CInt)
 
-    init() {
+    package init() {
         guard let ends = try? Descriptors.pipe() else { preconditionFailure("no descriptors left") }
         self.ends = ends
     }
@@ -14,12 +14,12 @@ final class Gate: Sendable {
         close(ends.write)
     }
 
-    func open() {
+    package func open() {
         var byte: UInt8 = 0
         write(ends.write, &byte, 1)
     }
 
-    func wait() {
+    package func wait() {
         var entry = pollfd(fd: ends.read, events: Int16(POLLIN), revents: 0)
         while poll(&entry, 1, -1) < 0, errno == EINTR {}
     }
