@@ -13,17 +13,18 @@ public protocol EventSource: AnyObject {
     func ready(_ watch: EventLoop.Watch, _ events: EventLoop.Events)
 }
 
-/// A thread's loop: it waits for descriptors, for times and for other threads, and lets its sources deal with them.
+/// A thread's loop: it waits for descriptors, times and other threads, and lets its sources deal with them.
 ///
 /// ```
 ///              ┌────────────────────── a turn ───────────────────────┐
 ///  other       │                                                     │
-///  threads ─▶ inbox ─▶ every source: run ─▶ poll ─▶ the descriptors: ready, as long as the turn's time goes
+///  threads ─▶ inbox ─▶ every source: run ─▶ poll ─▶ the descriptors: ready, until the turn's time is over
 /// ```
 ///
 /// It is the executor of the actors on it: their jobs and the closures of `submit` share the inbox, in the order in which
-/// they came. Nothing that runs on it may block, as everything on it waits meanwhile. A turn is bounded: however many
-/// descriptors have something to do, the urgent ones are looked at between a few of them.
+/// they came. Nothing that runs on it may block, as everything on it waits meanwhile. Every turn looks at the descriptors,
+/// however much other threads submit; and a turn is bounded: however many descriptors have something to do, the urgent ones
+/// are looked at between a few of them.
 public final class EventLoop: SerialExecutor, @unchecked Sendable {
     // Sendable: `inbox`, `state` and `thread` may be used by any thread, as may the waker. All other state belongs to the
     // loop's thread, which every method that touches it checks.
@@ -137,13 +138,18 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     /// Runs on a thread of its own until `stop`. Once only; what was submitted before runs first.
     ///
     /// - Parameter name: of the thread; at most 15 bytes on Linux, cut if longer.
-    /// - Throws: `PlatformError` when the system refuses another thread.
+    /// - Throws: `PlatformError` when the system refuses another thread. Then the loop is the calling thread's as before.
     public func start(name: String) throws(PlatformError) {
         assertIsCurrent()
         thread.store(0, ordering: .relaxed)
-        try Thread.start(name: name) {
-            Thread.blockSignals()
-            self.run()
+        do throws(PlatformError) {
+            try Thread.start(name: name) {
+                Thread.blockSignals()
+                self.run()
+            }
+        } catch {
+            thread.store(identityOfThisThread(), ordering: .relaxed)
+            throw error
         }
     }
 
@@ -298,12 +304,11 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     }
 
     private func poll(_ wait: Duration?) {
-        guard state.compareExchange(expected: .awake, desired: .asleep, ordering: .acquiringAndReleasing).exchanged
-        else {
-            return
-        }
+        let maySleep =
+            state.compareExchange(expected: .awake, desired: .asleep, ordering: .acquiringAndReleasing).exchanged
+        // While there is work the descriptors are looked at all the same, or threads that always have more would starve them.
         // Rounded up, so that the loop does not wake just before the time and find nothing to do.
-        let timeout = wait.map { CInt(clamping: $0.millisecondsRoundedUp) } ?? -1
+        let timeout = maySleep ? wait.map { CInt(clamping: max(0, $0.millisecondsRoundedUp)) } ?? -1 : 0
         let count = entries.withUnsafeMutableBufferPointer {
             systemPoll($0.baseAddress, nfds_t($0.count), timeout)
         }

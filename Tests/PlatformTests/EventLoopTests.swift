@@ -90,6 +90,42 @@ import Testing
         #expect(count.withLock { $0 } == 8_000)
     }
 
+    @Test func `threads that always have more work for the loop do not starve its descriptors`() throws {
+        let loop = try EventLoop()
+        let source = Recorder()
+        let pipe = try Self.pipe(filled: true)
+        defer { Self.close(pipe) }
+        let isTold = Lock(false)
+        let watch = loop.watch(pipe.read, for: .readable, by: source)
+        source.onReady = { _, _ in
+            loop.change(watch, to: nil)
+            isTold.withLock { $0 = true }
+        }
+        /// Each submits the next, so that the inbox is never empty.
+        @Sendable func submit(_ left: Int) {
+            loop.submit {
+                if left == 0 || isTold.withLock({ $0 }) { loop.stop() } else { submit(left - 1) }
+            }
+        }
+        submit(1_000)
+        loop.run()
+        #expect(isTold.withLock { $0 })
+    }
+
+    @Test func `a time that is over is no reason to wait`() throws {
+        let loop = try EventLoop()
+        let source = Recorder()
+        var runs = 0
+        source.onRun = {
+            runs += 1
+            if runs == 3 { loop.stop() }
+            return .seconds(-1)
+        }
+        loop.add(source)
+        loop.run()
+        #expect(runs == 3)
+    }
+
     // MARK: Running
 
     @Test func `stop ends the loop after the step that is going on, and it can run again`() throws {
