@@ -3,8 +3,9 @@ import Platform
 /// The TCP connections that libcurl has open for one `CurlMulti`, with what libcurl does not tell of them.
 ///
 /// libcurl 7.88 uses a kept connection although unread bytes wait on it, and before a request is written it does not say
-/// which socket the request will go to. So every socket is noted when libcurl opens it, forgotten when libcurl closes it,
-/// and found by its local port and its peer, which the pre-request callback is told.
+/// which socket the request will go to. So every socket is noted when libcurl opens it, forgotten when libcurl says that it
+/// closes it, or when another has its number, and found by its local port and its peer, which the pre-request callback is
+/// told.
 ///
 /// Nor does libcurl say when a transfer lets go of its connection: within one turn it may hand the connection to another
 /// transfer. So each connection knows its last user, and only that one can give it back.
@@ -55,6 +56,8 @@ final class ConnectionTable {
     // MARK: What libcurl does
 
     func opened(_ descriptor: CInt) {
+        // libcurl does not tell that it closes a socket whose TCP never stood, as that of a transfer that was cancelled.
+        closed(descriptor)
         connections.append(Connection(descriptor: descriptor))
         hasOpened = true
     }

@@ -260,4 +260,21 @@ import Testing
         _ = try transfers.start(.forTests(responder.baseURL))
         try transfers.run { _ in responder.requests.count == 1 }
     }
+
+    @Test func `what is known of connections does not grow with transfers that are cancelled while they connect`()
+        throws
+    {
+        let port = try UnansweringPort()
+        let transfers = try Transfers()
+        let table = try #require(Mirror(reflecting: transfers.multi).descendant("connections") as? ConnectionTable)
+        var counts: [Int] = []
+        for _ in 0..<5 {
+            let id = try transfers.start(.forTests("http://127.0.0.1:\(port.number)"))
+            // The first has libcurl open the socket.
+            _ = try transfers.run(turns: 3)
+            counts.append(try #require(Mirror(reflecting: table).descendant("connections") as? [Any]).count)
+            transfers.multi.cancel(id)
+        }
+        #expect(counts == [1, 1, 1, 1, 1])
+    }
 }
