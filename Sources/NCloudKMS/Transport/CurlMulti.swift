@@ -156,6 +156,7 @@ final class CurlMulti: EventSource {
         guard transfers.count > 0 || timer != nil else { return nil }
         if let timer, timer <= systemClock.now {
             self.timer = nil
+            connections.beginTurn()
             act(CURL_SOCKET_TIMEOUT, 0)
         }
         let look = watched.isEmpty ? nil : lookAfterWatched()
@@ -165,6 +166,7 @@ final class CurlMulti: EventSource {
     }
 
     func ready(_ watch: EventLoop.Watch, _ events: EventLoop.Events) {
+        connections.beginTurn()
         // A hang-up without anything to read is for libcurl to find out.
         act(
             watch.descriptor,
@@ -173,7 +175,6 @@ final class CurlMulti: EventSource {
 
     /// Lets libcurl do what a socket, or the time, allows; and ends what has ended.
     private func act(_ socket: curl_socket_t, _ events: CInt) {
-        connections.beginTurn()
         var running: CInt = 0
         do throws(TransportFailure) {
             try check(curl_multi_socket_action(handle, socket, events, &running), "transfer")
@@ -283,6 +284,8 @@ final class CurlMulti: EventSource {
         nextNudge = due
         guard due <= now else { return due - now }
         nextNudge = now + Self.longestPauseWhileConnecting
+        // One turn for all, or each could take for itself the time that a turn may last.
+        connections.beginTurn()
         for id in connecting {
             for socket in transfers[id]?.easy.watch.sockets ?? [] { act(socket, 0) }
         }

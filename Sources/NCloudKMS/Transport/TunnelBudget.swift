@@ -38,7 +38,7 @@ struct TunnelBudget {
     /// One call of the progress function.
     ///
     /// - Parameters:
-    ///   - turn: tells one `curl_multi_socket_action` from another.
+    ///   - turn: of the `CurlMulti`, in which many transfers may have a step.
     ///   - elapsed: how long the turn lasts by now.
     mutating func step(turn: UInt64, elapsed: () -> Duration) -> Verdict {
         if self.turn != turn {
