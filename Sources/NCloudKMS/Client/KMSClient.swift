@@ -11,7 +11,8 @@ import PublicKeys
 ///
 /// The layers of a call, outermost first, are cache, coalescing, rate limiter, retry, signature, transport. All of it
 /// happens on an event loop, with at most `maximumConnections` connections; no method waits for anything but the service.
-/// Calls that are under way when the client is freed end with `KMSError.Code.shuttingDown`.
+/// A client that is freed closes its connections, and ends its thread. A call that waits keeps it; `shutdown` ends the
+/// calls.
 ///
 /// A token file that changed is noticed by the next call that no cached key answers.
 public actor KMSClient {

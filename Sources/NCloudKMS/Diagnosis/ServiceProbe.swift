@@ -2,7 +2,7 @@ import Platform
 
 /// Looks at what is between this machine and the service, one thing at a time, for people who wonder which it is that
 /// fails. Every method blocks. Nothing is retried.
-package struct ServiceProbe {
+package final class ServiceProbe {
     /// What one HTTP request without credentials has shown.
     package struct Contact: Sendable {
         /// The answer's status, which hardly matters: somebody answered.
@@ -40,6 +40,11 @@ package struct ServiceProbe {
         } catch {
             throw KMSError(.serviceUnavailable, "\(error)")
         }
+    }
+
+    deinit {
+        // Else the loop and its source keep each other.
+        multi.close()
     }
 
     /// Looks for credentials where the client does, the metadata service included.

@@ -82,4 +82,77 @@ import Testing
             #expect(error.retryable)
         }
     }
+
+    // MARK: Tasks
+
+    @Test func `a task that is cancelled, before its call or during it, hears so at once`() async throws {
+        let gate = DispatchSemaphore(value: 0)
+        let responder = try holdingResponder(gate)
+        let client = try client(responder)
+        let query = PublicKeyQuery(keyTag: try KeyTag("k"))
+        let call: @Sendable () async throws -> KMSError.Code? = {
+            do throws(KMSError) {
+                _ = try await client.publicKey(query)
+                return nil
+            } catch {
+                return error.code
+            }
+        }
+        let other = Task { try await call() }
+        await wait(client) { $0.upstream.attempts == 1 }
+
+        let early = Task {
+            // It does not begin its call before it is cancelled.
+            while !Task.isCancelled { await Task.yield() }
+            return try await call()
+        }
+        early.cancel()
+        #expect(try await early.value == .cancelled)
+
+        let late = Task { try await call() }
+        await wait(client) { $0.cache.coalesced == 2 }
+        late.cancel()
+        #expect(try await late.value == .cancelled)
+
+        gate.signal()
+        #expect(try await other.value == .requestRejected)
+        #expect(responder.requests.count == 1)
+    }
+
+    @Test func `after a shutdown, or two, calls fail at once, and those before it have failed`() async throws {
+        let responder = try RawResponder([.readRequest, .waitUntilPeerCloses])
+        let client = try client(responder)
+        let before = try begin(client)
+        await wait(client) { $0.upstream.attempts == 1 }
+        await client.shutdown()
+        await client.shutdown()
+        #expect(try await before.error().code == .shuttingDown)
+        let error = await #expect(throws: KMSError.self) {
+            try await client.publicKey(PublicKeyQuery(keyTag: try KeyTag("k")))
+        }
+        #expect(error?.code == .shuttingDown)
+        #expect(await client.status().upstream.attempts == 1)
+    }
+
+    @Test(arguments: [true, false])
+    func `a client that is freed, on its loop or off it, leaves nothing behind`(isOnLoop: Bool) async throws {
+        let responder = try RawResponder([.readRequest, .waitUntilPeerCloses])
+        let client = Lock<KMSClient?>(try client(responder))
+        let call: PendingCall
+        weak var loop: EventLoop?
+        do {
+            let kept = try #require(client.withLock { $0 })
+            loop = kept.loop
+            call = try begin(kept)
+            await wait(kept) { $0.upstream.attempts == 1 }
+        }
+        if isOnLoop {
+            loop?.submit { client.withLock { $0.take() }.map { withExtendedLifetime($0) {} } }
+        } else {
+            client.withLock { $0 = nil }
+        }
+        #expect(try await call.error().code == .shuttingDown)
+        // Its thread has let go of it soon after.
+        while loop != nil { await Task.yield() }
+    }
 }
