@@ -309,16 +309,28 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         // While there is work the descriptors are looked at all the same, or threads that always have more would starve them.
         // Rounded up, so that the loop does not wake just before the time and find nothing to do.
         let timeout = maySleep ? wait.map { CInt(clamping: max(0, $0.millisecondsRoundedUp)) } ?? -1 : 0
-        let count = entries.withUnsafeMutableBufferPointer {
+        var count = entries.withUnsafeMutableBufferPointer {
             systemPoll($0.baseAddress, nfds_t($0.count), timeout)
         }
-        _ = state.compareExchange(expected: .asleep, desired: .awake, ordering: .acquiringAndReleasing)
-        if count > 0 {
-            dispatch(count)
-        } else if count < 0, errno != EINTR {
-            // The system is out of memory, or its limit of descriptors was lowered.
-            usleep(UInt32(Self.pauseAfterFailure.nanoseconds / 1_000))
+        if count < 0, errno != EINTR {
+            // The system is out of memory, or its limit of descriptors was lowered: more than that `poll` does not take.
+            count = pollEach()
+            if count == 0 { usleep(UInt32(Self.pauseAfterFailure.nanoseconds / 1_000)) }
         }
+        _ = state.compareExchange(expected: .asleep, desired: .awake, ordering: .acquiringAndReleasing)
+        if count > 0 { dispatch(count) }
+    }
+
+    /// Looks at one descriptor after the other, without waiting.
+    ///
+    /// - Returns: how many have something.
+    private func pollEach() -> CInt {
+        var count: CInt = 0
+        for place in entries.indices {
+            entries[place].revents = 0
+            if systemPoll(&entries[place], 1, 0) > 0 { count += 1 }
+        }
+        return count
     }
 
     /// - Parameter count: how many descriptors have something.

@@ -345,6 +345,21 @@ import Testing
         #expect(order == ["slow", "urgent"] + Array(repeating: "slow", count: 7))
     }
 
+    @Test func `a limit of descriptors that is lowered below those it watches does not make it deaf`() async {
+        await #expect(processExitsWith: .success) {
+            let loop = try EventLoop()
+            let source = Recorder()
+            let pipes = try (0..<4).map { _ in try Self.pipe() }
+            for pipe in pipes { _ = loop.watch(pipe.read, for: .readable, by: source) }
+            var limit = rlimit(rlim_cur: 3, rlim_max: 3)
+            try #require(setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
+            source.onReady = { watch, _ in
+                if watch.descriptor == pipes[3].read { loop.stop() }
+            }
+            loop.run { write(pipes[3].write, "x", 1) }
+        }
+    }
+
     @Test func `each of many descriptors gets its turn`() throws {
         let loop = try EventLoop()
         let source = Recorder()
