@@ -5,12 +5,12 @@ import TestSupport
 enum RecycledConnections {
     private static let keyCount = 200
 
-    /// So many keys that no two calls under way ask for the same one, and share its request.
+    /// Enough keys that no two calls under way ask for the same one, and share its request.
     static let seed = Seed(keys: (0..<keyCount).map { Seed.Key("k\($0)", .ecdsa, [demoKey]) })
 
     static let arguments = ["--rate-per-key", "0", "--cache-ttl", "0", "--max-in-flight", "64"]
 
-    /// How many of so many calls fail.
+    /// How many of a number of calls fail.
     static func failures(of count: Int, _ process: ServiceProcess) async throws -> Int {
         let text = (0..<count).map { Lines.getPublicKey($0, "k\($0 % keyCount)") + "\n" }.joined()
         let writer = Task { try await onOwnThread { try process.send(Array(text.utf8)) } }

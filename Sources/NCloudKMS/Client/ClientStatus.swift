@@ -44,7 +44,7 @@ public struct UpstreamStatus: Sendable {
     public internal(set) var throttled = 0
     /// Attempts that brought no key.
     public internal(set) var failures = 0
-    /// The time that attempts took, half of them at most so long; nil before the first answer.
+    /// The time that attempts took, half of them at most this; nil before the first answer.
     public internal(set) var p50Milliseconds: Double?
     public internal(set) var p99Milliseconds: Double?
 }

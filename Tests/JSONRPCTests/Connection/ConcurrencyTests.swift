@@ -174,7 +174,7 @@ import Testing
         #expect(!session.held.started.hasFired)
     }
 
-    @Test func `a batch has so many members at most`() throws {
+    @Test func `a batch has a limited number of members`() throws {
         let session = try Session { $0.maximumBatchCount = 3 }
         let member = request("1", "echo")
         func batch(_ count: Int) -> String { "[" + Array(repeating: member, count: count).joined(separator: ",") + "]" }

@@ -18,7 +18,7 @@ import Testing
         [work(), work(inFlight: 1), work(hasInput: true), work(unwritten: 1), work(inFlight: 1, unwritten: 1)]
     }
 
-    @Test func `without an event it goes on for ever, without a timer`() {
+    @Test func `without an event it goes on forever, without a timer`() {
         let lifecycle = Lifecycle()
         #expect(!lifecycle.inputHasEnded)
         #expect(!lifecycle.refusesRequests)

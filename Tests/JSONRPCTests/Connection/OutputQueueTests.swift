@@ -61,7 +61,7 @@ import Testing
         #expect(buffer[filler.count..<count].elementsEqual(whole.joined().prefix(end)))
     }
 
-    /// The symptom: a client that always lagged a little behind made the buffer grow for ever, since what was written
+    /// The symptom: a client that always lagged a little behind made the buffer grow forever, since what was written
     /// was dropped only when all was.
     @Test func `a client that never quite catches up costs no more than what it has not read`() throws {
         let pipe = makePipe()

@@ -51,7 +51,7 @@ struct Failing: Method {
     func start(_ call: Call, _ params: RawParameters?) throws(RPCError) { throw Self.error }
 }
 
-/// Answers with so many bytes as `params[0]` says.
+/// Answers with as many bytes as `params[0]` says.
 struct Large: Method {
     let name = "large"
 

@@ -21,7 +21,7 @@ final class Signal: Sendable {
     /// Readable when an event has come that was not waited for.
     var descriptor: CInt { ends.read }
 
-    /// Waits for so many events.
+    /// Waits for a number of events.
     func wait(count: Int = 1) throws {
         for _ in 0..<count {
             try waitUntilReadable(ends.read)
@@ -34,7 +34,7 @@ final class Signal: Sendable {
     var hasFired: Bool { isReadable(ends.read, milliseconds: 0) }
 }
 
-/// What did not come is taken for lost after so long; only a failing test waits for it.
+/// What did not come is taken for lost after this; only a failing test waits for it.
 private let patienceMilliseconds: CInt = 60_000
 
 func waitUntilReadable(_ descriptor: CInt) throws {

@@ -83,7 +83,7 @@ final class ClientFixture: Sendable {
         _ = await status()
     }
 
-    /// What did not come is taken for lost after so long; only a failing test waits for it.
+    /// What did not come is taken for lost after this; only a failing test waits for it.
     private static let patience = Duration.seconds(60)
 
     /// Waits for what the client does by itself.

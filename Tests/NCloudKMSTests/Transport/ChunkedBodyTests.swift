@@ -3,7 +3,7 @@ import Testing
 @testable import NCloudKMS
 
 @Suite struct ChunkedBodyTests {
-    /// The data of a body that arrives in pieces of so many bytes.
+    /// The data of a body that arrives in pieces of one size.
     private static func decode(_ text: String, pieces size: Int) throws -> (body: ChunkedBody, data: String) {
         var body = ChunkedBody()
         var data: [UInt8] = []

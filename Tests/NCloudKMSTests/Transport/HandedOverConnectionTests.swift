@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    /// Begins a request so many turns after the answer to another has come, and returns what came of it.
+    /// Begins a request some turns after the answer to another has come, and returns what came of it.
     private static func second(
         _ transfers: Transfers, _ baseURL: String, _ permission: Permission, turns: Int
     ) throws -> HTTPResponse {

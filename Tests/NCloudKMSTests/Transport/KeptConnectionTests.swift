@@ -211,7 +211,7 @@ import Testing
 
         func forget() { firstRemembered.withLock { $0 = responder.connectionCount } }
 
-        /// Has so many connections answered at once, and left idle.
+        /// Has a number of connections answered at once, and left idle.
         func open(_ count: Int, _ transfers: Transfers) throws {
             let ids = try (0..<count).map { _ in try transfers.start(.forTests(responder.baseURL)) }
             let outcomes = try transfers.run { $0.count == ids.count }

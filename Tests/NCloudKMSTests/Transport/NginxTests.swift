@@ -7,7 +7,7 @@ import Testing
 @Suite(.enabled(if: isExecutable(Nginx.program), "nginx is not installed")) struct NginxTests {
     private static let answer = #"default_type application/json; location / { return 200 '{"code":"SUCCESS"}'; }"#
 
-    /// Keeps all connections busy until so many transfers have ended, and gives all their outcomes.
+    /// Keeps all connections busy until a number of transfers have ended, and gives all their outcomes.
     private func run(_ count: Int, _ request: HTTPRequest, on transfers: Transfers) throws -> [HTTPResponse] {
         var started = 0
         let outcomes = try transfers.run { outcomes in

@@ -4,7 +4,7 @@ import Testing
 @testable import NCloudKMS
 
 @Suite struct TunnelBudgetTests {
-    /// Steps until the verdict changes, all in turns of so many steps.
+    /// Steps until the verdict changes, all in turns of one length.
     private static func steps(ofTurn count: Int, upTo limit: Int, elapsed: Duration) -> (Int, TunnelBudget.Verdict) {
         var budget = TunnelBudget()
         for step in 0..<limit {

@@ -45,7 +45,7 @@ import Testing
         #expect(doctor.lines[4].text == "127.0.0.1 is an address, so no lookup is needed")
         #expect(doctor.lines[5].text.contains("TLS"))
         #expect(doctor.status == 0)
-        // The request of the connection is none for a key.
+        // The request that tries the connection asks for no key.
         #expect(kms.emulator.state.perKey.isEmpty)
     }
 

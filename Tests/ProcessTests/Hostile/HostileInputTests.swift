@@ -99,7 +99,7 @@ import Testing
         #expect(outcome.status == 0)
     }
 
-    /// A request that nobody can obey, of exactly so many bytes.
+    /// A request that nobody can obey, of exactly `count` bytes.
     private static func sendLine(of count: Int, to process: ServiceProcess) throws {
         let head = Array(#"{"jsonrpc":"2.0","id":1,"method":"no.such","params":[""#.utf8)
         let tail = Array("\"]}\n".utf8)

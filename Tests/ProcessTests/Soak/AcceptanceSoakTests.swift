@@ -8,7 +8,7 @@ import Testing
 @Suite(.enabled(if: Soak.isOn, "make soak sets NCLOUD_KMS_SOAK"), .serialized) struct AcceptanceSoakTests {
     private let clock = SystemClock()
 
-    /// Asks at a steady pace for so long.
+    /// Asks at a steady pace for some time.
     ///
     /// - Returns: the answers, in the order in which they came.
     private func ask(

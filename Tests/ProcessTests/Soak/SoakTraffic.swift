@@ -28,7 +28,7 @@ struct SoakTraffic {
         (self.process, self.ledger, generator) = (process, ledger, SeededGenerator(seed: seed))
     }
 
-    /// Sends requests for so long, and then waits until all are answered. For a thread of its own.
+    /// Sends requests for some time, and then waits until all are answered. For a thread of its own.
     mutating func run(for duration: Duration) throws {
         let end = SystemClock().now + duration
         while SystemClock().now < end {
