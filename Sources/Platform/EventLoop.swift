@@ -103,7 +103,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     private var watchers = [Watcher(source: nil, isUrgent: false)]
     private var freePlaces: [Int] = []
     private var urgentPlaces: [Int] = []
-    /// Where the look at the other places goes on.
+    /// Where the next turn goes on with the places that are not urgent.
     private var nextPlace = 1
     private var isStopped = false
 
@@ -176,7 +176,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         for place in watchers.indices where watchers[place].source === source { free(place) }
     }
 
-    /// Has a source run before the loop waits, since somebody has given it something to do. On the loop.
+    /// Has a source run before the loop waits, since it was given something to do. On the loop.
     public func run(_ source: some EventSource) {
         for index in runners.indices where runners[index].source === source { runners[index].isDue = true }
     }
@@ -204,7 +204,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         if isUrgent { urgentPlaces.append(place) }
         let watch = Watch(descriptor: descriptor, token: place)
         change(watch, to: events)
-        // What the last user of the place was told is not for this one.
+        // An event of the place's last user is not for this one.
         entries[place].revents = 0
         return watch
     }

@@ -1,7 +1,7 @@
 import Platform
 
-/// Looks at what is between this machine and the service, one thing at a time, for people who wonder which it is that
-/// fails. Every method blocks. Nothing is retried.
+/// Looks at what is between this machine and the service, one thing at a time, for people who want to know what fails.
+/// Every method blocks. Nothing is retried.
 package final class ServiceProbe {
     /// What one HTTP request without credentials has shown.
     package struct Contact: Sendable {
@@ -81,7 +81,7 @@ package final class ServiceProbe {
         var texts: [String] = []
         for entry in sequence(first: first, next: { $0?.pointee.ai_next }) {
             guard let entry else { break }
-            // INET6_ADDRSTRLEN is 46; a link-local address has its interface behind it.
+            // INET6_ADDRSTRLEN is 46; the interface follows a link-local address.
             let text = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { text -> String? in
                 let status = getnameinfo(
                     entry.pointee.ai_addr, entry.pointee.ai_addrlen, text.baseAddress, socklen_t(text.count), nil, 0,

@@ -1,9 +1,9 @@
 import CLibcurl
 import Platform
 
-// What libcurl calls during `curl_multi_socket_action`: with the transfer's `ResponseCollector` or its `TransferWatch`,
-// which `CurlEasy` keeps alive for as long as its handle. They neither throw nor trap: an error is told by a short count,
-// or by the number that means "no".
+// What libcurl calls while it works on a transfer, with the transfer's `ResponseCollector` or its `TransferWatch`, which
+// `CurlEasy` keeps alive for as long as its handle. They neither throw nor trap: an error is told by a short count, or by
+// the number that means "no".
 
 nonisolated func curlReceivedHeaderLine(
     _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ collector: UnsafeMutableRawPointer?

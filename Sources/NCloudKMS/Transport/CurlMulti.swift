@@ -7,8 +7,8 @@ typealias TransferID = SlotMap<CurlMulti.Transfer>.ID
 /// Owner of one `CURLM *` and of its easy handles: many transfers at once on an `EventLoop`, which watches libcurl's
 /// sockets and keeps its time.
 ///
-/// It has no queue: whoever owns it keeps what has no connection yet, so that a request is signed, and its attempt's time
-/// begins, when a connection is free; and cancels what passes its deadline.
+/// It has no queue: its owner keeps what has no connection yet, so that a request is signed and its attempt's time begins
+/// when a connection is free. The owner also cancels what passes its deadline.
 ///
 /// Not `Sendable`: all of it happens on the loop.
 final class CurlMulti: EventSource {
@@ -20,8 +20,8 @@ final class CurlMulti: EventSource {
         fileprivate let completion: Completion
     }
 
-    /// libcurl 7.88 gives up the first of two addresses without setting a timer for it, so it is given a turn as often as
-    /// this while it connects.
+    /// libcurl 7.88 sets no timer for giving up the first of two addresses, so it is given a turn this often while it
+    /// connects.
     private static let longestPauseWhileConnecting = Duration.milliseconds(100)
 
     private let loop: EventLoop
@@ -43,7 +43,7 @@ final class CurlMulti: EventSource {
     private var timer: Instant?
     /// When the transfers that connect are given a turn; nil if none does.
     private var nextNudge: Instant?
-    /// Services to which connecting has failed, and has not succeeded since: their addresses may have changed.
+    /// Services to which no connection could be opened since the last one that could: their addresses may have changed.
     private var unreachedServices: Set<String> = []
 
     enum Event {
@@ -55,7 +55,7 @@ final class CurlMulti: EventSource {
     /// - Parameters:
     ///   - clock: of the attempts.
     ///   - report: told on the loop.
-    /// - Throws: a failure of the kind `setup`, if the configuration is no good: one handle is made to try it.
+    /// - Throws: a failure of the kind `setup`, if libcurl refuses the configuration, which is tried on one handle.
     init(
         _ configuration: TransportConfiguration, environment: CurlEnvironment, loop: EventLoop,
         clock: any TimeSource = SystemClock(), report: @escaping (Event) -> Void = { _ in }
@@ -90,7 +90,8 @@ final class CurlMulti: EventSource {
         try check(clibcurl_multi_set_timer_callback(handle, curlSetsTimer), what)
     }
 
-    /// Ends all transfers without an outcome, and leaves the loop, which keeps this alive until then.
+    /// Ends all transfers without an outcome, and leaves the loop, which keeps this alive until then. No transfer may be
+    /// started after that.
     func close() {
         for id in transfers.ids { cancel(id) }
         loop.remove(self)
@@ -294,7 +295,7 @@ final class CurlMulti: EventSource {
 
     // MARK: What libcurl asks for
 
-    /// A socket is to be watched for something else; nil for nothing more.
+    /// A socket is to be watched for other events; nil: no longer.
     fileprivate func watch(_ socket: curl_socket_t, for events: EventLoop.Events?, _ known: EventLoop.Watch?) {
         switch (known, events) {
         case (let known?, let events?): loop.change(known, to: events)

@@ -5,7 +5,7 @@ import Platform
 /// Watches the transfers of a `CurlEasy`, one after another, for what libcurl would let pass: an answer that was there
 /// before its request, a CONNECT without an end, an address that does not answer, a kept connection that is dead.
 ///
-/// It has libcurl's callbacks, and is asked by `CurlMulti` between its turns.
+/// libcurl's callbacks tell it what happens, and `CurlMulti` asks it between its turns.
 final class TransferWatch {
     /// Many times what an answer takes.
     private static let suspiciousSilence = Duration.seconds(1)
