@@ -2,32 +2,26 @@ import JSON
 import Platform
 
 /// Remembers the keys that were read from the answers of a service, so that the same text is read and checked once.
-public final class PublicKeyMemo: Sendable {
+public struct PublicKeyMemo: Sendable {
     /// As many keys as the client's cache has entries; about 2 KiB each.
     public static let defaultCapacity = 1_024
 
-    private let keys: Lock<LRUCache<Text, PublicKey>>
+    private var keys: LRUCache<Text, PublicKey>
 
     /// - Parameter capacity: the greatest number of keys, at least 1; beyond it the one used least recently goes.
     public init(capacity: Int = PublicKeyMemo.defaultCapacity) {
-        keys = Lock(LRUCache(capacity: capacity))
+        keys = LRUCache(capacity: capacity)
     }
 
     /// The key of a PEM text that is the characters of a JSON string: the same object for the same string in the same
     /// spelling, for as long as it is remembered.
-    public func key(forPEM pem: JSONValue) throws(PublicKeyError) -> PublicKey {
+    public mutating func key(forPEM pem: JSONValue) throws(PublicKeyError) -> PublicKey {
         // As it was written: to decode it would take as long as to look it up.
         let text = Text(bytes: pem.bytes)
-        if let known = keys.withLock({ $0.value(forKey: text) }) { return known }
-
-        // Outside the lock, so that others are not kept waiting.
+        if let known = keys.value(forKey: text) { return known }
         let key = try PublicKey(pem: Array((pem.string ?? "").utf8))
-        return keys.withLock { keys in
-            // Another thread may have read the same text meanwhile; its key was handed out first.
-            if let first = keys.value(forKey: text) { return first }
-            keys.insert(key, forKey: text)
-            return key
-        }
+        keys.insert(key, forKey: text)
+        return key
     }
 
     private struct Text: Hashable {

@@ -30,19 +30,19 @@ package enum Repetition: Equatable, Sendable {
 extension AttemptOutcome {
     /// - Parameters:
     ///   - sent: what the request was authenticated with, which nothing that is shown may repeat.
-    init(_ transfer: Result<HTTPResponse, TransportFailure>, to sent: SentCredentials, _ memo: PublicKeyMemo) {
+    init(_ transfer: Result<HTTPResponse, TransportFailure>, to sent: SentCredentials, _ memo: inout PublicKeyMemo) {
         switch transfer {
         case .failure(let failure):
             self.init(failure)
         case .success(var response):
             // It is shown as it came.
             if let id = response.headers.requestID, sent.areRepeated(in: id) { response.headers.requestID = nil }
-            self.init(result: Self.result(of: response, to: sent, memo), response: response)
+            self.init(result: Self.result(of: response, to: sent, &memo), response: response)
         }
     }
 
     private static func result(
-        of response: HTTPResponse, to sent: SentCredentials, _ memo: PublicKeyMemo
+        of response: HTTPResponse, to sent: SentCredentials, _ memo: inout PublicKeyMemo
     ) -> Result<PublicKey, AttemptFailure> {
         switch ServiceAnswer(status: response.status, body: response.body, to: sent) {
         case .publicKey(let pem):

@@ -11,7 +11,7 @@ final class KMSEngine: EventSource {
     /// What every request needs to know of the endpoint.
     private let service: (baseURL: String, isLoopback: Bool)
     private let multi: CurlMulti
-    private let memo = PublicKeyMemo()
+    private var memo = PublicKeyMemo()
     private var cache: PublicKeyCache
     private var signers: SignerStore
     private var machine: FetchMachine
@@ -188,7 +188,7 @@ final class KMSEngine: EventSource {
         _ fetch: FetchID, _ transfer: Result<HTTPResponse, TransportFailure>, _ sent: SentCredentials
     ) {
         transfers[fetch.index] = nil
-        let outcome = AttemptOutcome(transfer, to: sent, memo)
+        let outcome = AttemptOutcome(transfer, to: sent, &memo)
         if let response = outcome.response { latency.record(.microseconds(response.timing.total)) }
         if log.isVerbose, let description = machine.description(of: fetch) {
             var failure: TransportFailure?
@@ -292,5 +292,27 @@ final class KMSEngine: EventSource {
             credentials: credentials, clockSkew: machine.clockOffset, upstream: upstream,
             cache: cache.status(coalesced: machine.coalesced),
             limiterWaiting: machine.limiterWaiting, retryQuota: machine.quotaStatus(now: now))
+    }
+}
+
+/// The credentials in use, and the signer that was keyed with them.
+struct SignerStore {
+    var chain: CredentialChain
+    private var signer: (identity: CredentialIdentity, value: RequestSigner)?
+
+    init(_ authentication: KMSClientConfiguration.Authentication) {
+        chain =
+            switch authentication {
+            case .lookup(let lookup): CredentialChain(lookup)
+            case .credentials(let credentials): CredentialChain(credentials)
+            }
+    }
+
+    /// The signer for credentials; keyed once for each.
+    mutating func signer(for credentials: Credentials) throws(KMSError) -> RequestSigner {
+        if let signer, signer.identity == credentials.identity { return signer.value }
+        let value = try RequestSigner(credentials)
+        signer = (credentials.identity, value)
+        return value
     }
 }

@@ -109,3 +109,94 @@ package struct RetryProgress: Sendable {
         quota.giveBack(costOfLastRetry ?? RetryQuota.successReward, now: now)
     }
 }
+
+/// How often and how late a request is repeated. The numbers are those of the AWS SDKs' retries of 2026.
+package struct RetryPolicy: Sendable {
+    /// An outage of a moment is over by then; the caller hardly notices.
+    package static let baseDelay = Duration.milliseconds(50)
+    /// Limits are counted by the second.
+    package static let throttlingBaseDelay = Duration.seconds(1)
+    /// A longer wait is the caller's to decide.
+    package static let maximumDelay = Duration.seconds(20)
+    /// How much longer than our own delay the server may ask us to wait.
+    package static let maximumHintExcess = Duration.seconds(5)
+
+    /// Attempts that were not throttled, at least 1.
+    package let maximumAttempts: Int
+
+    package init(maximumAttempts: Int = KMSClientConfiguration.defaultMaximumAttempts) {
+        self.maximumAttempts = maximumAttempts
+    }
+
+    /// The delay before a retry.
+    ///
+    /// - Parameters:
+    ///   - retry: which one of the call, counted from 0.
+    ///   - isThrottled: whether the service asked to slow down.
+    ///   - hint: what `Retry-After` said, if it made sense (`RetryAfter`).
+    ///   - random: in 0..<1; 1 gives the bound that is never reached.
+    package static func delay(beforeRetry retry: Int, isThrottled: Bool, hint: Duration?, random: Double) -> Duration {
+        let base = isThrottled ? throttlingBaseDelay : baseDelay
+        // 2^20 times the base is beyond the maximum for both.
+        let bound = min(base * (1 << min(retry, 20)), maximumDelay)
+        let delay = Duration.nanoseconds(Int64(Double(bound.nanoseconds) * random))
+        guard let hint else { return delay }
+        return min(max(hint, delay), delay + maximumHintExcess)
+    }
+}
+
+/// How many retries all calls to one service may make together: a bucket that retries empty and successes fill, so
+/// that a service that is down gets no flood of repeats on top.
+package struct RetryQuota: Sendable {
+    package static let capacity = 500
+    package static let retryCost = 14
+    /// Less than the other: throttling is no sign of a service that is down.
+    package static let throttledRetryCost = 5
+    /// What a success gives back that needed no retry.
+    package static let successReward = 1
+    /// One token; ten in a second.
+    package static let refillInterval = Duration.milliseconds(100)
+
+    private var tokens = capacity
+    /// Up to when the refill has been counted.
+    private var counted: Instant
+
+    package init(now: Instant) {
+        counted = now
+    }
+
+    package mutating func available(now: Instant) -> Int {
+        refill(now: now)
+        return tokens
+    }
+
+    /// Takes what a retry costs; false, and nothing taken, if there is less.
+    package mutating func take(_ cost: Int, now: Instant) -> Bool {
+        refill(now: now)
+        guard tokens >= cost else { return false }
+        tokens -= cost
+        return true
+    }
+
+    /// Takes a cost, or the rest if there is less.
+    ///
+    /// - Returns: what it took.
+    package mutating func takeWhatThereIs(upTo cost: Int, now: Instant) -> Int {
+        let taken = min(cost, available(now: now))
+        tokens -= taken
+        return taken
+    }
+
+    package mutating func giveBack(_ count: Int, now: Instant) {
+        refill(now: now)
+        tokens = min(tokens + count, Self.capacity)
+    }
+
+    private mutating func refill(now: Instant) {
+        guard now > counted else { return }
+        let interval = Self.refillInterval.nanoseconds
+        let count = (now - counted).nanoseconds / interval
+        counted = counted + .nanoseconds(count * interval)
+        tokens = min(tokens + Int(count), Self.capacity)
+    }
+}
