@@ -48,7 +48,7 @@ struct Fetch: Sendable {
     var start: Instant?
     var lastFailure: Failure?
     /// The calls that wait for it, first come first. It ends with the last of them.
-    var waiters: [CallID] = []
+    var waiters = WaitingList<CallID>()
     /// The fetch for the same request that began before it and has not ended.
     fileprivate(set) var older: FetchID?
 
@@ -112,6 +112,35 @@ struct WaitingCall: Sendable {
 
 /// Told the outcome of a call, once.
 public typealias PublicKeyCompletion = @Sendable (Result<PublicKeyAnswer, KMSError>) -> Void
+
+/// Ids in the order in which they came. One that leaves keeps its place until half of them have left, so that leaving costs
+/// the same however many there are.
+struct WaitingList<ID: Sendable>: Sendable {
+    /// With those that have left and kept their place.
+    private(set) var places: [ID] = []
+    private var count = 0
+
+    var isEmpty: Bool { count == 0 }
+
+    mutating func append(_ id: ID) {
+        places.append(id)
+        count += 1
+    }
+
+    /// One has left.
+    ///
+    /// - Parameter isWaiting: whether an id has not left.
+    mutating func left(_ isWaiting: (ID) -> Bool) {
+        count -= 1
+        if places.count > 2 * count + 16 { places.removeAll { !isWaiting($0) } }
+    }
+
+    /// Takes places from the front, of which so many had not been left.
+    mutating func removeFirst(_ places: Int, waiting: Int) {
+        self.places.removeFirst(places)
+        count -= waiting
+    }
+}
 
 /// The fetches under way, by id and by what they ask for.
 struct FetchTable: Sendable {

@@ -27,7 +27,7 @@ extension FetchMachine {
         let fetched = FetchedKey(
             key: key, attempts: fetch.progress.attempts, requestID: response?.headers.requestID)
         actions.append(.store(fetched, CacheKey(fetch.request, attempt.credentials.identity), fetchStart: start))
-        for waiter in fetch.waiters {
+        for waiter in fetch.waiters.places {
             guard let arrival = calls[waiter]?.arrival else { continue }
             end(waiter, .key(fetched, age: max(arrival - start, .zero)))
         }
@@ -116,13 +116,13 @@ extension FetchMachine {
         }
         var error = error
         if fetch.progress.attempts > 0 { error.attempts = fetch.progress.attempts }
-        for waiter in fetch.waiters { end(waiter, .failure(error)) }
+        for waiter in fetch.waiters.places { end(waiter, .failure(error)) }
     }
 
     /// The time after which nobody waits for a fetch.
     func deadline(of fetch: Fetch, now: Instant) -> Instant {
         var last: Instant?
-        for waiter in fetch.waiters {
+        for waiter in fetch.waiters.places {
             if let deadline = calls[waiter]?.deadline { last = max(last ?? deadline, deadline) }
         }
         return last ?? now

@@ -22,9 +22,9 @@ struct FetchMachine: ~Copyable {
     private var deadlines = DeadlineHeap<WaitingCall>()
     var backoffs = DeadlineHeap<Fetch>()
     /// Fetches that wait for credentials, for the limiter and for a connection.
-    private var credentialQueue: [FetchID] = []
+    private var credentialQueue = WaitingList<FetchID>()
     private var tickets: [RateLimiter.Ticket: FetchID] = [:]
-    private var connectionQueue: [FetchID] = []
+    private var connectionQueue = WaitingList<FetchID>()
     var freeConnections: Int
     /// What was decided and is not among `decided`, in order.
     var actions: [Action] = []
@@ -178,9 +178,10 @@ struct FetchMachine: ~Copyable {
     /// does.
     private mutating func leave(_ call: CallID, _ outcome: Outcome, now: Instant) {
         guard let id = calls[call]?.fetch else { return }
-        fetches[id]?.waiters.removeAll { $0 == call }
         // Before its attempt is cancelled, which the outcome may be about.
         end(call, outcome)
+        let known = calls
+        fetches[id]?.waiters.left { known[$0] != nil }
         guard fetches[id]?.waiters.isEmpty ?? false else { return }
         let hadAttempt = drop(id, now: now)
         // Nobody has to wait for a service in vain without its being counted; who cancels does not wait.
@@ -202,12 +203,14 @@ struct FetchMachine: ~Copyable {
         fetch.progress.ended(now: now, quota: &quota)
         switch fetch.phase {
         case .credentials:
-            credentialQueue.removeAll { $0 == id }
+            let known = fetches
+            credentialQueue.left { if case .credentials = known[$0]?.phase { true } else { false } }
         case .limiter(let ticket, _):
             tickets[ticket] = nil
             limiter.cancel(ticket)
         case .connection:
-            connectionQueue.removeAll { $0 == id }
+            let known = fetches
+            connectionQueue.left { if case .connection = known[$0]?.phase { true } else { false } }
         case .departure:
             freeConnections += 1
         case .transfer:
@@ -224,9 +227,9 @@ struct FetchMachine: ~Copyable {
     /// Ends every call: nobody will call `due` any more.
     mutating func shutDown(now: Instant) {
         for id in fetches.ids {
-            let waiters = fetches[id]?.waiters ?? []
+            let waiters = fetches[id]?.waiters
             drop(id, now: now)
-            for call in waiters { end(call, .failure(.shuttingDown)) }
+            for call in waiters?.places ?? [] { end(call, .failure(.shuttingDown)) }
         }
     }
 
@@ -246,8 +249,10 @@ struct FetchMachine: ~Copyable {
 
     /// The metadata service has answered, or failed to: those that wait for it ask again.
     mutating func credentialsMayBeThere() {
-        for id in credentialQueue { actions.append(.askCredentials(id)) }
-        credentialQueue = []
+        for id in credentialQueue.places {
+            if case .credentials = fetches[id]?.phase { actions.append(.askCredentials(id)) }
+        }
+        credentialQueue = WaitingList()
     }
 
     mutating func proceed(_ id: FetchID, with answer: CredentialAnswer, now: Instant) {
@@ -285,11 +290,13 @@ struct FetchMachine: ~Copyable {
     /// Gives free connections to those who wait for one and have the time.
     mutating func startAttempts(now: Instant) {
         endTimes(now: now)
+        var passed = 0
         var served = 0
-        while freeConnections > 0, served < connectionQueue.count {
-            let id = connectionQueue[served]
-            served += 1
+        while freeConnections > 0, passed < connectionQueue.places.count {
+            let id = connectionQueue.places[passed]
+            passed += 1
             guard let fetch = fetches[id], case .connection(let credentials) = fetch.phase else { continue }
+            served += 1
             freeConnections -= 1
             fetches[id]?.phase = .departure(Fetch.Attempt(credentials: credentials, clockOffset: skew.offset))
             actions.append(
@@ -300,7 +307,7 @@ struct FetchMachine: ~Copyable {
                         needsNewConnection: fetch.lastFailure?.needsNewConnection ?? false,
                         hasAnotherAttempt: fetch.progress.mayHaveAnotherAttempt(now: now, quota: &quota))))
         }
-        if served > 0 { connectionQueue.removeFirst(served) }
+        if passed > 0 { connectionQueue.removeFirst(passed, waiting: served) }
     }
 
     /// The attempt of a fetch was handed to the transport.
@@ -342,7 +349,7 @@ struct FetchMachine: ~Copyable {
     func description(of id: FetchID) -> FetchDescription? {
         guard let fetch = fetches[id] else { return nil }
         var labels: [String?] = []
-        for waiter in fetch.waiters where labels.count <= FetchDescription.maximumLabels {
+        for waiter in fetch.waiters.places where labels.count <= FetchDescription.maximumLabels {
             if let call = calls[waiter], !call.isRefresh { labels.append(call.label) }
         }
         return FetchDescription(

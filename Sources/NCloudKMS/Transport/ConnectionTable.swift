@@ -56,10 +56,14 @@ final class ConnectionTable {
     // MARK: What libcurl does
 
     func opened(_ descriptor: CInt) {
-        // libcurl does not tell that it closes a socket whose TCP never stood, as that of a transfer that was cancelled.
-        closed(descriptor)
         connections.append(Connection(descriptor: descriptor))
         hasOpened = true
+    }
+
+    /// A transfer has ended that had these opened. libcurl does not tell that it closes a socket whose TCP never stood.
+    func forgetUnused(_ descriptors: [CInt]) {
+        guard !descriptors.isEmpty else { return }
+        connections.removeAll { !$0.hasCarriedRequest && descriptors.contains($0.descriptor) }
     }
 
     private var hasOpened = false

@@ -187,6 +187,7 @@ final class TransferWatch {
     /// - Parameters:
     ///   - isSound: whether its connection may be used again, if libcurl leaves it open.
     func ended(isSound: Bool) {
+        connections.forgetUnused(sockets)
         guard hasConnection else { return }
         hasConnection = false
         if collector.hasSurplus || collector.isForeign { connections.sawSurplus() }

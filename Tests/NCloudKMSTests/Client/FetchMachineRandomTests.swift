@@ -82,7 +82,7 @@ import Testing
         for id in script.machine.fetches.ids {
             guard let fetch = script.machine.fetches[id] else { continue }
             if fetch.waiters.isEmpty { script.fault("nobody waits for a fetch under way") }
-            for waiter in fetch.waiters where script.machine.calls[waiter]?.fetch != id {
+            for waiter in fetch.waiters.places where script.machine.calls[waiter].map({ $0.fetch != id }) ?? false {
                 script.fault("a lost call waits")
             }
             switch fetch.phase {
