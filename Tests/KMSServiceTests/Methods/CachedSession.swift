@@ -16,8 +16,9 @@ final class CachedSession {
 
     let clock = ManualClock()
     let emulator: Emulator
-    let client: KMSClient
-    private let method: GetPublicKey
+    private let loop: EventLoop
+    /// Nil at the end.
+    private var method: GetPublicKey?
     private let requests: Channel
     private let answers: Channel
     private var lastID = 0
@@ -26,12 +27,13 @@ final class CachedSession {
         emulator = try Emulator(Emulator.Configuration(usesTLS: false, clock: clock))
         let credentials = try Credentials(
             accessKeyID: Seed.AccessKey.demo.id, secretAccessKey: SecretBytes(Seed.AccessKey.demo.secret.utf8))
-        let loop = try EventLoop()
-        client = try KMSClient(
+        loop = try EventLoop()
+        let client = try KMSClient(
             KMSClientConfiguration(
                 endpoint: Endpoint(emulator.endpoint), authentication: .credentials(credentials), ratePerKey: 0),
             on: loop, clock: clock, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
-        method = GetPublicKey(client: client)
+        let method = GetPublicKey(client: client)
+        self.method = method
         requests = try Channel.pipeToProgram()
         answers = try Channel.pipeFromProgram()
         let connection = Connection(
@@ -47,6 +49,8 @@ final class CachedSession {
     }
 
     deinit {
+        // The last to hold the client is then the connection, whose thread is the loop's and still runs.
+        method = nil
         close(requests.ours)
         close(answers.ours)
         emulator.stop()
@@ -66,13 +70,13 @@ final class CachedSession {
     func answerAtOnce(_ params: String) throws -> String? {
         let answer = Lock<Result<String?, any Error>>(.success(nil))
         let isAnswered = DispatchSemaphore(value: 0)
-        client.loop.submit { [method, clock] in
+        loop.submit { [method, clock] in
             let outcome = Result {
                 try Array(params.utf8).withUnsafeBufferPointer { bytes -> String? in
                     var scanner = JSONScanner(bytes)
                     var json: [UInt8] = []
                     let params = RawParameters(bytes: bytes, token: try scanner.scanText())
-                    guard let result = method.answerAtOnce(params, arrival: clock.now) else { return nil }
+                    guard let result = method?.answerAtOnce(params, arrival: clock.now) else { return nil }
                     result.append(to: &json)
                     return String(decoding: json, as: UTF8.self)
                 }
