@@ -10,10 +10,11 @@ struct GetPublicKey: Method {
 
     let name = "getPublicKey"
     private let client: KMSClient
-    private let rendered = RenderedResults()
+    private let rendered: RenderedResults
 
     init(client: KMSClient) {
         self.client = client
+        rendered = RenderedResults(on: client.loop)
     }
 
     func answerAtOnce(_ params: RawParameters?, arrival: Instant) -> (any ReadyResult)? {

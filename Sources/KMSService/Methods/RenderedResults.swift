@@ -7,7 +7,9 @@ import Platform
 ///
 /// A result says which fetch it was rendered from. Whether the cache would still answer with that fetch is for the
 /// cache to say, each time.
-final class RenderedResults: Sendable {
+final class RenderedResults: @unchecked Sendable {
+    // Sendable: only the loop's thread reaches `sets`, in two methods that check that they are on it.
+
     /// Parameters that hold every option have less; longer ones are not remembered.
     static let maximumParameterBytes = 512
     /// A key of 4,096 bits in all formats has less; with it the memory is bounded.
@@ -39,41 +41,45 @@ final class RenderedResults: Sendable {
     }
 
     /// Set after set; within one, the one remembered last comes first.
-    private let sets = Lock([Known?](repeating: nil, count: setCount * setSize))
+    private var sets = [Known?](repeating: nil, count: setCount * setSize)
+    private let loop: EventLoop
+
+    /// - Parameter loop: that of the calls.
+    init(on loop: EventLoop) {
+        self.loop = loop
+    }
 
     static func remembers(_ params: UnsafeBufferPointer<UInt8>) -> Bool { params.count <= maximumParameterBytes }
 
     func result(for params: UnsafeBufferPointer<UInt8>) -> Known? {
+        loop.checkIsolated()
         guard Self.remembers(params) else { return nil }
         let hash = Self.hash(params)
         let start = Self.start(ofSetFor: hash)
-        return sets.withLock { sets in
-            for index in start..<(start + Self.setSize) {
-                guard let known = sets[index] else { return nil }
-                if known.isFor(params, hash: hash) { return known }
-            }
-            return nil
+        for index in start..<(start + Self.setSize) {
+            guard let known = sets[index] else { return nil }
+            if known.isFor(params, hash: hash) { return known }
         }
+        return nil
     }
 
     /// - Parameter params: as they were written; nothing happens with those that it does not remember.
     func remember(_ result: RenderedKey, of answer: PublicKeyAnswer, _ query: PublicKeyQuery, _ params: [UInt8]) {
+        loop.checkIsolated()
         guard result.bytes.count <= Self.maximumResultBytes else { return }
         params.withUnsafeBufferPointer { bytes in
             guard Self.remembers(bytes) else { return }
             let hash = Self.hash(bytes)
             let known = Known(result, answer.fetched, query, params: params, hash: hash)
             let start = Self.start(ofSetFor: hash)
-            sets.withLock { sets in
-                let set = start..<(start + Self.setSize)
-                // What was known of the same parameters goes, else the oldest.
-                var gap = set.first { sets[$0]?.isFor(bytes, hash: hash) ?? true } ?? set.upperBound - 1
-                while gap > start {
-                    sets[gap] = sets[gap - 1]
-                    gap -= 1
-                }
-                sets[start] = known
+            let set = start..<(start + Self.setSize)
+            // What was known of the same parameters goes, else the oldest.
+            var gap = set.first { sets[$0]?.isFor(bytes, hash: hash) ?? true } ?? set.upperBound - 1
+            while gap > start {
+                sets[gap] = sets[gap - 1]
+                gap -= 1
             }
+            sets[start] = known
         }
     }
 

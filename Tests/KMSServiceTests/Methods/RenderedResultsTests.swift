@@ -1,3 +1,4 @@
+import Platform
 import PublicKeys
 import TestSupport
 import Testing
@@ -6,10 +7,13 @@ import Testing
 @testable import NCloudKMS
 
 @Suite struct RenderedResultsTests {
-    private let results = RenderedResults()
+    private let loop: EventLoop
+    private let results: RenderedResults
     private let answer: PublicKeyAnswer
 
     init() async throws {
+        loop = try EventLoop()
+        results = RenderedResults(on: loop)
         let key = try PublicKey(pem: Array(try await OpenSSLKeyPair.ec("P-256").publicKey.utf8))
         answer = PublicKeyAnswer(
             keyTag: try KeyTag("k"), version: nil, fetched: FetchedKey(key: key, attempts: 1, requestID: nil),
@@ -17,13 +21,20 @@ import Testing
     }
 
     private func remember(_ params: String) throws {
-        results.remember(
-            try RenderedKey(answer, formats: []), of: answer, PublicKeyQuery(keyTag: answer.keyTag),
-            Array(params.utf8))
+        let result = try RenderedKey(answer, formats: [])
+        loop.run {
+            results.remember(result, of: answer, PublicKeyQuery(keyTag: answer.keyTag), Array(params.utf8))
+            loop.stop()
+        }
     }
 
     private func knows(_ params: String) -> Bool {
-        Array(params.utf8).withUnsafeBufferPointer { results.result(for: $0) != nil }
+        var isKnown = false
+        loop.run {
+            isKnown = Array(params.utf8).withUnsafeBufferPointer { results.result(for: $0) != nil }
+            loop.stop()
+        }
+        return isKnown
     }
 
     @Test func `only the very same bytes are known`() throws {
