@@ -104,6 +104,7 @@ import Testing
         try session.ended.wait()
         try session.held.aborted.wait()
         session.held.release(0)
+        session.takeWhatCameLate()
         #expect(!isReadable(session.fromServer, milliseconds: 0))
         #expect(try session.counters.inFlight == 0)
     }

@@ -96,6 +96,12 @@ final class Session: Sendable {
         }
     }
 
+    /// Has the loop take what came to it when the connection was over.
+    func takeWhatCameLate() {
+        connection.loop.submit { [loop = connection.loop] in loop.stop() }
+        connection.loop.run()
+    }
+
     // MARK: The client's side
 
     /// Writes everything; blocks while the pipe is full.
