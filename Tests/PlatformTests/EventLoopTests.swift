@@ -367,7 +367,7 @@ import Testing
         await #expect(processExitsWith: .success) {
             let loop = try EventLoop()
             let source = Recorder()
-            let pipes = try (0..<4).map { _ in try Self.pipe() }
+            let pipes = try (0..<4).map { _ in try EventLoopTests.pipe() }
             for pipe in pipes { _ = loop.watch(pipe.read, for: .readable, by: source) }
             var limit = rlimit(rlim_cur: 3, rlim_max: 3)
             try #require(setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
