@@ -60,9 +60,15 @@ public actor KMSClient {
         }
     }
 
-    isolated deinit {
-        engine.shutDown()
-        if ownsLoop { loop.stop() }
+    // Not an isolated one, which Swift 6.3 can't compile into optimised modules that import this one.
+    deinit {
+        // Unsafe: from here on the loop alone has it.
+        nonisolated(unsafe) let engine = engine
+        let end = { @Sendable [loop, ownsLoop] in
+            engine.shutDown()
+            if ownsLoop { loop.stop() }
+        }
+        if loop.isCurrent { end() } else { loop.submit(end) }
     }
 
     /// The key, or a `KMSError`. Cancelling the task ends the call with `KMSError.Code.cancelled`; the request to the
