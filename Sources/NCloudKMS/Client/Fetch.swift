@@ -135,7 +135,9 @@ struct WaitingList<ID: Sendable>: Sendable {
         if places.count > 2 * count + 16 { places.removeAll { !isWaiting($0) } }
     }
 
-    /// Takes places from the front, of which so many had not been left.
+    /// Takes places from the front.
+    ///
+    /// - Parameter waiting: how many of them had not been left.
     mutating func removeFirst(_ places: Int, waiting: Int) {
         self.places.removeFirst(places)
         count -= waiting
@@ -181,7 +183,7 @@ struct FetchTable: Sendable {
         return fetch
     }
 
-    /// The newest fetch with the same request and identity that will do.
+    /// The newest suitable fetch with the same request and identity.
     func newest(
         for request: PublicKeyRequest, _ identity: CredentialIdentity?, where isSuitable: (Fetch) -> Bool
     ) -> FetchID? {

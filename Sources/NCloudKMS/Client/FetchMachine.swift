@@ -115,7 +115,7 @@ struct FetchMachine: ~Copyable {
         return id
     }
 
-    /// A key is about to expire: fetches it, for nobody in particular, unless a fetch is under way that will do.
+    /// A key is about to expire: fetches it, for nobody in particular, unless a fetch for it is under way.
     mutating func refresh(_ request: PublicKeyRequest, _ credentials: CredentialAnswer, now: Instant) {
         guard fetches.newest(for: request, credentials.identity, where: { _ in true }) == nil else { return }
         begin(WaitingCall(refreshing: request, now: now), credentials, now: now)

@@ -8,7 +8,7 @@ public struct PublicKeyQuery: Sendable {
     public var keyTag: KeyTag
     /// Nil is the latest.
     public var version: KeyVersion?
-    /// An answer may be so old, counted from the start of the request to the service behind it; zero asks the service.
+    /// How old an answer may be, counted from the start of its request to the service; zero asks the service.
     /// Nil, and anything above it, is the cache's time to live.
     public var maxAge: Duration?
     public var timeout: Duration
