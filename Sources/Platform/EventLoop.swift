@@ -23,54 +23,23 @@ public protocol EventSource: AnyObject {
 ///
 /// It is the executor of the actors on it: their jobs and the closures of `submit` share the inbox, in the order in which
 /// they came. Nothing that runs on it may block, as everything on it waits meanwhile. Every turn looks at the descriptors,
-/// however much other threads submit; and a turn is bounded: however many descriptors have something to do, the urgent ones
-/// are looked at between a few of them.
+/// however much other threads submit; and a turn is bounded. However much there is to do, the urgent descriptors are looked
+/// at between its steps, as often as `UrgentPace` says, and what they bring is dealt with first.
 public final class EventLoop: SerialExecutor, @unchecked Sendable {
     // Sendable: `inbox`, `state` and `thread` may be used by any thread, as may the waker. All other state belongs to the
     // loop's thread, which every method that touches it checks.
 
-    /// What a descriptor is watched for; with none of them, only whether it is hung up or broken.
-    public struct Events: OptionSet, Sendable {
-        public let rawValue: Int16
-
-        public init(rawValue: Int16) { self.rawValue = rawValue }
-
-        public static let readable = Events(rawValue: Int16(POLLIN))
-        public static let writable = Events(rawValue: Int16(POLLOUT))
-        /// Hung up, broken or not open; reported whether or not it is asked for.
-        public static let closed = Events(rawValue: Int16(POLLERR | POLLHUP | POLLNVAL))
-    }
-
-    /// A descriptor that a source has the loop watch.
-    public struct Watch: Equatable, Sendable {
-        public let descriptor: CInt
-        fileprivate let place: Int
-
-        /// What tells it from the loop's other watches, for a C library to keep beside the descriptor. Never 0.
-        public var token: Int { place }
-
-        public init(descriptor: CInt, token: Int) {
-            self.descriptor = descriptor
-            place = token
-        }
-    }
-
     private struct Runner {
         let source: any EventSource
+        /// It deals with what is urgent, so that the urgent descriptors need not be looked at before it runs.
+        let isFirst: Bool
         /// It has to run before the loop waits.
         var isDue = true
         /// What it said last.
         var wait: Duration?
     }
 
-    private struct Watcher {
-        /// Nil in a place that is free.
-        var source: (any EventSource)?
-        var isUrgent: Bool
-    }
-
-    /// The time that a turn may give to descriptors that are not urgent: a few round trips to a service, or a TLS
-    /// handshake, so that an urgent descriptor waits no longer than a host would notice.
+    /// The time that a turn may give to descriptors that are not urgent.
     private static let turnTime = Duration.microseconds(500)
     /// How often a source may be run before the descriptors are looked at.
     private static let maximumRounds = 8
@@ -98,13 +67,8 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     private let clock = SystemClock()
     private var runners: [Runner] = []
-    /// What `poll` is given: the waker, then one entry for each place.
-    private var entries: [pollfd]
-    private var watchers = [Watcher(source: nil, isUrgent: false)]
-    private var freePlaces: [Int] = []
-    private var urgentPlaces: [Int] = []
-    /// Where the next turn goes on with the places that are not urgent.
-    private var nextPlace = 1
+    private var watches: WatchTable
+    private var urgentPace = UrgentPace()
     private var isStopped = false
 
     /// A loop of the calling thread, until another runs it.
@@ -113,7 +77,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     public init() throws(PlatformError) {
         waker = try Waker()
         thread = Atomic(identityOfThisThread())
-        entries = [pollfd(fd: waker.descriptor, events: Int16(POLLIN), revents: 0)]
+        watches = WatchTable(waker: waker.descriptor)
     }
 
     // MARK: Running
@@ -163,17 +127,18 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     /// From now on the loop runs a source. On the loop.
     ///
-    /// - Parameter isFirst: before the others, to which it gives work, in place of after them.
+    /// - Parameter isFirst: before the others, to which it gives work, instead of after them: for the source of the urgent
+    ///   descriptors.
     public func add(_ source: some EventSource, isFirst: Bool = false) {
         assertIsCurrent()
-        runners.insert(Runner(source: source), at: isFirst ? 0 : runners.count)
+        runners.insert(Runner(source: source, isFirst: isFirst), at: isFirst ? 0 : runners.count)
     }
 
     /// The loop forgets a source, and the descriptors that it has watched for it. On the loop.
     public func remove(_ source: some EventSource) {
         assertIsCurrent()
         runners.removeAll { $0.source === source }
-        for place in watchers.indices where watchers[place].source === source { free(place) }
+        watches.removeAll(of: source)
     }
 
     /// Has a source run before the loop waits, since it was given something to do. On the loop.
@@ -192,41 +157,18 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         _ descriptor: CInt, for events: Events?, isUrgent: Bool = false, by source: some EventSource
     ) -> Watch {
         assertIsCurrent()
-        let place: Int
-        if let free = freePlaces.popLast() {
-            place = free
-            watchers[place] = Watcher(source: source, isUrgent: isUrgent)
-        } else {
-            place = entries.count
-            entries.append(pollfd(fd: -1, events: 0, revents: 0))
-            watchers.append(Watcher(source: source, isUrgent: isUrgent))
-        }
-        if isUrgent { urgentPlaces.append(place) }
-        let watch = Watch(descriptor: descriptor, token: place)
-        change(watch, to: events)
-        // An event of the place's last user is not for this one.
-        entries[place].revents = 0
-        return watch
+        return watches.insert(descriptor, for: events, isUrgent: isUrgent, by: source)
     }
 
     /// Watches a descriptor for other events; nil for none. On the loop.
     public func change(_ watch: Watch, to events: Events?) {
-        // While nothing is wanted the descriptor is left out: its hang-up would not let the loop sleep.
-        entries[watch.place].fd = events == nil ? -1 : watch.descriptor
-        entries[watch.place].events = events?.rawValue ?? 0
+        watches.change(watch, to: events)
     }
 
     /// Watches a descriptor no longer. On the loop.
     public func remove(_ watch: Watch) {
         assertIsCurrent()
-        free(watch.place)
-    }
-
-    private func free(_ place: Int) {
-        watchers[place].source = nil
-        entries[place] = pollfd(fd: -1, events: 0, revents: 0)
-        urgentPlaces.removeAll { $0 == place }
-        freePlaces.append(place)
+        watches.remove(watch)
     }
 
     // MARK: Other threads
@@ -279,27 +221,43 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     ///
     /// - Returns: how long the loop may wait.
     private func runSources() -> Duration? {
-        for index in runners.indices { runners[index].isDue = true }
+        var index = 0
+        // A source may be removed, or add another.
+        while index < runners.count, !isStopped {
+            run(at: index)
+            index += 1
+        }
+        return runDue() ? runners.lazy.compactMap(\.wait).min() : .zero
+    }
+
+    /// Runs the sources that were given something to do, the first ones first whenever an urgent descriptor has something.
+    ///
+    /// - Returns: whether they have done it all; else the descriptors are to be looked at before the rest.
+    private func runDue() -> Bool {
         for _ in 0..<Self.maximumRounds {
             var hasRun = false
             var index = 0
-            // A source may be removed, or add another.
             while index < runners.count, !isStopped {
                 if runners[index].isDue {
+                    if !runners[index].isFirst, lookAtUrgent() {
+                        index = 0
+                        continue
+                    }
                     hasRun = true
                     run(at: index)
                 }
                 index += 1
             }
-            guard hasRun, !isStopped else { return runners.lazy.compactMap(\.wait).min() }
+            guard hasRun, !isStopped else { return true }
         }
-        return .zero
+        return false
     }
 
     private func run(at index: Int) {
         let source = runners[index].source
         runners[index].isDue = false
         let wait = source.run()
+        if urgentPace.hasFound { urgentPace.dealtWith(now: clock.now) }
         if index < runners.count, runners[index].source === source { runners[index].wait = wait }
     }
 
@@ -309,64 +267,54 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         // While there is work the descriptors are looked at all the same, or threads that always have more would starve them.
         // Rounded up, so that the loop does not wake just before the time and find nothing to do.
         let timeout = maySleep ? wait.map { CInt(clamping: max(0, $0.millisecondsRoundedUp)) } ?? -1 : 0
-        var count = entries.withUnsafeMutableBufferPointer {
-            systemPoll($0.baseAddress, nfds_t($0.count), timeout)
-        }
-        if count < 0, errno != EINTR {
-            // The system is out of memory, or its limit of descriptors was lowered: more than that `poll` does not take.
-            count = pollEach()
-            if count == 0 { usleep(UInt32(Self.pauseAfterFailure.nanoseconds / 1_000)) }
-        }
+        if !watches.poll(timeout: timeout) { usleep(UInt32(Self.pauseAfterFailure.nanoseconds / 1_000)) }
         _ = state.compareExchange(expected: .asleep, desired: .awake, ordering: .acquiringAndReleasing)
-        if count > 0 { dispatch(count) }
+        if watches.hasFound { dispatch() }
     }
 
-    /// Looks at one descriptor after the other, without waiting.
-    ///
-    /// - Returns: how many have something.
-    private func pollEach() -> CInt {
-        var count: CInt = 0
-        for place in entries.indices {
-            entries[place].revents = 0
-            if systemPoll(&entries[place], 1, 0) > 0 { count += 1 }
-        }
-        return count
-    }
-
-    /// - Parameter count: how many descriptors have something.
-    private func dispatch(_ count: CInt) {
-        var left = Int(count)
-        if entries[0].revents != 0 {
-            waker.reset()
-            left -= 1
-        }
-        for place in urgentPlaces where left > 0 && tell(place) { left -= 1 }
-        guard left > 0 else { return }
-        let end = clock.now + Self.turnTime
-        for _ in 1..<max(entries.count, 2) {
-            if nextPlace >= entries.count { nextPlace = 1 }
-            defer { nextPlace += 1 }
-            guard !watchers[nextPlace].isUrgent, tell(nextPlace) else { continue }
-            left -= 1
+    private func dispatch() {
+        if watches.takeWaker() { waker.reset() }
+        let hasUrgent = tellUrgent()
+        guard watches.hasFound else { return urgentPace.restart() }
+        let now = clock.now
+        urgentPace.looked(foundSomething: hasUrgent, now: now)
+        if hasUrgent { _ = runDue() }
+        let end = now + Self.turnTime
+        while !isStopped, let found = watches.takeOther() {
+            tell(found)
             // What is left is found again by the next turn.
-            guard left > 0, !isStopped, clock.now < end else { return }
+            guard watches.hasFound, clock.now < end else { return }
+            if lookAtUrgent() { _ = runDue() }
         }
+    }
+
+    /// Looks at the urgent descriptors between two steps of a turn, if it is time to.
+    ///
+    /// - Returns: whether they had something, so that sources are due.
+    private func lookAtUrgent() -> Bool {
+        guard watches.hasUrgent else { return false }
+        let now = clock.now
+        guard urgentPace.isDue(now: now) else { return false }
+        watches.pollUrgent()
+        let hasUrgent = tellUrgent()
+        urgentPace.looked(foundSomething: hasUrgent, now: now)
+        return hasUrgent
     }
 
     /// - Returns: whether there was something to tell.
-    private func tell(_ place: Int) -> Bool {
-        let events = entries[place].revents
-        guard events != 0, let source = watchers[place].source else { return false }
-        entries[place].revents = 0
-        source.ready(
-            Watch(descriptor: entries[place].fd, token: place), Events(rawValue: events))
-        return true
+    private func tellUrgent() -> Bool {
+        var hasTold = false
+        while let found = watches.takeUrgent() {
+            tell(found)
+            hasTold = true
+        }
+        return hasTold
     }
-}
 
-/// `poll(2)`, which the method of the same name hides.
-private func systemPoll(_ entries: UnsafeMutablePointer<pollfd>?, _ count: nfds_t, _ timeout: CInt) -> CInt {
-    poll(entries, count, timeout)
+    private func tell(_ found: WatchTable.Found) {
+        run(found.source)
+        found.source.ready(found.watch, found.events)
+    }
 }
 
 private func identityOfThisThread() -> UInt {

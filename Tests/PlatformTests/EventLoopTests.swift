@@ -361,6 +361,59 @@ import Testing
         #expect(order == ["slow", "urgent"] + Array(repeating: "slow", count: 7))
     }
 
+    @Test func `an urgent descriptor is looked at between the runs of a source that has much to do`() throws {
+        let loop = try EventLoop()
+        let (busy, urgent) = (recorder(), recorder())
+        let bell = try Self.pipe()
+        defer { Self.close(bell) }
+        let watch = loop.watch(bell.read, for: .readable, isUrgent: true, by: urgent)
+        var order: [String] = []
+        busy.onRun = {
+            order.append("busy")
+            if order.count == 1 { write(bell.write, "x", 1) }
+            let end = SystemClock().now + .milliseconds(1)
+            while SystemClock().now < end {}
+            if order.count < 6 { loop.run(busy) } else { loop.stop() }
+            return nil
+        }
+        urgent.onReady = { _, _ in
+            order.append("bell")
+            loop.change(watch, to: nil)
+        }
+        urgent.onRun = {
+            if order.last == "bell" { order.append("urgent") }
+            return nil
+        }
+        loop.add(busy)
+        loop.add(urgent, isFirst: true)
+        loop.run()
+        // The second run is the one that the look comes after: a pause begins with the first question.
+        #expect(order == ["busy", "busy", "bell", "urgent", "busy", "busy"])
+    }
+
+    @Test func `a change of what a descriptor is watched for holds for what was found before`() throws {
+        let loop = try EventLoop()
+        let source = recorder()
+        let pipes = try [Self.pipe(filled: true), Self.pipe(filled: true)]
+        defer { for pipe in pipes { Self.close(pipe) } }
+        let watches = pipes.map { loop.watch($0.read, for: .readable, by: source) }
+        var told: [EventLoop.Watch] = []
+        source.onReady = { watch, _ in
+            told.append(watch)
+            // Both were found readable.
+            for watch in watches { loop.change(watch, to: []) }
+        }
+        var runs = 0
+        source.onRun = {
+            runs += 1
+            if runs == 3 { loop.stop() }
+            return .zero
+        }
+        loop.add(source)
+        loop.run()
+        #expect(told.count == 1)
+    }
+
     // The address sanitizer needs a descriptor at the end of the process.
     @Test(.enabled(if: getenv("NCLOUD_KMS_SANITIZER") == nil, "a sanitizer needs more descriptors"))
     func `a limit of descriptors that is lowered below those it watches does not make it deaf`() async {

@@ -94,15 +94,11 @@ struct AnswerQueue: Sendable {
     private static func append(
         to bytes: inout [UInt8], id: some Collection<UInt8>, isError: Bool, _ body: (inout [UInt8]) -> Void
     ) {
-        append("{\"jsonrpc\":\"2.0\",\"id\":", to: &bytes)
+        bytes.append("{\"jsonrpc\":\"2.0\",\"id\":")
         bytes.append(contentsOf: id)
-        append(isError ? ",\"error\":" : ",\"result\":", to: &bytes)
+        bytes.append(isError ? ",\"error\":" : ",\"result\":")
         body(&bytes)
         bytes.append(UInt8(ascii: "}"))
-    }
-
-    private static func append(_ text: StaticString, to bytes: inout [UInt8]) {
-        bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
     // MARK: Batches

@@ -36,7 +36,7 @@ extension Connection {
     func refuse(_ error: RPCError) {
         received += 1
         configuration.report(.refused(error))
-        answer("null".utf8, at: .single, error) { $0.append(error) }
+        answer("null".utf8, at: .single, error) { $0.append(json: error) }
     }
 
     // MARK: Batches
@@ -137,9 +137,9 @@ extension Connection {
     private func fail(_ id: JSONToken?, in bytes: UnsafeBufferPointer<UInt8>, _ batch: BatchID?, _ error: RPCError) {
         let place = answers.place(in: batch)
         if let id {
-            answer(UnsafeBufferPointer(rebasing: bytes[id.range]), at: place, error) { $0.append(error) }
+            answer(UnsafeBufferPointer(rebasing: bytes[id.range]), at: place, error) { $0.append(json: error) }
         } else {
-            answer("null".utf8, at: place, error) { $0.append(error) }
+            answer("null".utf8, at: place, error) { $0.append(json: error) }
         }
     }
 
@@ -172,7 +172,7 @@ extension Connection {
 
 extension [UInt8] {
     /// Appends the JSON of a value.
-    mutating func append(_ value: some JSONWritable) {
+    mutating func append(json value: some JSONWritable) {
         var json = JSONWriter(appendingTo: self.take())
         json.value(value)
         self = json.bytes

@@ -346,7 +346,7 @@ public final class Connection: EventSource, @unchecked Sendable {
     /// Answers calls with an error, and has their work aborted.
     func end(_ error: RPCError, _ calls: [Call]) {
         var json: [UInt8] = []
-        json.append(error)
+        json.append(json: error)
         for call in calls { finish(call, error: error, json)?.abort?() }
     }
 

@@ -22,8 +22,6 @@ extension FetchMachine {
         case askCredentials(FetchID)
         /// The service refused these: look for others, and call `otherCredentials`.
         case askOtherCredentials(FetchID, than: CredentialIdentity)
-        /// Send an attempt, and call `started` or `notStarted`; then `responded`, unless it is cancelled.
-        case start(FetchID, Departure)
         /// End the attempt that is under way.
         case cancel(FetchID)
         /// Keep a key for later calls.
@@ -35,8 +33,9 @@ extension FetchMachine {
         case log(FetchEvent, FetchDescription)
     }
 
-    /// What an attempt is sent with.
+    /// An attempt to be sent, and what with.
     struct Departure {
+        let fetch: FetchID
         let request: PublicKeyRequest
         let credentials: Credentials
         /// To be added to the wall clock for the signature.

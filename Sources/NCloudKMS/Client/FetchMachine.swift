@@ -8,8 +8,8 @@ import Platform
 ///                 ▲──────────────── backoff ◀────────────┘
 /// ```
 ///
-/// It is told what happens, and when, and says what to do by `nextAction`. It reads no clock and no file and sends
-/// nothing: its owner does that, and calls `due` at `nextDue`.
+/// It is told what happens, and when, and says what to do by `nextAction`, and what to send by `nextDeparture`. It reads
+/// no clock and no file and sends nothing: its owner does that, and calls `due` at `nextDue`.
 struct FetchMachine: ~Copyable {
     let configuration: Configuration
     private let policy: RetryPolicy
@@ -26,10 +26,8 @@ struct FetchMachine: ~Copyable {
     private var tickets: [RateLimiter.Ticket: FetchID] = [:]
     private var connectionQueue = WaitingList<FetchID>()
     var freeConnections: Int
-    /// What was decided and is not among `decided`, in order.
-    var actions: [Action] = []
-    /// What `nextAction` takes next, from the last to the first.
-    private var decided: [Action] = []
+    var actions = Queue<Action>()
+    private var departures = Queue<Departure>()
 
     var upstream = UpstreamStatus()
     /// Calls that joined another call's fetch.
@@ -46,24 +44,30 @@ struct FetchMachine: ~Copyable {
 
     // MARK: What is to be done, and when
 
-    /// The next thing to do; nil when all is done.
+    /// The next thing to do, at once; nil when all is done.
     mutating func nextAction() -> Action? {
-        while true {
-            if decided.isEmpty {
-                guard !actions.isEmpty else { return nil }
-                // Moved out from the end, so that none is copied.
-                swap(&actions, &decided)
-                decided.reverse()
-            }
-            guard let action = decided.popLast() else { return nil }
+        while let action = actions.popFirst() {
             switch action {
             // Its fetch may have ended since.
-            case .askCredentials(let id), .askOtherCredentials(let id, _), .start(let id, _):
+            case .askCredentials(let id), .askOtherCredentials(let id, _):
                 if fetches[id] != nil { return action }
             case .cancel, .store, .noteFailure, .tell, .log: return action
             }
         }
+        return nil
     }
+
+    /// The next attempt to send, and `started` or `notStarted` to call; then `responded`, unless it is cancelled. It may
+    /// wait until its owner has the time. Nil when none is left.
+    mutating func nextDeparture() -> Departure? {
+        while let departure = departures.popFirst() {
+            if fetches[departure.fetch] != nil { return departure }
+        }
+        return nil
+    }
+
+    /// Whether `nextDeparture` may have one.
+    var hasDepartures: Bool { !departures.isEmpty }
 
     /// When `due` is to be called at the latest; nil while nothing waits for its time.
     func nextDue(now: Instant) -> Instant? {
@@ -299,13 +303,11 @@ struct FetchMachine: ~Copyable {
             served += 1
             freeConnections -= 1
             fetches[id]?.phase = .departure(Fetch.Attempt(credentials: credentials, clockOffset: skew.offset))
-            actions.append(
-                .start(
-                    id,
-                    Departure(
-                        request: fetch.request, credentials: credentials, clockOffset: skew.offset,
-                        needsNewConnection: fetch.lastFailure?.needsNewConnection ?? false,
-                        hasAnotherAttempt: fetch.progress.mayHaveAnotherAttempt(now: now, quota: &quota))))
+            departures.append(
+                Departure(
+                    fetch: id, request: fetch.request, credentials: credentials, clockOffset: skew.offset,
+                    needsNewConnection: fetch.lastFailure?.needsNewConnection ?? false,
+                    hasAnotherAttempt: fetch.progress.mayHaveAnotherAttempt(now: now, quota: &quota)))
         }
         if passed > 0 { connectionQueue.removeFirst(passed, waiting: served) }
     }
@@ -363,4 +365,23 @@ struct FetchMachine: ~Copyable {
 private func earliest(_ one: Instant?, _ other: Instant?) -> Instant? {
     guard let one, let other else { return one ?? other }
     return min(one, other)
+}
+
+/// First in, first out, in memory that is kept.
+struct Queue<Element> {
+    private var incoming: [Element] = []
+    /// What came before, the first at the end, from which it can be moved out.
+    private var outgoing: [Element] = []
+
+    var isEmpty: Bool { incoming.isEmpty && outgoing.isEmpty }
+
+    mutating func append(_ element: Element) { incoming.append(element) }
+
+    mutating func popFirst() -> Element? {
+        if outgoing.isEmpty, !incoming.isEmpty {
+            swap(&incoming, &outgoing)
+            outgoing.reverse()
+        }
+        return outgoing.popLast()
+    }
 }

@@ -64,12 +64,21 @@ final class KMSEngine: EventSource {
 
     // MARK: The loop
 
+    /// Sends one attempt at most: each takes long enough that the loop may have more urgent things to do.
     func run() -> Duration? {
         let now = clock.now
-        guard let due = machine.nextDue(now: now) else { return nil }
-        guard due <= now else { return due - now }
-        machine.due(now: now)
-        carryOut()
+        let due = machine.nextDue(now: now)
+        if let due, due <= now {
+            machine.due(now: now)
+            carryOut()
+        } else if !machine.hasDepartures {
+            return due.map { $0 - now }
+        }
+        if let departure = machine.nextDeparture() {
+            start(departure)
+            carryOut()
+        }
+        if machine.hasDepartures { loop.run(self) }
         let later = clock.now
         return machine.nextDue(now: later).map { max($0 - later, .zero) }
     }
@@ -94,7 +103,7 @@ final class KMSEngine: EventSource {
         }
         let call = machine.call(
             WaitingCall(query, arrival: arrival, label: label, completion), findCredentials(now: now), now: now)
-        carryOut()
+        proceed()
         return call
     }
 
@@ -109,23 +118,28 @@ final class KMSEngine: EventSource {
     private func refresh(_ query: PublicKeyQuery) {
         let now = clock.now
         machine.refresh(query.request, findCredentials(now: now), now: now)
-        carryOut()
+        proceed()
     }
 
     func cancel(_ call: CallID) {
         machine.cancel(call, now: clock.now)
-        carryOut()
+        proceed()
     }
 
     // MARK: What the machine decides
+
+    /// Something happened to the machine: carries out what follows, and has the loop see to what is to be sent, and when
+    /// something is due.
+    private func proceed() {
+        carryOut()
+        loop.run(self)
+    }
 
     private func carryOut() {
         // What a caller does when it is told may lead to more; that follows in its order.
         guard !isCarryingOut else { return }
         isCarryingOut = true
         defer { isCarryingOut = false }
-        // What is due next may be another thing now.
-        loop.run(self)
         while let action = machine.nextAction() {
             switch action {
             case .askCredentials(let fetch):
@@ -134,8 +148,6 @@ final class KMSEngine: EventSource {
             case .askOtherCredentials(let fetch, let refused):
                 let now = clock.now
                 machine.otherCredentials(otherCredentials(than: refused, now: now), for: fetch, now: now)
-            case .start(let fetch, let departure):
-                start(fetch, departure)
             case .cancel(let fetch):
                 if let transfer = transfers[fetch.index] { multi.cancel(transfer) }
                 transfers[fetch.index] = nil
@@ -151,7 +163,8 @@ final class KMSEngine: EventSource {
         }
     }
 
-    private func start(_ fetch: FetchID, _ departure: FetchMachine.Departure) {
+    private func start(_ departure: FetchMachine.Departure) {
+        let fetch = departure.fetch
         let request = departure.request
         let target = request.target
         let timestamp = clock.wallClockMilliseconds + departure.clockOffset.milliseconds
@@ -196,7 +209,7 @@ final class KMSEngine: EventSource {
             log.attemptEnded(description, outcome.response, failure)
         }
         machine.responded(fetch, outcome, now: clock.now)
-        carryOut()
+        proceed()
     }
 
     private func tell(_ call: WaitingCall, _ outcome: FetchMachine.Outcome) {
@@ -275,7 +288,7 @@ final class KMSEngine: EventSource {
             return
         }
         machine.credentialsMayBeThere()
-        carryOut()
+        proceed()
     }
 
     // MARK: Figures

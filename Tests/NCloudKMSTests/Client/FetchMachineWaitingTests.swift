@@ -237,4 +237,17 @@ import Testing
         #expect(script.credentialsArrive(.found(FetchScript.keyPair("B"))) == [.start(1)])
         #expect(script.respond(1, .key()) == [.store, .tell("a", .key()), .tell("b", .key())])
     }
+
+    @Test func `attempts wait for their owner's time, and go out in order unless nobody wants them`() {
+        let script = FetchScript(connections: 3)
+        script.carriesOut = false
+        for name in ["a", "b", "c", "d"] { script.call(name, key: name) }
+        #expect(script.cancel("b").isEmpty)
+        script.carriesOut = true
+        #expect(
+            script.carryOut() == [.tell("b", .failure(.cancelled)), .start(1), .start(3), .start(4)],
+            "what is to be told goes first, and the connection of the second is the fourth's")
+        let hasMore = script.machine.hasDepartures
+        #expect(!hasMore)
+    }
 }

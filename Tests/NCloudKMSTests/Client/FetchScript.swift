@@ -152,16 +152,24 @@ final class FetchScript {
 
     func carryOut() -> [Step] {
         var steps: [Step] = []
-        while carriesOut, let action = machine.nextAction() {
+        while carriesOut {
+            steps += act()
+            guard let departure = machine.nextDeparture() else { break }
+            start(departure)
+            steps.append(.start(number(departure.fetch)))
+        }
+        return steps
+    }
+
+    private func act() -> [Step] {
+        var steps: [Step] = []
+        while let action = machine.nextAction() {
             switch action {
             case .askCredentials(let id):
                 machine.credentials(credentials, for: id, now: now)
             case .askOtherCredentials(let id, let identity):
                 refused.append(identity)
                 machine.otherCredentials(others, for: id, now: now)
-            case .start(let id, let departure):
-                start(id, departure)
-                steps.append(.start(number(id)))
             case .cancel(let id):
                 if underWay.remove(number(id)) == nil, crossed.remove(number(id)) == nil {
                     fault("no attempt of \(number(id)) is under way")
@@ -185,7 +193,8 @@ final class FetchScript {
         return steps
     }
 
-    private func start(_ id: FetchID, _ departure: FetchMachine.Departure) {
+    private func start(_ departure: FetchMachine.Departure) {
+        let id = departure.fetch
         if machine.fetches[id]?.waiters.isEmpty ?? true { fault("nobody waits for \(number(id))") }
         departures[number(id)] = departure
         if let signingError { return machine.notStarted(id, signingError, now: now) }

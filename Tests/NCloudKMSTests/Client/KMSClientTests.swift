@@ -155,4 +155,47 @@ import Testing
         // Its thread has let go of it soon after.
         while loop != nil { await Task.yield() }
     }
+
+    /// Gives the loop a step between any two others.
+    private final class Observer: EventSource {
+        let loop: EventLoop
+        let client: KMSClient
+        private(set) var attempts: [Int] = []
+
+        init(_ loop: EventLoop, _ client: KMSClient) {
+            self.loop = loop
+            self.client = client
+        }
+
+        func run() -> Duration? {
+            let count = client.assumeIsolated { $0.status().upstream.attempts }
+            if attempts.last != count { attempts.append(count) }
+            if count == 5 { loop.stop() } else { loop.run(self) }
+            return nil
+        }
+
+        func ready(_ watch: EventLoop.Watch, _ events: EventLoop.Events) {}
+    }
+
+    @Test func `the loop can do other things between two attempts that could be sent at once`() async throws {
+        let gate = DispatchSemaphore(value: 0)
+        let responder = try holdingResponder(gate)
+        defer { gate.signal() }
+        let attempts = try await onOwnThread {
+            let loop = try EventLoop()
+            let keys = try Credentials(accessKeyID: "ACCESS", secretAccessKey: SecretBytes("SECRET".utf8))
+            let client = try KMSClient(
+                KMSClientConfiguration(endpoint: Endpoint(responder.baseURL), authentication: .credentials(keys)),
+                on: loop, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+            let observer = Observer(loop, client)
+            loop.add(observer)
+            let tags = try (1...5).map { try KeyTag("k\($0)") }
+            loop.run {
+                for tag in tags { client.begin(PublicKeyQuery(keyTag: tag)) { _ in } }
+            }
+            loop.remove(observer)
+            return observer.attempts
+        }
+        #expect(attempts == [1, 2, 3, 4, 5])
+    }
 }
