@@ -37,11 +37,11 @@ build: ## Release binaries, at .build/release
 	$(foreach program,$(PROGRAMS),$(RELEASE) --product $(program) &&) true
 
 man: build ## Man pages and shell completions, at .build/share
-	$(RELEASE) --product generate-man-page
+	$(RELEASE) --product kms-man-page
 	rm -rf $(SHARE)
 	mkdir -p $(MANUALS) $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS) $(FISH_COMPLETIONS)
 	$(foreach program,$(PROGRAMS),$(DESCRIPTION) > $(SHARE)/help.json && \
-		.build/release/generate-man-page < $(SHARE)/help.json > $(SHARE)/page && \
+		.build/release/kms-man-page < $(SHARE)/help.json > $(SHARE)/page && \
 		mv $(SHARE)/page $(MANUALS)/$(program).1 &&) rm $(SHARE)/help.json
 	$(foreach program,$(PROGRAMS),$(COMPLETIONS) bash > $(BASH_COMPLETIONS)/$(program) &&) true
 	$(foreach program,$(PROGRAMS),$(COMPLETIONS) zsh > $(ZSH_COMPLETIONS)/_$(program) &&) true

@@ -15,7 +15,7 @@ let package = Package(
     products: [
         .executable(name: "ncloud-kms-rpc", targets: ["ncloud-kms-rpc"]),
         .executable(name: "ncloud-kms-emulator", targets: ["ncloud-kms-emulator"]),
-        .library(name: "NCloudKMS", targets: ["NCloudKMS", "PublicKeys"]),
+        .library(name: "NCloudKMS", targets: ["NCloudKMS", "KMSPublicKeys"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -26,33 +26,36 @@ let package = Package(
     targets: [
         // Floor 0: system libraries, each a module map and typed `static inline` wrappers.
         .systemLibrary(
-            name: "CLibcurl", pkgConfig: "libcurl",
+            name: "CKMSLibcurl", pkgConfig: "libcurl",
             providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
         .systemLibrary(
-            name: "COpenSSL", pkgConfig: "openssl",
+            name: "CKMSOpenSSL", pkgConfig: "openssl",
             providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
         .systemLibrary(
-            name: "CMicrohttpd", pkgConfig: "libmicrohttpd",
+            name: "CKMSMicrohttpd", pkgConfig: "libmicrohttpd",
             providers: [.apt(["libmicrohttpd-dev"]), .brew(["libmicrohttpd"])]),
-        .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CKMSLinux"),
 
         // Floor 1: what knows neither the wire nor the service.
-        .target(name: "Platform", dependencies: ["CLinux"], swiftSettings: settings),
-        .target(name: "JSON", dependencies: ["Platform"], swiftSettings: settings),
-        .target(name: "PublicKeys", dependencies: ["COpenSSL", "JSON", "Platform"], swiftSettings: settings),
+        .target(name: "KMSPlatform", dependencies: ["CKMSLinux"], swiftSettings: settings),
+        .target(name: "KMSJSON", dependencies: ["KMSPlatform"], swiftSettings: settings),
+        .target(
+            name: "KMSPublicKeys", dependencies: ["CKMSOpenSSL", "KMSJSON", "KMSPlatform"], swiftSettings: settings),
 
         // Floor 2: the wire and the client, which do not know each other.
-        .target(name: "JSONRPC", dependencies: ["JSON", "Platform"], swiftSettings: settings),
+        .target(name: "KMSJSONRPC", dependencies: ["KMSJSON", "KMSPlatform"], swiftSettings: settings),
         .target(
-            name: "NCloudKMS", dependencies: ["JSON", "PublicKeys", "Platform", "CLibcurl", "COpenSSL", logging],
+            name: "NCloudKMS",
+            dependencies: ["KMSJSON", "KMSPublicKeys", "KMSPlatform", "CKMSLibcurl", "CKMSOpenSSL", logging],
             swiftSettings: settings),
 
         // Floor 3: the methods, which join the two, and the commands, which need the client alone.
         .target(
-            name: "KMSCommands", dependencies: ["JSON", "NCloudKMS", "PublicKeys", "Platform", logging],
+            name: "KMSCommands", dependencies: ["KMSJSON", "NCloudKMS", "KMSPublicKeys", "KMSPlatform", logging],
             swiftSettings: settings),
         .target(
-            name: "KMSService", dependencies: ["JSON", "JSONRPC", "NCloudKMS", "PublicKeys", "Platform", logging],
+            name: "KMSService",
+            dependencies: ["KMSJSON", "KMSJSONRPC", "NCloudKMS", "KMSPublicKeys", "KMSPlatform", logging],
             // A symbolic link to protocol/openrpc.json, which `rpc.discover` answers.
             resources: [.embedInCode("openrpc.json")], swiftSettings: settings),
 
@@ -60,57 +63,63 @@ let package = Package(
         .executableTarget(
             name: "ncloud-kms-rpc",
             dependencies: [
-                "JSON", "JSONRPC", "NCloudKMS", "KMSCommands", "KMSService", "PublicKeys", "Platform", logging,
+                "KMSJSON", "KMSJSONRPC", "NCloudKMS", "KMSCommands", "KMSService", "KMSPublicKeys", "KMSPlatform",
+                logging,
                 argumentParser,
             ],
             swiftSettings: settings),
 
         // The emulator: a house of its own, which never sees the client.
         .target(
-            name: "KMSEmulator", dependencies: ["JSON", "Platform", "COpenSSL", "CMicrohttpd"],
+            name: "KMSEmulator", dependencies: ["KMSJSON", "KMSPlatform", "CKMSOpenSSL", "CKMSMicrohttpd"],
             swiftSettings: settings),
         .executableTarget(
-            name: "ncloud-kms-emulator", dependencies: ["KMSEmulator", "JSON", "Platform", argumentParser],
+            name: "ncloud-kms-emulator", dependencies: ["KMSEmulator", "KMSJSON", "KMSPlatform", argumentParser],
             swiftSettings: settings),
 
         // For the build: a filter that writes the manual pages.
         .executableTarget(
-            name: "generate-man-page", dependencies: ["JSON", "KMSCommands", "Platform"], swiftSettings: settings),
+            name: "kms-man-page", dependencies: ["KMSJSON", "KMSCommands", "KMSPlatform"], swiftSettings: settings),
 
         // Tests.
         .target(
-            name: "TestSupport", dependencies: ["JSON", "Platform", subprocess], path: "Tests/TestSupport",
+            name: "KMSTestSupport", dependencies: ["KMSJSON", "KMSPlatform", subprocess], path: "Tests/KMSTestSupport",
             swiftSettings: settings),
         .testTarget(name: "ArchitectureTests", swiftSettings: settings),
-        .testTarget(name: "PlatformTests", dependencies: ["Platform", "TestSupport"], swiftSettings: settings),
-        .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "PublicKeysTests",
-            dependencies: ["PublicKeys", "JSON", "Platform", "COpenSSL", "TestSupport", subprocess],
+            name: "KMSPlatformTests", dependencies: ["KMSPlatform", "KMSTestSupport"], swiftSettings: settings),
+        .testTarget(name: "KMSJSONTests", dependencies: ["KMSJSON", "KMSTestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "KMSPublicKeysTests",
+            dependencies: ["KMSPublicKeys", "KMSJSON", "KMSPlatform", "CKMSOpenSSL", "KMSTestSupport", subprocess],
             swiftSettings: settings),
-        .testTarget(name: "JSONRPCTests", dependencies: ["JSONRPC", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "KMSJSONRPCTests", dependencies: ["KMSJSONRPC", "KMSTestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "NCloudKMSTests", dependencies: ["NCloudKMS", "KMSEmulator", "TestSupport"], swiftSettings: settings),
+            name: "NCloudKMSTests", dependencies: ["NCloudKMS", "KMSEmulator", "KMSTestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "KMSCommandsTests",
-            dependencies: ["KMSCommands", "JSON", "NCloudKMS", "Platform", "TestSupport", logging],
+            dependencies: ["KMSCommands", "KMSJSON", "NCloudKMS", "KMSPlatform", "KMSTestSupport", logging],
             swiftSettings: settings),
         .testTarget(
             name: "KMSServiceTests",
             dependencies: [
-                "KMSService", "JSON", "JSONRPC", "NCloudKMS", "PublicKeys", "Platform", "KMSEmulator", "TestSupport",
+                "KMSService", "KMSJSON", "KMSJSONRPC", "NCloudKMS", "KMSPublicKeys", "KMSPlatform", "KMSEmulator",
+                "KMSTestSupport",
                 logging,
             ],
             swiftSettings: settings),
         .testTarget(
             name: "KMSEmulatorTests",
-            dependencies: ["KMSEmulator", "ncloud-kms-emulator", "JSON", "Platform", "TestSupport", subprocess],
+            dependencies: [
+                "KMSEmulator", "ncloud-kms-emulator", "KMSJSON", "KMSPlatform", "KMSTestSupport", subprocess,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "ProcessTests",
             dependencies: [
-                "ncloud-kms-rpc", "ncloud-kms-emulator", "generate-man-page", "JSON", "JSONRPC", "KMSCommands",
-                "KMSEmulator", "KMSService", "NCloudKMS", "Platform", "PublicKeys", "TestSupport", logging,
+                "ncloud-kms-rpc", "ncloud-kms-emulator", "kms-man-page", "KMSJSON", "KMSJSONRPC", "KMSCommands",
+                "KMSEmulator", "KMSService", "NCloudKMS", "KMSPlatform", "KMSPublicKeys", "KMSTestSupport", logging,
                 argumentParser,
             ],
             exclude: ["Fixtures"], swiftSettings: settings),
@@ -119,7 +128,7 @@ let package = Package(
 
 // `make test` runs the tests of the modules that hand memory to C a second time, optimised, and builds nothing else for it.
 if Context.environment["NCLOUD_KMS_TESTS_OF_C"] != nil {
-    var kept: Set = ["PlatformTests", "PublicKeysTests", "NCloudKMSTests", "KMSEmulatorTests"]
+    var kept: Set = ["KMSPlatformTests", "KMSPublicKeysTests", "NCloudKMSTests", "KMSEmulatorTests"]
     // With what they need, and what that needs.
     var count = 0
     while count < kept.count {

@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// A KMS in this process, on a loopback port by default. Any number of them can run at once; all members may be used from
 /// any thread.

@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// The state that requests, control requests and the owner of an emulator share. Its one lock is held for a few look-ups,
 /// not while a signature is checked or an answer written. The only system call under it is `shutdown`, which does not

@@ -1,8 +1,8 @@
-import JSON
-import JSONRPC
+import KMSJSON
+import KMSJSONRPC
 import Logging
 import NCloudKMS
-import Platform
+import KMSPlatform
 
 /// The service, put together: a connection whose methods ask a KMS client.
 public struct Service: Sendable {

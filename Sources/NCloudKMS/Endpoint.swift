@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// Where a service listens: scheme, host and port, and nothing else. `https`, or plain `http` to this machine itself.
 public struct Endpoint: Hashable, Sendable, CustomStringConvertible {

@@ -1,5 +1,5 @@
-import Platform
-import PublicKeys
+import KMSPlatform
+import KMSPublicKeys
 
 // What a `KMSError` says: one sentence on what happened and what to do.
 extension KMSError {

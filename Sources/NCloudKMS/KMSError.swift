@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// Why a call failed. The codes, their names and which of them are worth another try are the contract of
 /// `protocol/`, section Errors; the sentence in `message` is for people and may change.

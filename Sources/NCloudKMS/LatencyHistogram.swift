@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// How long things took, in memory that does not grow: counts of durations whose lengths differ by less than a
 /// sixteenth, from a microsecond to 17 minutes. What is longer counts as that.

@@ -1,5 +1,5 @@
-import JSON
-import Platform
+import KMSJSON
+import KMSPlatform
 
 /// What Get Public Key is asked with.
 package struct PublicKeyRequest: Hashable, Sendable {

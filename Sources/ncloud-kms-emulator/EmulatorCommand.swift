@@ -1,7 +1,7 @@
 import ArgumentParser
-import JSON
+import KMSJSON
 import KMSEmulator
-import Platform
+import KMSPlatform
 
 /// `ncloud-kms-emulator`: an emulator around a command, or one that stands alone.
 struct EmulatorCommand: ParsableCommand {

@@ -1,6 +1,6 @@
 import ArgumentParser
 import KMSEmulator
-import Platform
+import KMSPlatform
 
 @main struct Main {
     static func main() {
@@ -37,12 +37,12 @@ import Platform
         } catch {
             end("stdout: \(error)", status: EX_IOERR)
         }
-        Platform.exit(EXIT_SUCCESS)
+        KMSPlatform.exit(EXIT_SUCCESS)
     }
 
     private static func end(_ message: String, status: CInt) -> Never {
         StandardError.report(message)
-        Platform.exit(status)
+        KMSPlatform.exit(status)
     }
 }
 

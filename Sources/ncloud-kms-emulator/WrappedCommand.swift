@@ -1,5 +1,5 @@
 import KMSEmulator
-import Platform
+import KMSPlatform
 
 /// A command that the emulator runs as its child: signals and standard streams pass through.
 struct WrappedCommand {

@@ -2,8 +2,8 @@ import ArgumentParser
 import KMSCommands
 import Logging
 import NCloudKMS
-import Platform
-import PublicKeys
+import KMSPlatform
+import KMSPublicKeys
 
 // The commands that ask once and end, as ArgumentParser reads them. What they do is in `KMSCommands`.
 

@@ -1,8 +1,8 @@
 import ArgumentParser
 import KMSCommands
 import NCloudKMS
-import Platform
-import PublicKeys
+import KMSPlatform
+import KMSPublicKeys
 
 /// The settings of one scope, as options of a command. ArgumentParser sees one `Option` or `Flag` for each entry of the
 /// table: it looks for them in a value's mirror, and reads what was given by the labels there.

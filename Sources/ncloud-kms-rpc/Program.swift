@@ -1,6 +1,6 @@
 import ArgumentParser
 import KMSCommands
-import Platform
+import KMSPlatform
 
 /// Where the process begins.
 @main

@@ -1,10 +1,10 @@
 import ArgumentParser
-import JSONRPC
+import KMSJSONRPC
 import KMSCommands
 import KMSService
 import Logging
 import NCloudKMS
-import Platform
+import KMSPlatform
 
 /// The main job: JSON-RPC on stdin and stdout until one of them ends.
 struct Serve: ParsableCommand {

@@ -3,27 +3,28 @@ import Testing
 
 /// What each module of `Sources/` may import, as the README draws it.
 private let allowedImports: [String: Set<String>] = [
-    "CLibcurl": [],
-    "COpenSSL": [],
-    "CMicrohttpd": [],
-    "CLinux": [],
-    // The C library and the parts of the standard library that are modules of their own come through `Platform` alone.
-    "Platform": ["CLinux", "Glibc", "Musl", "Darwin", "Synchronization"],
-    "JSON": ["Platform"],
-    "PublicKeys": ["COpenSSL", "JSON", "Platform"],
-    "JSONRPC": ["JSON", "Platform"],
-    "NCloudKMS": ["JSON", "PublicKeys", "Platform", "CLibcurl", "COpenSSL", "Logging"],
-    "KMSService": ["JSON", "JSONRPC", "NCloudKMS", "PublicKeys", "Platform", "Logging"],
-    "KMSCommands": ["JSON", "NCloudKMS", "PublicKeys", "Platform", "Logging"],
+    "CKMSLibcurl": [],
+    "CKMSOpenSSL": [],
+    "CKMSMicrohttpd": [],
+    "CKMSLinux": [],
+    // The C library and the parts of the standard library that are modules of their own come through `KMSPlatform` alone.
+    "KMSPlatform": ["CKMSLinux", "Glibc", "Musl", "Darwin", "Synchronization"],
+    "KMSJSON": ["KMSPlatform"],
+    "KMSPublicKeys": ["CKMSOpenSSL", "KMSJSON", "KMSPlatform"],
+    "KMSJSONRPC": ["KMSJSON", "KMSPlatform"],
+    "NCloudKMS": ["KMSJSON", "KMSPublicKeys", "KMSPlatform", "CKMSLibcurl", "CKMSOpenSSL", "Logging"],
+    "KMSService": ["KMSJSON", "KMSJSONRPC", "NCloudKMS", "KMSPublicKeys", "KMSPlatform", "Logging"],
+    "KMSCommands": ["KMSJSON", "NCloudKMS", "KMSPublicKeys", "KMSPlatform", "Logging"],
     // "All of the above, ArgumentParser".
     "ncloud-kms-rpc": [
-        "CLibcurl", "COpenSSL", "CLinux", "JSON", "JSONRPC", "NCloudKMS", "KMSCommands", "KMSService", "PublicKeys",
-        "Platform", "Logging", "ArgumentParser",
+        "CKMSLibcurl", "CKMSOpenSSL", "CKMSLinux", "KMSJSON", "KMSJSONRPC", "NCloudKMS", "KMSCommands", "KMSService",
+        "KMSPublicKeys",
+        "KMSPlatform", "Logging", "ArgumentParser",
     ],
-    "KMSEmulator": ["JSON", "Platform", "COpenSSL", "CMicrohttpd"],
-    "ncloud-kms-emulator": ["KMSEmulator", "JSON", "Platform", "ArgumentParser"],
+    "KMSEmulator": ["KMSJSON", "KMSPlatform", "CKMSOpenSSL", "CKMSMicrohttpd"],
+    "ncloud-kms-emulator": ["KMSEmulator", "KMSJSON", "KMSPlatform", "ArgumentParser"],
     // A filter for the build, which takes its lists from where the program has them.
-    "generate-man-page": ["JSON", "KMSCommands", "Platform"],
+    "kms-man-page": ["KMSJSON", "KMSCommands", "KMSPlatform"],
 ]
 
 /// The longest that a file may be before it is more than one concept.
@@ -49,9 +50,10 @@ private let maximumLines = 400
 
     @Test func `no arrow of the table points up, nor from the wire to the client or back`() {
         let floors = [
-            "CLibcurl": 0, "COpenSSL": 0, "CMicrohttpd": 0, "CLinux": 0, "Platform": 1, "JSON": 1, "PublicKeys": 1,
-            "JSONRPC": 2, "NCloudKMS": 2, "KMSService": 3, "KMSCommands": 3, "ncloud-kms-rpc": 4, "KMSEmulator": 2,
-            "ncloud-kms-emulator": 4, "generate-man-page": 4,
+            "CKMSLibcurl": 0, "CKMSOpenSSL": 0, "CKMSMicrohttpd": 0, "CKMSLinux": 0, "KMSPlatform": 1, "KMSJSON": 1,
+            "KMSPublicKeys": 1,
+            "KMSJSONRPC": 2, "NCloudKMS": 2, "KMSService": 3, "KMSCommands": 3, "ncloud-kms-rpc": 4, "KMSEmulator": 2,
+            "ncloud-kms-emulator": 4, "kms-man-page": 4,
         ]
         for (module, imports) in allowedImports {
             for name in imports {
@@ -59,13 +61,14 @@ private let maximumLines = 400
                 #expect(from >= to, "\(module) → \(name)")
             }
         }
-        #expect(allowedImports["JSONRPC"]?.contains("NCloudKMS") == false)
-        #expect(allowedImports["NCloudKMS"]?.contains("JSONRPC") == false)
-        #expect(allowedImports["KMSCommands"]?.isDisjoint(with: ["JSONRPC", "KMSService"]) == true)
+        #expect(allowedImports["KMSJSONRPC"]?.contains("NCloudKMS") == false)
+        #expect(allowedImports["NCloudKMS"]?.contains("KMSJSONRPC") == false)
+        #expect(allowedImports["KMSCommands"]?.isDisjoint(with: ["KMSJSONRPC", "KMSService"]) == true)
         #expect(allowedImports["KMSService"]?.contains("KMSCommands") == false)
         for module in ["KMSEmulator", "ncloud-kms-emulator"] {
             #expect(
-                allowedImports[module]?.isDisjoint(with: ["NCloudKMS", "KMSCommands", "KMSService", "JSONRPC"]) == true)
+                allowedImports[module]?.isDisjoint(with: ["NCloudKMS", "KMSCommands", "KMSService", "KMSJSONRPC"])
+                    == true)
         }
     }
 
@@ -80,7 +83,7 @@ private let maximumLines = 400
 
     /// Flags are the program's: what uses a library may have other names for the same things.
     @Test func `no library knows a flag of the program`() throws {
-        let libraries = ["JSONRPC", "NCloudKMS", "PublicKeys", "JSON", "Platform"]
+        let libraries = ["KMSJSONRPC", "NCloudKMS", "KMSPublicKeys", "KMSJSON", "KMSPlatform"]
         let files = try SourceFile.all()
         let table = try #require(files.first { $0.path.hasSuffix("/Setting.swift") }?.text)
         // Words of one syllable are words of the language, too.
@@ -97,12 +100,14 @@ private let maximumLines = 400
     }
 
     @Test(arguments: [
-        ("import JSON", ["JSON"]), ("  import  JSON // why", ["JSON"]), ("@_exported import Glibc", ["Glibc"]),
-        ("@testable import JSONRPC\nimport Testing", ["JSONRPC", "Testing"]),
+        ("import KMSJSON", ["KMSJSON"]), ("  import  KMSJSON // why", ["KMSJSON"]),
+        ("@_exported import Glibc", ["Glibc"]),
+        ("@testable import KMSJSONRPC\nimport Testing", ["KMSJSONRPC", "Testing"]),
         ("@preconcurrency public import Foundation", ["Foundation"]), ("import struct Foundation.Data", ["Foundation"]),
         ("import func Glibc.poll", ["Glibc"]), ("import Foundation.NSData", ["Foundation"]),
-        ("package import JSON; import Platform", ["JSON", "Platform"]), ("@_spi(Inner) import JSON", ["JSON"]),
-        ("// import JSON", []), ("let importance = 1", []), ("/// import JSON", []), ("important()", []),
+        ("package import KMSJSON; import KMSPlatform", ["KMSJSON", "KMSPlatform"]),
+        ("@_spi(Inner) import KMSJSON", ["KMSJSON"]),
+        ("// import KMSJSON", []), ("let importance = 1", []), ("/// import KMSJSON", []), ("important()", []),
         ("#if canImport(Glibc)", []),
     ])
     func `an import is found in every spelling`(text: String, modules: [String]) {

@@ -1,7 +1,7 @@
 import Logging
 import NCloudKMS
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 import Testing
 
 @testable import KMSCommands

@@ -1,4 +1,4 @@
-import JSON
+import KMSJSON
 import KMSEmulator
 import Testing
 

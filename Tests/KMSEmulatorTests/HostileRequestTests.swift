@@ -1,5 +1,5 @@
 import KMSEmulator
-import Platform
+import KMSPlatform
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct HostileRequestTests {

@@ -1,4 +1,4 @@
-import JSON
+import KMSJSON
 import Testing
 
 @testable import KMSEmulator

@@ -1,6 +1,6 @@
-import Platform
+import KMSPlatform
 import Subprocess
-import TestSupport
+import KMSTestSupport
 
 #if canImport(System)
 import System

@@ -1,7 +1,7 @@
-import JSON
+import KMSJSON
 import KMSEmulator
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 import Testing
 
 /// The built program's temporary folder: where it is, and when it is removed.

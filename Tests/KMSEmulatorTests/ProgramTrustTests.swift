@@ -1,6 +1,6 @@
 import KMSEmulator
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 import Testing
 
 /// Clients in other languages trust the emulator by the variables that they know.

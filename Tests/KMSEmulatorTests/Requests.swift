@@ -1,5 +1,5 @@
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 
 @testable import KMSEmulator
 
@@ -102,13 +102,13 @@ final class RawClient {
     func close() {
         guard !isClosed else { return }
         isClosed = true
-        _ = Platform.close(socket)
+        _ = KMSPlatform.close(socket)
     }
 
     func send(_ text: String) {
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Platform.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            let count = rest.withUnsafeBytes { KMSPlatform.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
             guard count > 0 else { return }
             rest = rest.dropFirst(count)
         }

@@ -1,5 +1,5 @@
 import KMSEmulator
-import Platform
+import KMSPlatform
 import Testing
 
 /// Each fault over a real socket.

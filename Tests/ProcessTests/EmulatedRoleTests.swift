@@ -1,6 +1,6 @@
-import JSON
-import Platform
-import TestSupport
+import KMSJSON
+import KMSPlatform
+import KMSTestSupport
 import Testing
 
 /// The service inside an emulator that is the metadata service of a server, too.

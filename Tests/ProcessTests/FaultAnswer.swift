@@ -1,6 +1,6 @@
-import JSON
+import KMSJSON
 import KMSEmulator
-import TestSupport
+import KMSTestSupport
 import Testing
 
 /// The answer to a call of `getPublicKey`, as far as the tables of faults speak of it.

@@ -1,6 +1,6 @@
-import JSON
+import KMSJSON
 import KMSEmulator
-import TestSupport
+import KMSTestSupport
 import Testing
 
 /// Answers that bring no key. The rows are those of the table in `protocol/`, Errors.

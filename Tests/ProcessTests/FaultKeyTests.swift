@@ -1,6 +1,6 @@
-import JSON
+import KMSJSON
 import KMSEmulator
-import TestSupport
+import KMSTestSupport
 import Testing
 
 /// Answers that say SUCCESS and hold no key that may be trusted.

@@ -1,5 +1,5 @@
 import KMSEmulator
-import TestSupport
+import KMSTestSupport
 
 /// Calls that each become a request, as many at once as there may be connections, and more waiting.
 enum RecycledConnections {

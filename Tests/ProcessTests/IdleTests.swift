@@ -1,5 +1,5 @@
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 import Testing
 
 /// `protocol/`, Process: "idle". The kernel counts how often each thread was woken.

@@ -1,7 +1,7 @@
-import JSON
+import KMSJSON
 import KMSEmulator
-import PublicKeys
-import TestSupport
+import KMSPublicKeys
+import KMSTestSupport
 import Testing
 
 /// `formats` of `getPublicKey`, on every type of key.

@@ -1,5 +1,5 @@
-import JSON
-import TestSupport
+import KMSJSON
+import KMSTestSupport
 import Testing
 
 /// Readers of lines do not agree on what ends one: JavaScript and Java have U+2028 and U+2029, Python has U+0085 as well.

@@ -1,5 +1,5 @@
 import Foundation
-import JSON
+import KMSJSON
 
 /// `protocol/openrpc.json`, read.
 struct OpenRPCDocument {

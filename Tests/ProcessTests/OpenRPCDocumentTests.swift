@@ -1,5 +1,5 @@
-import JSON
-import JSONRPC
+import KMSJSON
+import KMSJSONRPC
 import KMSCommands
 import KMSService
 import Logging

@@ -1,6 +1,6 @@
 import Foundation
-import JSON
-import TestSupport
+import KMSJSON
+import KMSTestSupport
 import Testing
 
 /// The OpenRPC document against what the built program answers.

@@ -1,5 +1,5 @@
-import JSON
-import TestSupport
+import KMSJSON
+import KMSTestSupport
 
 /// Checks values against the part of JSON Schema draft 7 that the OpenRPC document uses. A keyword that is none of them
 /// is a violation, so that the document can't ask for something that nobody checks.

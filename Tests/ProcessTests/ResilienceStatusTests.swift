@@ -1,7 +1,7 @@
-import JSON
+import KMSJSON
 import KMSEmulator
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 import Testing
 
 /// `getStatus` tells what happened.

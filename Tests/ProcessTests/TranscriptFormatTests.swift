@@ -1,4 +1,4 @@
-import TestSupport
+import KMSTestSupport
 import Testing
 
 /// That transcripts can fail: the format of `protocol/transcripts/README.md`, and the player.

@@ -1,5 +1,5 @@
 import Foundation
-import TestSupport
+import KMSTestSupport
 import Testing
 
 /// Everything in `protocol/transcripts`, played against the built programs.

@@ -1,8 +1,8 @@
-import JSON
+import KMSJSON
 import KMSEmulator
-import Platform
-import PublicKeys
-import TestSupport
+import KMSPlatform
+import KMSPublicKeys
+import KMSTestSupport
 import Testing
 
 /// `verifySignature` of the built program, against signatures that the `openssl` program made.

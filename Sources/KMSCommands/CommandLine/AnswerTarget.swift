@@ -1,5 +1,5 @@
 import NCloudKMS
-import Platform
+import KMSPlatform
 
 /// Where a command's answer goes: stdout, or the file of `-o`.
 package enum AnswerTarget: Equatable, Sendable {

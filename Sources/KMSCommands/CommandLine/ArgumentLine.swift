@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// A command line, read without ArgumentParser: all of it where it only asks to serve, and else as far as it can be
 /// told without knowing all options, for the words about a mistake in it.

@@ -1,6 +1,6 @@
-import JSON
+import KMSJSON
 import NCloudKMS
-import Platform
+import KMSPlatform
 
 /// Why a command has no answer: one line for stderr, and the status of the process.
 package struct CommandFailure: Error, Sendable, Equatable {

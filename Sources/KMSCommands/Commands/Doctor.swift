@@ -1,7 +1,7 @@
-import JSON
+import KMSJSON
 import Logging
 import NCloudKMS
-import Platform
+import KMSPlatform
 
 /// Looks at everything that a call needs, one thing after the other, and goes on when one fails. Blocks.
 package struct Doctor {

@@ -1,6 +1,6 @@
-import JSON
+import KMSJSON
 import NCloudKMS
-import PublicKeys
+import KMSPublicKeys
 
 /// `get-public-key`: some keys, alone on stdout or in a file.
 package struct KeyPrinter: Sendable {

@@ -1,5 +1,5 @@
 import NCloudKMS
-import Platform
+import KMSPlatform
 
 // For commands, which have nothing else to do meanwhile: each runs the loop, on the calling thread, until it has what it
 // waits for.

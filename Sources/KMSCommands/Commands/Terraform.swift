@@ -1,7 +1,7 @@
-import JSON
+import KMSJSON
 import NCloudKMS
-import Platform
-import PublicKeys
+import KMSPlatform
+import KMSPublicKeys
 
 /// The two ends of Terraform's `external` data source: one JSON object of strings on stdin, one on stdout
 /// (https://registry.terraform.io/providers/hashicorp/external/latest/docs/data-sources/external).

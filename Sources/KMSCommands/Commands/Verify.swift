@@ -1,7 +1,7 @@
-import JSON
+import KMSJSON
 import NCloudKMS
-import Platform
-import PublicKeys
+import KMSPlatform
+import KMSPublicKeys
 
 /// `verify`: the signature of one file, verified here.
 package struct FileVerification: Sendable {

@@ -1,6 +1,6 @@
 import Logging
 import NCloudKMS
-import Platform
+import KMSPlatform
 
 /// The whole configuration of the program, read and checked.
 package struct ProgramConfiguration: Sendable {

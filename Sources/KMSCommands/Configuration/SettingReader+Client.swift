@@ -1,5 +1,5 @@
 import NCloudKMS
-import Platform
+import KMSPlatform
 
 extension SettingReader {
     private static let userAgent = "ncloud-kms-rpc/\(ProgramVersion.text)"

@@ -1,5 +1,5 @@
 import NCloudKMS
-import Platform
+import KMSPlatform
 
 /// Looks settings up in flags and environment, and turns their texts into values; every mistake is an error that names
 /// the flag or variable that it was made in.

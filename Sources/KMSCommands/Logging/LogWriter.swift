@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// Puts whole lines on a descriptor and never waits: what a blocked reader does not take is dropped and counted, since
 /// a log must not stop the service.

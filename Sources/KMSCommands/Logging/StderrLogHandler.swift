@@ -1,6 +1,6 @@
-import JSON
+import KMSJSON
 import Logging
-import Platform
+import KMSPlatform
 
 /// swift-log's messages as lines on stderr, in the format of the configuration.
 struct StderrLogHandler: LogHandler {

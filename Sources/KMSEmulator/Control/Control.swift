@@ -1,4 +1,4 @@
-import JSON
+import KMSJSON
 
 /// Answers the requests under `/_emulator/`, for tests only: unsigned, never faulted, never counted.
 ///

@@ -1,4 +1,4 @@
-import JSON
+import KMSJSON
 
 /// What an emulator has seen, for tests; also the answer to `GET /_emulator/state`. Control requests are not counted.
 package struct EmulatorState: Sendable, Equatable {

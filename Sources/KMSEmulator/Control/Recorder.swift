@@ -1,5 +1,5 @@
-import JSON
-import Platform
+import KMSJSON
+import KMSPlatform
 
 /// The last requests, for tests that look at what a client has sent; also the answer to `GET /_emulator/requests`.
 /// Control requests are not among them, and nothing that authenticates a request is kept.

@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 // What `--random-seed` repeats: the dice, and the ids of answers.
 

@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// The PEM of the emulator's authority as a file that clients read: a temporary one, or one that the user named.
 package final class CertificateFile: Sendable {

@@ -1,5 +1,5 @@
-import CMicrohttpd
-import Platform
+import CKMSMicrohttpd
+import KMSPlatform
 
 /// One connection and the request that is under way on it, from its first line to its answer. Belongs to the server's
 /// thread.

@@ -1,5 +1,5 @@
-import CMicrohttpd
-import Platform
+import CKMSMicrohttpd
+import KMSPlatform
 
 /// The body of an answer that does not arrive as it should. libmicrohttpd asks for it piece by piece.
 final class FaultyBody {

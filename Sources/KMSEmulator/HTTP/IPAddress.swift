@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// An IPv4 or IPv6 address.
 package struct IPAddress: Sendable, Hashable, CustomStringConvertible {

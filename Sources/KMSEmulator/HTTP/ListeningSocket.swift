@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// A TCP socket that listens on one address, or on all of the machine.
 struct ListeningSocket {

@@ -1,5 +1,5 @@
-import CMicrohttpd
-import Platform
+import CKMSMicrohttpd
+import KMSPlatform
 
 /// The HTTP server: libmicrohttpd with one thread, which lets each connection's `Exchange` answer.
 final class Server: @unchecked Sendable {

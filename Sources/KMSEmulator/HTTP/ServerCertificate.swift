@@ -1,5 +1,5 @@
-import COpenSSL
-import Platform
+import CKMSOpenSSL
+import KMSPlatform
 
 /// The emulator's TLS identity: a certificate for the names that its clients may use, and the certificate of the
 /// authority that signed it. Both are made at every start. The authority's key is not kept, so it is safe to trust.

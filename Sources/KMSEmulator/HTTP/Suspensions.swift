@@ -1,5 +1,5 @@
-import CMicrohttpd
-import Platform
+import CKMSMicrohttpd
+import KMSPlatform
 
 /// Connections that wait for some time, or without end, and do not block the server's thread.
 ///

@@ -1,4 +1,4 @@
-import COpenSSL
+import CKMSOpenSSL
 
 /// A key pair: an `EVP_PKEY`.
 struct PrivateKey: ~Copyable {

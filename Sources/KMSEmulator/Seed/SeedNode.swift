@@ -1,4 +1,4 @@
-import JSON
+import KMSJSON
 
 /// One value of a seed's text with the path to it, so that every error says where it is.
 struct SeedNode {

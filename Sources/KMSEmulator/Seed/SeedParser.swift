@@ -1,5 +1,5 @@
-import JSON
-import Platform
+import KMSJSON
+import KMSPlatform
 
 extension Seed {
     /// Reads a seed in the form that `Seed` describes, and generates the keys that it asks for.

@@ -1,4 +1,4 @@
-import JSON
+import KMSJSON
 
 /// An HTTP answer.
 package struct Answer: Sendable, Equatable {

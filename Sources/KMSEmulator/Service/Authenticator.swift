@@ -1,5 +1,5 @@
-import COpenSSL
-import Platform
+import CKMSOpenSSL
+import KMSPlatform
 
 /// Finds out who sent a request, as the gateway does (the API reference, "Authentication").
 struct Authenticator: Sendable {

@@ -1,5 +1,5 @@
-import JSON
-import Platform
+import KMSJSON
+import KMSPlatform
 
 /// The service itself: what it answers to a request, faults and latency aside.
 ///

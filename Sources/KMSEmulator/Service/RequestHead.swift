@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// What the service looks at in a request before its body.
 struct RequestHead: Sendable, Equatable {

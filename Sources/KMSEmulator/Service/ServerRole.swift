@@ -1,5 +1,5 @@
-import JSON
-import Platform
+import KMSJSON
+import KMSPlatform
 
 /// The part of a VPC server's metadata service that hands out the key pair of the server's role.
 ///

@@ -1,8 +1,8 @@
-import JSON
-import JSONRPC
+import KMSJSON
+import KMSJSONRPC
 import NCloudKMS
-import Platform
-import PublicKeys
+import KMSPlatform
+import KMSPublicKeys
 
 /// `getPublicKey`: the public half of a key, checked, in the encodings that were asked for.
 struct GetPublicKey: Method {

@@ -1,7 +1,7 @@
-import JSON
-import JSONRPC
+import KMSJSON
+import KMSJSONRPC
 import NCloudKMS
-import Platform
+import KMSPlatform
 
 /// `getStatus`: what the process has done and what it uses, for people and for monitoring. Never a secret.
 struct GetStatus: Method {

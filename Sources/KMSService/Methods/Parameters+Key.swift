@@ -1,4 +1,4 @@
-import JSONRPC
+import KMSJSONRPC
 import NCloudKMS
 
 /// The parameters that all methods about a key share.

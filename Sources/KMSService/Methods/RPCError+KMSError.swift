@@ -1,4 +1,4 @@
-import JSONRPC
+import KMSJSONRPC
 import NCloudKMS
 
 /// The client's errors as the wire gives them; the one place where the two meet.

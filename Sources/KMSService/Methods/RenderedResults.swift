@@ -1,6 +1,6 @@
-import JSON
+import KMSJSON
 import NCloudKMS
-import Platform
+import KMSPlatform
 
 /// Results rendered from cached keys, by the bytes of the parameters that asked for them: so a call like one before it
 /// is neither parsed nor rendered again.

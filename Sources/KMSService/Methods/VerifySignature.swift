@@ -1,8 +1,8 @@
-import JSON
-import JSONRPC
+import KMSJSON
+import KMSJSONRPC
 import NCloudKMS
-import Platform
-import PublicKeys
+import KMSPlatform
+import KMSPublicKeys
 
 /// `verifySignature`: whether a signature is the key's, found out here with the public key.
 struct VerifySignature: Method {

@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// A date as HTTP headers carry it (RFC 9110, section 5.6.7): IMF-fixdate, or one of the two obsolete forms.
 enum HTTPDate {

@@ -1,9 +1,9 @@
-import JSON
-import Platform
+import KMSJSON
+import KMSPlatform
 
 /// What the service said to Get Public Key. The tables here are the only place that turns its answers into errors.
 enum ServiceAnswer: Sendable {
-    /// A string, the PEM as it was sent; whether it is a key that may be trusted is for `PublicKeys` to say.
+    /// A string, the PEM as it was sent; whether it is a key that may be trusted is for `KMSPublicKeys` to say.
     case publicKey(pem: JSONValue)
     case failure(ServiceFailure)
 

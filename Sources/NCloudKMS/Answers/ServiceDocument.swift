@@ -1,5 +1,5 @@
-import JSON
-import Platform
+import KMSJSON
+import KMSPlatform
 
 /// The members of an answer's body that matter, whichever shape it has:
 ///

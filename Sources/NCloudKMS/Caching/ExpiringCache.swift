@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// Values of the service, for as long as they may be used again.
 package struct ExpiringCache<Value> {

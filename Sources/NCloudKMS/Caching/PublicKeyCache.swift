@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// The keys that a client has fetched, of which those count that were fetched with the credentials in use.
 struct PublicKeyCache: Sendable {

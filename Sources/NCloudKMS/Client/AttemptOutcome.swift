@@ -1,4 +1,4 @@
-import PublicKeys
+import KMSPublicKeys
 
 /// What came of one attempt, as far as the fetch needs to know.
 struct AttemptOutcome {

@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 typealias FetchID = SlotMap<Fetch>.ID
 

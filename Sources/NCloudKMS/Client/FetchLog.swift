@@ -1,5 +1,5 @@
 import Logging
-import Platform
+import KMSPlatform
 
 /// What happened to a fetch that deserves a line in the log.
 enum FetchEvent: Sendable {

@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// What the machine is made with, and the words in which it and its owner speak.
 extension FetchMachine {

@@ -1,5 +1,5 @@
-import Platform
-import PublicKeys
+import KMSPlatform
+import KMSPublicKeys
 
 /// From the end of an attempt to the end of its calls, or to another attempt.
 extension FetchMachine {

@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// What happens to every fetch, from the first call that wants it to the answer of the last, as a value.
 ///

@@ -1,6 +1,6 @@
 import Logging
-import Platform
-import PublicKeys
+import KMSPlatform
+import KMSPublicKeys
 
 /// A client of the Key Management Service of NAVER Cloud, for its public keys.
 ///

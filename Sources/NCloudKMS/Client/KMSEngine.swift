@@ -1,6 +1,6 @@
 import Logging
-import Platform
-import PublicKeys
+import KMSPlatform
+import KMSPublicKeys
 
 /// The client at work: carries out what `FetchMachine` decides, and tells it what came of it.
 ///

@@ -1,4 +1,4 @@
-import PublicKeys
+import KMSPublicKeys
 
 /// What a caller asks for.
 public struct PublicKeyQuery: Sendable {

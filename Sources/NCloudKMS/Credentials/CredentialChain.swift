@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// The places of credentials, one after the other: token, environment, profile file, server role. The first that has
 /// all it needs wins; half a pair in one place is an error.

@@ -1,5 +1,5 @@
-import Platform
-import PublicKeys
+import KMSPlatform
+import KMSPublicKeys
 
 /// What a request is authenticated with: a key pair that signs it, or a token that is sent.
 public struct Credentials: Sendable {

@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// The environment of a process, where an empty variable is an unset one and the white space around a value counts for
 /// nothing: env files of Windows leave a CR at its end, mounted secrets an LF.

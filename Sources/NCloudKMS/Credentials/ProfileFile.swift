@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// The key pair of one profile in a file as NAVER's tools write it, `~/.ncloud/configure`.
 ///

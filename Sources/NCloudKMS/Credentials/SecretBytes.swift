@@ -1,5 +1,5 @@
-import COpenSSL
-import Platform
+import CKMSOpenSSL
+import KMSPlatform
 
 /// A secret in memory that is wiped when the last owner lets go. It prints as `<redacted>` in every form of printing.
 public final class SecretBytes: @unchecked Sendable {

@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// What a request was authenticated with, to find it again in what the service says: that goes into errors and logs.
 struct SentCredentials: Sendable {

@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// The key pair that a VPC server gets for its role: what to ask the metadata service next, and when.
 /// It sends nothing itself: its owner does, and brings the answers.

@@ -1,5 +1,5 @@
-import JSON
-import Platform
+import KMSJSON
+import KMSPlatform
 
 /// What the metadata service answers about a role.
 struct ServerRoleDocument {

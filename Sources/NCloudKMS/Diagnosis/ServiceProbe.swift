@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// Looks at what is between this machine and the service, one thing at a time, for people who want to know what fails.
 /// Every method blocks. Nothing is retried.

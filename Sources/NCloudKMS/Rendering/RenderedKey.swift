@@ -1,6 +1,6 @@
-import JSON
-import Platform
-import PublicKeys
+import KMSJSON
+import KMSPlatform
+import KMSPublicKeys
 
 /// A key that was fetched, as JSON: the result of `getPublicKey`.
 package struct RenderedKey: Sendable {

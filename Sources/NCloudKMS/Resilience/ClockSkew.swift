@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// How far the service's clock is ahead of this machine's, as far as signatures need to know: they are good for five
 /// minutes.

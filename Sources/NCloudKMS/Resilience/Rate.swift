@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// One limit by the generic cell rate algorithm (ITU-T I.371), in whole nanoseconds: a request conforms unless it
 /// comes more than the burst's worth of intervals before its theoretical arrival time. All its state is that time.

@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// Who may send a request now, who has to wait, and until when: a limit for each key, one for the process, and a queue
 /// for each key.

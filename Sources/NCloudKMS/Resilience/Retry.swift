@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// What to do after a failed attempt.
 package enum RetryDecision: Equatable, Sendable {

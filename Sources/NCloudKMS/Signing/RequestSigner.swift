@@ -1,5 +1,5 @@
-import COpenSSL
-import Platform
+import CKMSOpenSSL
+import KMSPlatform
 
 /// Makes the headers that authenticate one attempt of a request: the three of a signed
 /// request, or the one of a token. One signer serves one set of credentials.

@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// The certificate authorities that the connections of a `CurlMulti` are checked with: those of a file, read by ourselves
 /// and again when it has changed, or those of the system's folder.

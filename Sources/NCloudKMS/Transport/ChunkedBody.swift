@@ -1,4 +1,4 @@
-import JSON
+import KMSJSON
 
 /// Takes the data out of a body in chunks (RFC 9112, section 7.1) and counts all the rest.
 ///

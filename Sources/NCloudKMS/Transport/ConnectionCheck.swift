@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// What is known of a connection when a request is about to be written to it, and what follows from that.
 struct ConnectionCheck {

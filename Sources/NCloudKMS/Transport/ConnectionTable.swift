@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// The TCP connections that libcurl has open for one `CurlMulti`, with what libcurl does not tell of them.
 ///

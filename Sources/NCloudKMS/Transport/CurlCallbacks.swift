@@ -1,5 +1,5 @@
-import CLibcurl
-import Platform
+import CKMSLibcurl
+import KMSPlatform
 
 // What libcurl calls while it works on a transfer, with the transfer's `ResponseCollector` or its `TransferWatch`, which
 // `CurlEasy` keeps alive for as long as its handle. They neither throw nor trap: an error is told by a short count, or by

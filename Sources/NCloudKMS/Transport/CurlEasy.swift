@@ -1,6 +1,6 @@
-import CLibcurl
-import COpenSSL
-import Platform
+import CKMSLibcurl
+import CKMSOpenSSL
+import KMSPlatform
 
 /// Owner of one `CURL *`: configured once, used for one transfer after another. On one thread at a time.
 final class CurlEasy {

@@ -1,5 +1,5 @@
-import CLibcurl
-import COpenSSL
+import CKMSLibcurl
+import CKMSOpenSSL
 
 /// The libcurl of this process, initialised once and found fit for the transport.
 package struct CurlEnvironment: Sendable {

@@ -1,5 +1,5 @@
-import CLibcurl
-import Platform
+import CKMSLibcurl
+import KMSPlatform
 
 /// Names one transfer of a `CurlMulti`.
 typealias TransferID = SlotMap<CurlMulti.Transfer>.ID

@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// One HTTP attempt, as `CurlMulti` sends it.
 struct HTTPRequest: Sendable {

@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// The answer to one attempt, whatever its status.
 struct HTTPResponse: Sendable {

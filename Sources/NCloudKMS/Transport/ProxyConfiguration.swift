@@ -1,4 +1,4 @@
-import CLibcurl
+import CKMSLibcurl
 
 /// The proxy in front of the service. It prints as `<redacted>`, as its URL may hold a password.
 public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {

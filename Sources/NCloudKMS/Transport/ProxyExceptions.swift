@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// The hosts that are reached without a proxy, as `NO_PROXY` lists them.
 ///

@@ -1,5 +1,5 @@
-import CLibcurl
-import COpenSSL
+import CKMSLibcurl
+import CKMSOpenSSL
 
 /// The header lines and the body of one request, where libcurl reads them: it copies neither.
 ///

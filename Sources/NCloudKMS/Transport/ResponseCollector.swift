@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// Puts one answer together from what libcurl's callbacks hand over.
 ///

@@ -1,6 +1,6 @@
-import CLibcurl
-import COpenSSL
-import Platform
+import CKMSLibcurl
+import CKMSOpenSSL
+import KMSPlatform
 
 /// What OpenSSL is told of each connection that an easy handle opens, beyond what libcurl has options for; and what it
 /// tells of the handshake.

@@ -1,6 +1,6 @@
-import CLibcurl
-import COpenSSL
-import Platform
+import CKMSLibcurl
+import CKMSOpenSSL
+import KMSPlatform
 
 /// What libcurl and our callbacks know about a transfer that failed: all that its failure is made of.
 struct TransferEvidence {

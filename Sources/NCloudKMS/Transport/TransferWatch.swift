@@ -1,6 +1,6 @@
-import CLibcurl
-import COpenSSL
-import Platform
+import CKMSLibcurl
+import CKMSOpenSSL
+import KMSPlatform
 
 /// Watches the transfers of a `CurlEasy`, one after another, for what libcurl would let pass: an answer that was there
 /// before its request, a CONNECT without an end, an address that does not answer, a kept connection that is dead.

@@ -1,4 +1,4 @@
-import CLibcurl
+import CKMSLibcurl
 
 extension TransportFailure {
     /// The failure that libcurl's evidence amounts to.

@@ -1,4 +1,4 @@
-import COpenSSL
+import CKMSOpenSSL
 
 /// The certificates of a file of authorities, parsed once for all connections that are checked with them.
 final class TrustStore {

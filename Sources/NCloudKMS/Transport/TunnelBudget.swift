@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// Bounds what a proxy may answer to CONNECT, and for how long it may hold up everybody else.
 ///

@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 
 /// Runs work in order on a thread of its own, beside whoever hands it over.
 ///

@@ -1,5 +1,5 @@
-import Platform
-import PublicKeys
+import KMSPlatform
+import KMSPublicKeys
 
 /// A signature to be verified, and the key to do it with.
 package struct SignatureQuery: Sendable {

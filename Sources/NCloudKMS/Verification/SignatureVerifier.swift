@@ -1,5 +1,5 @@
-import Platform
-import PublicKeys
+import KMSPlatform
+import KMSPublicKeys
 
 /// Verifies signatures with the keys of a client: fetches the key, verifies beside everything else, and tries a wrong
 /// signature once more when a cached key may be out of date.

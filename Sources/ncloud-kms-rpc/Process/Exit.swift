@@ -1,5 +1,5 @@
 import KMSCommands
-import Platform
+import KMSPlatform
 
 /// The one way out of the program.
 ///

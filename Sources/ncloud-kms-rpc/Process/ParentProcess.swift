@@ -1,5 +1,5 @@
-import CLinux
-import Platform
+import CKMSLinux
+import KMSPlatform
 
 /// The process whose end is ours, too.
 enum ParentProcess {

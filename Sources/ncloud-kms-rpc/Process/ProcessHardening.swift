@@ -1,5 +1,5 @@
-import CLinux
-import Platform
+import CKMSLinux
+import KMSPlatform
 
 /// The process holds a secret, so its memory is nobody else's business.
 enum ProcessHardening {

@@ -1,6 +1,6 @@
-import JSON
+import KMSJSON
 import KMSEmulator
-import Platform
+import KMSPlatform
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct CachedAnswerTests {

@@ -1,11 +1,11 @@
 import Dispatch
-import JSON
+import KMSJSON
 import KMSEmulator
 import Logging
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 
-@testable import JSONRPC
+@testable import KMSJSONRPC
 @testable import KMSService
 @testable import NCloudKMS
 

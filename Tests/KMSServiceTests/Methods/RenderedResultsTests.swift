@@ -1,6 +1,6 @@
-import Platform
-import PublicKeys
-import TestSupport
+import KMSPlatform
+import KMSPublicKeys
+import KMSTestSupport
 import Testing
 
 @testable import KMSService

@@ -1,9 +1,9 @@
-import JSON
+import KMSJSON
 import NCloudKMS
-import PublicKeys
+import KMSPublicKeys
 import Testing
 
-@testable import JSONRPC
+@testable import KMSJSONRPC
 @testable import KMSService
 
 @Suite struct SignatureQueryTests {

@@ -1,7 +1,7 @@
 import KMSEmulator
 import Logging
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 import Testing
 
 @testable import NCloudKMS

@@ -1,6 +1,6 @@
 import KMSEmulator
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 import Testing
 
 @testable import NCloudKMS

@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 import Testing
 
 @testable import NCloudKMS

@@ -1,6 +1,6 @@
 import KMSEmulator
-import Platform
-import PublicKeys
+import KMSPlatform
+import KMSPublicKeys
 import Testing
 
 @testable import NCloudKMS

@@ -1,7 +1,7 @@
 import KMSEmulator
 import Logging
 import NCloudKMS
-import PublicKeys
+import KMSPublicKeys
 import Testing
 
 @Suite struct KeyMemoTests {

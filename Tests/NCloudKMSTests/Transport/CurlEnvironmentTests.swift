@@ -1,4 +1,4 @@
-import CLibcurl
+import CKMSLibcurl
 import Testing
 
 @testable import NCloudKMS

@@ -1,4 +1,4 @@
-import TestSupport
+import KMSTestSupport
 import Testing
 
 @testable import NCloudKMS

@@ -1,6 +1,6 @@
-import COpenSSL
-import Platform
-import TestSupport
+import CKMSOpenSSL
+import KMSPlatform
+import KMSTestSupport
 import Testing
 
 @testable import NCloudKMS

@@ -1,6 +1,6 @@
-import CLibcurl
-import COpenSSL
-import Platform
+import CKMSLibcurl
+import CKMSOpenSSL
+import KMSPlatform
 import Testing
 
 @testable import NCloudKMS

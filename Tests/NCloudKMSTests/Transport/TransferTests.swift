@@ -1,6 +1,6 @@
-import CLibcurl
-import Platform
-import TestSupport
+import CKMSLibcurl
+import KMSPlatform
+import KMSTestSupport
 import Testing
 
 @testable import NCloudKMS

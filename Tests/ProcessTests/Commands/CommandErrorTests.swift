@@ -1,5 +1,5 @@
-import JSON
-import JSONRPC
+import KMSJSON
+import KMSJSONRPC
 import KMSService
 import NCloudKMS
 import Testing

@@ -1,6 +1,6 @@
 import KMSCommands
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 import Testing
 
 /// What all commands have in common.

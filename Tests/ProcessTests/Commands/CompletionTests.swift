@@ -1,5 +1,5 @@
 import Foundation
-import TestSupport
+import KMSTestSupport
 import Testing
 
 private func isInstalled(_ shell: String) -> Bool { FileManager.default.isExecutableFile(atPath: "/usr/bin/\(shell)") }

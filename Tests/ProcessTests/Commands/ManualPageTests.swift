@@ -1,6 +1,6 @@
 import Foundation
 import KMSCommands
-import TestSupport
+import KMSTestSupport
 import Testing
 
 private let mandoc = "/usr/bin/mandoc"
@@ -12,7 +12,7 @@ private let hasMandoc = FileManager.default.isExecutableFile(atPath: mandoc)
 
     private func page(of program: String) async throws -> String {
         let description = try await ServiceProcess.output(program, of: ["--experimental-dump-help"])
-        let page = try await ServiceProcess.output("generate-man-page", of: [], input: description.result)
+        let page = try await ServiceProcess.output("kms-man-page", of: [], input: description.result)
         #expect(page.status == 0, "\(page.log)")
         return String(decoding: page.result, as: UTF8.self)
     }
@@ -97,7 +97,7 @@ private let hasMandoc = FileManager.default.isExecutableFile(atPath: mandoc)
 
     @Test func `what is no description of our programs is refused`() async throws {
         for input in ["", "{}", #"{"command":{"commandName":"ls"}}"#] {
-            let outcome = try await ServiceProcess.output("generate-man-page", of: [], input: Array(input.utf8))
+            let outcome = try await ServiceProcess.output("kms-man-page", of: [], input: Array(input.utf8))
             #expect(outcome.result == [])
             #expect(outcome.status == 1)
         }

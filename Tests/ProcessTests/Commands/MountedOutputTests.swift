@@ -1,5 +1,5 @@
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 import Testing
 
 /// `--output` to a file that is mounted by itself, as containers have them: nothing can take its place.

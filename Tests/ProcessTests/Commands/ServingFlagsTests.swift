@@ -1,5 +1,5 @@
 import ArgumentParser
-import TestSupport
+import KMSTestSupport
 import Testing
 
 @testable import KMSCommands

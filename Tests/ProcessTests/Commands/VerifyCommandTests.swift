@@ -1,7 +1,7 @@
 import KMSEmulator
-import Platform
-import PublicKeys
-import TestSupport
+import KMSPlatform
+import KMSPublicKeys
+import KMSTestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct VerifyCommandTests {

@@ -1,6 +1,6 @@
-import JSON
-import Platform
-import TestSupport
+import KMSJSON
+import KMSPlatform
+import KMSTestSupport
 import Testing
 
 /// Clients that do not keep to what is usual hurt nobody: memory is bounded, the exit prompt, no answer lost.

@@ -1,4 +1,4 @@
-import TestSupport
+import KMSTestSupport
 
 /// A line that no well-meaning client sends, and what must come back. The expectation follows from how the line was made,
 /// not from reading it.

@@ -1,5 +1,5 @@
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 import Testing
 
 /// Covers `/proc` with an empty folder, then becomes the program.

@@ -1,5 +1,5 @@
-import JSON
-import TestSupport
+import KMSJSON
+import KMSTestSupport
 import Testing
 
 /// The environment of a random host: variables that are there for other programs, with whatever is in them.

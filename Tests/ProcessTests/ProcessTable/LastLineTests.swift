@@ -1,6 +1,6 @@
-import JSON
-import Platform
-import TestSupport
+import KMSJSON
+import KMSPlatform
+import KMSTestSupport
 import Testing
 
 /// The log's last line names what ended the process.

@@ -1,5 +1,5 @@
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 import Testing
 
 /// `protocol/`, Process: "SIGTERM, SIGINT, SIGHUP" and "--parent-pid".
@@ -30,7 +30,7 @@ import Testing
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4_096)
         while !String(decoding: bytes, as: UTF8.self).contains(text) {
-            let count = Platform.read(descriptor, &buffer, buffer.count)
+            let count = KMSPlatform.read(descriptor, &buffer, buffer.count)
             guard count > 0 else { throw PlatformError("read") }
             bytes += buffer[..<count]
         }

@@ -1,6 +1,6 @@
-import JSON
-import Platform
-import TestSupport
+import KMSJSON
+import KMSPlatform
+import KMSTestSupport
 import Testing
 
 /// `protocol/`, Process: "stderr" and "a terminal on stdin".

@@ -1,7 +1,7 @@
-import JSON
+import KMSJSON
 import KMSEmulator
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 import Testing
 
 /// Mixed calls with 5 % faults, connection recycling, rotated credentials and restarts of the service.

@@ -1,7 +1,7 @@
-import JSON
+import KMSJSON
 import KMSEmulator
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 
 /// Who waits for an answer, and whether each comes once and is one that may come.
 final class SoakLedger: Sendable {

@@ -1,7 +1,7 @@
-import JSON
+import KMSJSON
 import KMSEmulator
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 
 /// Calls of every kind, as many clients of one process would make them.
 struct SoakTraffic {

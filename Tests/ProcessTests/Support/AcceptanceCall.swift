@@ -1,6 +1,6 @@
-import JSON
+import KMSJSON
 import KMSEmulator
-import TestSupport
+import KMSTestSupport
 import Testing
 
 /// A call of `getPublicKey`, right or wrong, and what the answer to it must be.

@@ -1,6 +1,6 @@
-import JSON
+import KMSJSON
 import KMSEmulator
-import TestSupport
+import KMSTestSupport
 import Testing
 
 extension EmulatedKMS {

@@ -1,5 +1,5 @@
 import KMSEmulator
-import TestSupport
+import KMSTestSupport
 
 /// An emulator in this process, and the environment in which the program finds it.
 struct EmulatedKMS {

@@ -1,5 +1,5 @@
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 
 extension TemporaryDirectory {
     /// Writes a file, and gives its path.
@@ -11,7 +11,7 @@ extension TemporaryDirectory {
         defer { close(descriptor) }
         var rest = Array(bytes)[...]
         while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Platform.write(descriptor, $0.baseAddress, $0.count) }
+            let count = rest.withUnsafeBytes { KMSPlatform.write(descriptor, $0.baseAddress, $0.count) }
             guard count > 0 else { throw PlatformError("write") }
             rest = rest.dropFirst(count)
         }

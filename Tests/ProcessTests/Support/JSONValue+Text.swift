@@ -1,4 +1,4 @@
-import JSON
+import KMSJSON
 
 extension JSONValue {
     /// The JSON as it was written.

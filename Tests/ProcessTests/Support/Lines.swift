@@ -1,6 +1,6 @@
-import JSON
-import Platform
-import TestSupport
+import KMSJSON
+import KMSPlatform
+import KMSTestSupport
 
 /// Requests and answers as the tests write and read them.
 enum Lines {

@@ -1,5 +1,5 @@
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 
 /// What the kernel says about a process, in /proc.
 struct ProcessFiles {

@@ -1,4 +1,4 @@
-import Platform
+import KMSPlatform
 import Testing
 
 /// What the tests can't ask of a program that runs under a sanitizer. `make sanitize` sets the variable.

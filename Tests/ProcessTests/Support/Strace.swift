@@ -1,5 +1,5 @@
-import Platform
-import TestSupport
+import KMSPlatform
+import KMSTestSupport
 
 /// The system calls of a program, in order, as strace sees them.
 enum Strace {

@@ -1,5 +1,5 @@
 import KMSEmulator
-import TestSupport
+import KMSTestSupport
 
 /// Key pairs of every kind, made once.
 struct TestKeys: Sendable {

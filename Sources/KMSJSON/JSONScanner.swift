@@ -1,0 +1,287 @@
+import KMSPlatform
+
+/// Walks over a text and checks it against RFC 8259, without building or allocating anything.
+///
+/// Stricter than the RFC in two points, both allowed by its section 9: nesting is limited, and the text must be valid
+/// UTF-8 with every surrogate in a pair. Numbers are of any size, as they are only looked at and not converted.
+///
+/// The scanner borrows the bytes: they must stay where they are for as long as it is used.
+public struct JSONScanner {
+    /// Nesting that is accepted unless the caller says otherwise: deeper than any real message, far from the stack's end.
+    public static let defaultMaximumDepth = 128
+
+    public let bytes: UnsafeBufferPointer<UInt8>
+    let maximumDepth: Int
+    /// The next byte to be looked at.
+    public private(set) var offset: Int
+    private var depth = 0
+
+    public init(
+        _ bytes: UnsafeBufferPointer<UInt8>, at offset: Int = 0,
+        maximumDepth: Int = JSONScanner.defaultMaximumDepth
+    ) {
+        self.bytes = bytes
+        self.offset = offset
+        self.maximumDepth = maximumDepth
+    }
+
+    /// Checks a whole text: one value, and nothing but white space around it.
+    public mutating func scanText() throws(JSONError) -> JSONToken {
+        skipWhiteSpace()
+        guard offset < bytes.count else { throw JSONError(.emptyText, at: offset) }
+        let token = try scanValue()
+        try expectEnd()
+        return token
+    }
+
+    /// Accepts white space up to the end of the text, and nothing else.
+    public mutating func expectEnd() throws(JSONError) {
+        skipWhiteSpace()
+        guard offset == bytes.count else { throw JSONError(.trailingBytes, at: offset) }
+    }
+
+    /// Checks one value, which begins at `offset` or after white space, and stops after it.
+    public mutating func scanValue() throws(JSONError) -> JSONToken {
+        skipWhiteSpace()
+        let start = offset
+        switch nextKind {
+        case .string:
+            return try scanString()
+        case .object:
+            try enter()
+            while try nextName() != nil { _ = try scanValue() }
+            return JSONToken(.object, from: start, to: offset)
+        case .array:
+            try enter()
+            while try nextElement() != nil {}
+            return JSONToken(.array, from: start, to: offset)
+        case .number:
+            return try scanNumber()
+        case .bool:
+            return try scanLiteral(bytes[offset] == UInt8(ascii: "t") ? "true" : "false", .bool)
+        case .null:
+            return try scanLiteral("null", .null)
+        case nil:
+            throw JSONError(offset < bytes.count ? .unexpectedByte : .unexpectedEnd, at: offset)
+        }
+    }
+
+    // MARK: Containers, step by step
+
+    /// Steps into the object or array whose bracket is at `offset` (or after white space). Follow with `nextMember`,
+    /// `nextName` or `nextElement` until it returns nil.
+    public mutating func enter() throws(JSONError) {
+        skipWhiteSpace()
+        guard depth < maximumDepth else { throw JSONError(.tooDeep, at: offset) }
+        depth += 1
+        offset += 1
+    }
+
+    /// The next member of the object that was entered last, or nil after its closing bracket.
+    public mutating func nextMember() throws(JSONError) -> JSONMemberToken? {
+        guard let name = try nextName() else { return nil }
+        return JSONMemberToken(name: name, value: try scanValue())
+    }
+
+    /// The name of the next member, or nil after the closing bracket. The value follows: `scanValue` checks it as a
+    /// whole, `enter` looks into it.
+    public mutating func nextName() throws(JSONError) -> JSONToken? {
+        guard try advanceInContainer(opening: UInt8(ascii: "{"), closing: UInt8(ascii: "}")) else { return nil }
+        guard try peek() == UInt8(ascii: "\"") else { throw JSONError(.unexpectedByte, at: offset) }
+        let name = try scanString()
+        skipWhiteSpace()
+        guard try peek() == UInt8(ascii: ":") else { throw JSONError(.unexpectedByte, at: offset) }
+        offset += 1
+        skipWhiteSpace()
+        return name
+    }
+
+    /// What the value at `offset` is by its first byte; nil at the end or where no value can begin.
+    public var nextKind: JSONKind? {
+        guard offset < bytes.count else { return nil }
+        switch bytes[offset] {
+        case UInt8(ascii: "{"): return .object
+        case UInt8(ascii: "["): return .array
+        case UInt8(ascii: "\""): return .string
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number
+        case UInt8(ascii: "t"), UInt8(ascii: "f"): return .bool
+        case UInt8(ascii: "n"): return .null
+        default: return nil
+        }
+    }
+
+    /// The next element of the array that was entered last, or nil after its closing bracket.
+    public mutating func nextElement() throws(JSONError) -> JSONToken? {
+        guard try advanceInContainer(opening: UInt8(ascii: "["), closing: UInt8(ascii: "]")) else { return nil }
+        return try scanValue()
+    }
+
+    /// Steps over a comma to the next item; false after the closing bracket.
+    private mutating func advanceInContainer(opening: UInt8, closing: UInt8) throws(JSONError) -> Bool {
+        // Nothing but white space lies between the opening bracket and `offset` if and only if no item was read yet;
+        // the byte before `offset` is then the bracket itself, since `enter` stops after it.
+        let isFirst = bytes[offset - 1] == opening
+        skipWhiteSpace()
+        let byte = try peek()
+        if byte == closing {
+            offset += 1
+            depth -= 1
+            return false
+        }
+        guard !isFirst else { return true }
+        guard byte == UInt8(ascii: ",") else { throw JSONError(.unexpectedByte, at: offset) }
+        offset += 1
+        skipWhiteSpace()
+        guard try peek() != closing else { throw JSONError(.unexpectedByte, at: offset) }
+        return true
+    }
+
+    // MARK: Scalars
+
+    private mutating func scanLiteral(_ literal: StaticString, _ kind: JSONKind) throws(JSONError) -> JSONToken {
+        let start = offset
+        for index in 0..<literal.utf8CodeUnitCount {
+            guard start + index < bytes.count else { throw JSONError(.unexpectedEnd, at: bytes.count) }
+            guard bytes[start + index] == literal.utf8Start[index] else {
+                throw JSONError(.invalidLiteral, at: start)
+            }
+        }
+        offset = start + literal.utf8CodeUnitCount
+        return JSONToken(kind, from: start, to: offset)
+    }
+
+    /// RFC 8259, section 6: `[ minus ] int [ frac ] [ exp ]`.
+    private mutating func scanNumber() throws(JSONError) -> JSONToken {
+        let start = offset
+        if bytes[offset] == UInt8(ascii: "-") { offset += 1 }
+        if offset < bytes.count, bytes[offset] == UInt8(ascii: "0") {
+            offset += 1
+            if offset < bytes.count, bytes[offset].isASCIIDigit { throw JSONError(.invalidNumber, at: offset) }
+        } else {
+            try scanDigits()
+        }
+        if offset < bytes.count, bytes[offset] == UInt8(ascii: ".") {
+            offset += 1
+            try scanDigits()
+        }
+        if offset < bytes.count, bytes[offset] | 0x20 == UInt8(ascii: "e") {
+            offset += 1
+            if offset < bytes.count, bytes[offset] == UInt8(ascii: "+") || bytes[offset] == UInt8(ascii: "-") {
+                offset += 1
+            }
+            try scanDigits()
+        }
+        return JSONToken(.number, from: start, to: offset)
+    }
+
+    private mutating func scanDigits() throws(JSONError) {
+        let start = offset
+        while offset < bytes.count, bytes[offset].isASCIIDigit { offset += 1 }
+        guard offset > start else {
+            throw JSONError(offset < bytes.count ? .invalidNumber : .unexpectedEnd, at: offset)
+        }
+    }
+
+    private mutating func scanString() throws(JSONError) -> JSONToken {
+        let start = offset
+        var hasEscapes = false
+        offset += 1
+        while true {
+            offset = JSONString.endOfPlainRun(in: bytes, from: offset)
+            switch try peek() {
+            case UInt8(ascii: "\""):
+                offset += 1
+                return JSONToken(.string, from: start, to: offset, hasEscapes: hasEscapes)
+            case UInt8(ascii: "\\"):
+                hasEscapes = true
+                try scanEscape()
+            case 0..<0x20:
+                throw JSONError(.controlCharacter, at: offset)
+            default:
+                offset = try JSONString.endOfMultibyteCharacter(in: bytes, from: offset)
+            }
+        }
+    }
+
+    private mutating func scanEscape() throws(JSONError) {
+        let start = offset
+        guard start + 1 < bytes.count else { throw JSONError(.unexpectedEnd, at: bytes.count) }
+        switch bytes[start + 1] {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
+            UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
+            offset = start + 2
+        case UInt8(ascii: "u"):
+            let unit = try codeUnit(at: start)
+            switch unit {
+            case 0xD800..<0xDC00:
+                guard start + 6 < bytes.count else { throw JSONError(.unexpectedEnd, at: bytes.count) }
+                guard bytes[start + 6] == UInt8(ascii: "\\") else { throw JSONError(.loneSurrogate, at: start) }
+                guard start + 7 < bytes.count else { throw JSONError(.unexpectedEnd, at: bytes.count) }
+                guard bytes[start + 7] == UInt8(ascii: "u") else { throw JSONError(.loneSurrogate, at: start) }
+                guard (0xDC00..<0xE000).contains(try codeUnit(at: start + 6)) else {
+                    throw JSONError(.loneSurrogate, at: start)
+                }
+                offset = start + 12
+            case 0xDC00..<0xE000:
+                throw JSONError(.loneSurrogate, at: start)
+            default:
+                offset = start + 6
+            }
+        default:
+            throw JSONError(.invalidEscape, at: start)
+        }
+    }
+
+    /// The UTF-16 code unit of the `\uXXXX` at `start`.
+    private func codeUnit(at start: Int) throws(JSONError) -> UInt16 {
+        for index in (start + 2)..<(start + 6) {
+            guard index < bytes.count else { throw JSONError(.unexpectedEnd, at: bytes.count) }
+            guard bytes[index].hexDigitValue != nil else { throw JSONError(.invalidEscape, at: start) }
+        }
+        return JSONString.codeUnit(in: bytes, at: start + 2)
+    }
+
+    // MARK: Bytes
+
+    public mutating func skipWhiteSpace() {
+        while offset < bytes.count {
+            switch bytes[offset] {
+            case 0x20, 0x09, 0x0A, 0x0D: offset += 1
+            default: return
+            }
+        }
+    }
+
+    private func peek() throws(JSONError) -> UInt8 {
+        guard offset < bytes.count else { throw JSONError(.unexpectedEnd, at: bytes.count) }
+        return bytes[offset]
+    }
+}
+
+/// Why a text is not JSON, and where.
+public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
+    public enum Reason: String, Sendable {
+        case emptyText = "the text is empty"
+        case unexpectedEnd = "the text ends inside a value"
+        case unexpectedByte = "unexpected character"
+        case invalidLiteral = "only true, false and null may be written without quotes"
+        case invalidNumber = "a number is not as JSON writes it"
+        case controlCharacter = "a control character in a string must be escaped"
+        case invalidEscape = "unknown escape in a string"
+        case loneSurrogate = "half of a surrogate pair in a string"
+        case invalidUTF8 = "the text is not valid UTF-8"
+        case tooDeep = "values are nested too deeply"
+        case trailingBytes = "something follows the value"
+    }
+
+    public let reason: Reason
+    /// Bytes from the start of the text to the first one that could not be accepted.
+    public let offset: Int
+
+    public init(_ reason: Reason, at offset: Int) {
+        self.reason = reason
+        self.offset = offset
+    }
+
+    public var description: String { "\(reason.rawValue), at byte \(offset)" }
+}

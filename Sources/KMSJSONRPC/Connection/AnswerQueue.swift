@@ -1,0 +1,141 @@
+import KMSJSON
+import KMSPlatform
+
+/// Where an answer goes.
+enum AnswerPlace: Sendable {
+    case single
+    /// A place in the answer to a batch.
+    case batch(BatchID, slot: Int)
+}
+
+typealias BatchID = SlotMap<BatchAnswers>.ID
+
+/// The answers to the members of one batch, which are written together when the last one is there.
+struct BatchAnswers: Sendable {
+    private var answers: [[UInt8]?] = []
+    private var missing = 0
+    /// The size of the answers that are there.
+    private(set) var heldBytes = 0
+    /// All members were read, so the number of answers is known.
+    private var isSealed = false
+
+    /// A place for one more answer.
+    mutating func reserve() -> Int {
+        answers.append(nil)
+        missing += 1
+        return answers.count - 1
+    }
+
+    mutating func fill(_ slot: Int, with answer: [UInt8]) {
+        answers[slot] = answer
+        missing -= 1
+        heldBytes += answer.count
+    }
+
+    mutating func seal() {
+        isSealed = true
+    }
+
+    var isComplete: Bool { isSealed && missing == 0 }
+
+    /// A batch of notifications alone is not answered (JSON-RPC 2.0, section 6).
+    var isEmpty: Bool { answers.isEmpty }
+
+    /// Appends the array of answers, in the order of the requests.
+    func append(to bytes: inout [UInt8]) {
+        var separator = UInt8(ascii: "[")
+        for answer in answers {
+            bytes.append(separator)
+            bytes.append(contentsOf: answer ?? [])
+            separator = UInt8(ascii: ",")
+        }
+        bytes.append(UInt8(ascii: "]"))
+    }
+}
+
+/// The answers of a connection on their way out: framed, those of a batch held back until all are there, then queued.
+struct AnswerQueue: Sendable {
+    /// How answers are framed: as the client frames its messages.
+    var style = FrameStyle.line
+    private(set) var output = OutputQueue()
+    private var batches = SlotMap<BatchAnswers>()
+    /// The size of the answers that wait in batches for others.
+    private var heldBytes = 0
+    private(set) var answered = ConnectionCounters()
+
+    /// Bytes of answers that are not written.
+    var unwritten: Int { output.count }
+
+    /// Bytes of answers that are in memory: those that are not written, and those that wait for others of their batch.
+    var bytes: Int { output.count + heldBytes }
+
+    /// Queues the answer to a request, or puts it into its batch.
+    ///
+    /// - Parameters:
+    ///   - id: as it was written.
+    ///   - error: the error that `body` is; nil if it is a result.
+    ///   - body: appends one JSON value.
+    mutating func add(
+        id: some Collection<UInt8>, at place: AnswerPlace, _ error: RPCError?, _ body: (inout [UInt8]) -> Void
+    ) {
+        answered.countAnswer(error)
+        switch place {
+        case .single:
+            output.append(style: style) { Self.append(to: &$0, id: id, isError: error != nil, body) }
+        case .batch(let batch, let slot):
+            var answer: [UInt8] = []
+            Self.append(to: &answer, id: id, isError: error != nil, body)
+            heldBytes += answer.count
+            batches[batch]?.fill(slot, with: answer)
+            endIfComplete(batch)
+        }
+    }
+
+    private static func append(
+        to bytes: inout [UInt8], id: some Collection<UInt8>, isError: Bool, _ body: (inout [UInt8]) -> Void
+    ) {
+        bytes.append("{\"jsonrpc\":\"2.0\",\"id\":")
+        bytes.append(contentsOf: id)
+        bytes.append(isError ? ",\"error\":" : ",\"result\":")
+        body(&bytes)
+        bytes.append(UInt8(ascii: "}"))
+    }
+
+    // MARK: Batches
+
+    mutating func beginBatch() -> BatchID { batches.insert(BatchAnswers()) }
+
+    /// The place of the next answer of a batch; single if there is no batch.
+    mutating func place(in batch: BatchID?) -> AnswerPlace {
+        guard let batch, let slot = batches[batch]?.reserve() else { return .single }
+        return .batch(batch, slot: slot)
+    }
+
+    /// All members of a batch were read.
+    mutating func seal(_ batch: BatchID) {
+        batches[batch]?.seal()
+        endIfComplete(batch)
+    }
+
+    private mutating func endIfComplete(_ id: BatchID) {
+        guard batches[id]?.isComplete ?? false, let batch = batches.remove(id) else { return }
+        heldBytes -= batch.heldBytes
+        if !batch.isEmpty { output.append(style: style) { batch.append(to: &$0) } }
+    }
+
+    /// Drops the answers that wait for others, which won't come.
+    mutating func dropBatches() {
+        _ = batches.removeAll()
+        heldBytes = 0
+    }
+
+    // MARK: Writing
+
+    /// Writes what goes without waiting; nil while the descriptor is fine, else the error number.
+    mutating func write(to descriptor: OutputDescriptor) -> CInt? { output.write(to: descriptor) }
+
+    /// At the end: what was not written is dropped, but not the rest of an answer that was written in part.
+    mutating func completeWrittenAnswer(to descriptor: OutputDescriptor) {
+        output.completeWrittenAnswer(to: descriptor, style: style)
+    }
+}

@@ -1,0 +1,186 @@
+import KMSJSON
+import KMSPlatform
+
+/// A batch whose members are being started, as far as the limits allow.
+struct BatchCursor {
+    let id: BatchID
+    /// Where the batch lies in the input, and how much to consume after its last member.
+    let range: Range<Int>
+    let consumed: Int
+    /// The end of the last member that was started, from the start of the batch.
+    var offset: Int
+}
+
+/// From a frame to the methods.
+extension Connection {
+    /// Deals with one frame, which lies `start` bytes into the input.
+    func dispatch(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int, consumed: Int) {
+        var scanner = JSONScanner(bytes)
+        scanner.skipWhiteSpace()
+        do {
+            if scanner.nextKind == .array {
+                try beginBatch(scanner, from: start, consumed: consumed)
+                if batch == nil { input.consume(consumed) }
+                return
+            }
+            let message = try MessageReader.read(&scanner)
+            try scanner.expectEnd()
+            handle(message, in: bytes, batch: nil)
+        } catch {
+            refuse(.parseError(error))
+        }
+        input.consume(consumed)
+    }
+
+    /// Answers with an error to nobody in particular.
+    func refuse(_ error: RPCError) {
+        received += 1
+        configuration.report(.refused(error))
+        answer("null".utf8, at: .single, error) { $0.append(json: error) }
+    }
+
+    // MARK: Batches
+
+    /// Checks a batch as a whole; `startNextMember` does the rest.
+    private func beginBatch(
+        _ start: consuming JSONScanner, from frameStart: Int, consumed: Int
+    ) throws(JSONError) {
+        var scanner = start
+        try scanner.enter()
+        let firstMember = scanner.offset
+        var count = 0
+        while try scanner.nextElement() != nil { count += 1 }
+        let end = scanner.offset
+        try scanner.expectEnd()
+
+        let maximum = configuration.maximumBatchCount
+        guard count > 0 else { return refuse(.invalidRequest("a batch has at least one member")) }
+        guard count <= maximum else {
+            let name = configuration.limitNames.batchCount
+            return refuse(.invalidRequest("a batch of \(count) is longer than \(name), \(maximum)"))
+        }
+        batch = BatchCursor(
+            id: answers.beginBatch(), range: frameStart..<(frameStart + end), consumed: consumed, offset: firstMember)
+    }
+
+    /// - Returns: the bytes of the batch that it has dealt with.
+    func startNextMember() -> Int {
+        guard var cursor = batch else { return 0 }
+        let start = cursor.offset
+        let bytes = UnsafeBufferPointer(rebasing: input.bytes[cursor.range])
+        var scanner = JSONScanner(bytes, at: cursor.offset)
+        // Nothing can be thrown: the batch was checked as a whole.
+        if let member = try? scanner.nextElement() {
+            cursor.offset = scanner.offset
+            batch = cursor
+            var memberScanner = JSONScanner(bytes, at: member.start)
+            if let message = try? MessageReader.read(&memberScanner) {
+                handle(message, in: bytes, batch: cursor.id)
+            }
+        } else {
+            batch = nil
+            input.consume(cursor.consumed)
+            answers.seal(cursor.id)
+        }
+        return cursor.offset - start
+    }
+
+    // MARK: Messages
+
+    private func handle(_ message: Message, in bytes: UnsafeBufferPointer<UInt8>, batch: BatchID?) {
+        switch message {
+        case .response:
+            configuration.report(.responseDropped)
+        case .invalid(let error, let id):
+            received += 1
+            configuration.report(.refused(error))
+            fail(id, in: bytes, batch, error)
+        case .notification(let request), .request(let request):
+            received += 1
+            do {
+                try handle(request, in: bytes, batch: batch)
+            } catch {
+                if request.id == nil {
+                    configuration.report(.notificationDropped(error))
+                } else {
+                    fail(request.id, in: bytes, batch, error)
+                }
+            }
+        }
+    }
+
+    private func handle(
+        _ request: Message.Request, in bytes: UnsafeBufferPointer<UInt8>, batch: BatchID?
+    ) throws(RPCError) {
+        if let method = SessionMethod(request.method, in: bytes) {
+            return try obey(method, request, in: bytes, batch: batch)
+        }
+        guard !lifecycle.refusesRequests else { throw .shuttingDown }
+        guard let method = methods.method(named: request.method, in: bytes) else {
+            throw .methodNotFound(String(decoding: request.method.decoded(from: bytes), as: UTF8.self))
+        }
+        let params = request.params.map { RawParameters(bytes: bytes, token: $0) }
+        if batch == nil, let id = request.id, let result = method.answerAtOnce(params, arrival: arrival) {
+            return answer(UnsafeBufferPointer(rebasing: bytes[id.range]), at: .single, nil) { result.append(to: &$0) }
+        }
+        let size = (request.id?.range.count ?? 0) + (request.params?.range.count ?? 0)
+        let place = request.id == nil ? .single : answers.place(in: batch)
+        let call = beginCall(id: request.id.map { RequestID($0, in: bytes) }, size: size, place: place)
+        do {
+            try method.start(call, params)
+        } catch {
+            call.fail(error)
+        }
+    }
+
+    /// Answers with an error at once: to null if there is no id that can be used.
+    private func fail(_ id: JSONToken?, in bytes: UnsafeBufferPointer<UInt8>, _ batch: BatchID?, _ error: RPCError) {
+        let place = answers.place(in: batch)
+        if let id {
+            answer(UnsafeBufferPointer(rebasing: bytes[id.range]), at: place, error) { $0.append(json: error) }
+        } else {
+            answer("null".utf8, at: place, error) { $0.append(json: error) }
+        }
+    }
+
+    // MARK: The requests that are about the connection itself
+
+    private func obey(
+        _ method: SessionMethod, _ request: Message.Request, in bytes: UnsafeBufferPointer<UInt8>, batch: BatchID?
+    ) throws(RPCError) {
+        let params = request.params.map { RawParameters(bytes: bytes, token: $0) }
+        switch method {
+        case .cancelRequest:
+            let id = try Parameters(params, names: method.parameterNames).requiredToken("id")
+            guard [.string, .number, .null].contains(id.kind) else {
+                throw .invalidParams("id", "must be the id of a request: a string, a number or null")
+            }
+            end(.requestCancelled, inFlight.calls(withID: RequestID(id, in: bytes)))
+        case .shutdown:
+            guard !lifecycle.refusesRequests else { throw .shuttingDown }
+            _ = try Parameters(params, names: method.parameterNames)
+            lifecycle.shutDown(now: configuration.clock.now)
+        case .exit:
+            lifecycle.exit()
+        }
+        guard let id = request.id else { return }
+        answer(UnsafeBufferPointer(rebasing: bytes[id.range]), at: answers.place(in: batch), nil) {
+            $0.append(contentsOf: "null".utf8)
+        }
+    }
+}
+
+extension [UInt8] {
+    /// Appends the JSON of a value.
+    mutating func append(json value: some JSONWritable) {
+        var json = JSONWriter(appendingTo: self.take())
+        json.value(value)
+        self = json.bytes
+    }
+
+    /// The bytes, with none left here, so that whoever has them can append without copying them.
+    fileprivate mutating func take() -> [UInt8] {
+        defer { self = [] }
+        return self
+    }
+}

@@ -1,0 +1,104 @@
+import KMSJSON
+
+/// One JSON-RPC 2.0 message, read but not copied: its tokens point into the bytes that it was read from.
+enum Message {
+    case request(Request)
+    /// A request that is never answered, as it has no id.
+    case notification(Request)
+    /// An answer to something that was never asked.
+    case response
+    /// Something that is answered with an error, to the id if it has a usable one, else to null.
+    case invalid(RPCError, id: JSONToken?)
+
+    struct Request {
+        /// A string, a number or null; nil in a notification.
+        let id: JSONToken?
+        /// A string.
+        let method: JSONToken
+        /// An object or an array; nil if it is absent or null.
+        let params: JSONToken?
+    }
+}
+
+/// Reads the envelope of a message while it checks the text, in one pass.
+struct MessageReader {
+    private var names = JSONNameSet()
+    private var version: JSONToken?
+    private var id: JSONToken?
+    private var isIDUnique = true
+    private var method: JSONToken?
+    private var params: JSONToken?
+    private var isResponse = false
+    private var problem: String?
+
+    /// Reads the value that `scanner` stands before.
+    ///
+    /// - Throws: `JSONError` when the text is not JSON; everything else is a message, if perhaps an invalid one.
+    static func read(_ scanner: inout JSONScanner) throws(JSONError) -> Message {
+        guard scanner.nextKind == .object else {
+            _ = try scanner.scanValue()
+            return .invalid(.invalidRequest("a request is an object"), id: nil)
+        }
+        var reader = MessageReader()
+        try scanner.enter()
+        while let name = try scanner.nextName() {
+            try reader.readMember(name, &scanner)
+        }
+        return reader.message(in: scanner.bytes)
+    }
+
+    private mutating func readMember(_ name: JSONToken, _ scanner: inout JSONScanner) throws(JSONError) {
+        let bytes = scanner.bytes
+        let isNew = names.insert(name, of: bytes)
+        if !isNew { problem = problem ?? "a member comes twice" }
+
+        if name.isString("params", in: bytes) {
+            params = try readParams(&scanner)
+            return
+        }
+        let value = try scanner.scanValue()
+        if name.isString("id", in: bytes) {
+            isIDUnique = isNew
+            id = value
+        } else if name.isString("method", in: bytes) {
+            method = value
+        } else if name.isString("jsonrpc", in: bytes) {
+            version = value
+        } else if name.isString("result", in: bytes) || name.isString("error", in: bytes) {
+            isResponse = true
+        }
+    }
+
+    private mutating func readParams(_ scanner: inout JSONScanner) throws(JSONError) -> JSONToken {
+        guard scanner.nextKind == .object else { return try scanner.scanValue() }
+        var names = JSONNameSet()
+        let start = scanner.offset
+        try scanner.enter()
+        while let name = try scanner.nextName() {
+            if !names.insert(name, of: scanner.bytes) { problem = problem ?? "a member of params comes twice" }
+            _ = try scanner.scanValue()
+        }
+        return JSONToken.object(from: start, to: scanner.offset)
+    }
+
+    private func message(in bytes: UnsafeBufferPointer<UInt8>) -> Message {
+        // Checked first: to answer a response with an error could make two peers talk forever.
+        if isResponse, method == nil { return .response }
+
+        let idIsValid = id.map { [.string, .number, .null].contains($0.kind) } ?? true
+        let answerID = idIsValid && isIDUnique ? id : nil
+        func invalid(_ reason: String) -> Message { .invalid(.invalidRequest(reason), id: answerID) }
+
+        if let problem { return invalid(problem) }
+        guard let version, version.isString("2.0", in: bytes) else { return invalid("jsonrpc must be \"2.0\"") }
+        guard let method, method.kind == .string else { return invalid("method must be a string") }
+        // Null is what several client libraries write for "none".
+        let given = params?.kind == .null ? nil : params
+        if let given, given.kind != .object, given.kind != .array {
+            return invalid("params must be an object or an array")
+        }
+        guard idIsValid else { return invalid("id must be a string, a number or null") }
+        let request = Message.Request(id: id, method: method, params: given)
+        return id == nil ? .notification(request) : .request(request)
+    }
+}

@@ -1,0 +1,158 @@
+import KMSJSON
+import KMSPlatform
+
+/// An error as a client of the wire sees it: `error.code` and `error.data.type` are the contract, the message is for
+/// people.
+public struct RPCError: Error, Sendable, Equatable {
+    /// A value in `error.data`.
+    public enum Detail: Sendable, Equatable {
+        case string(String)
+        case integer(Int)
+    }
+
+    public struct Member: Sendable, Equatable {
+        public let name: String
+        public let value: Detail
+
+        public init(_ name: String, _ value: Detail) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    public let code: Int
+    /// `error.data.type`: the code's name.
+    public let type: String
+    /// One sentence that says what happened and what to do.
+    public let message: String
+    /// Whether the same request may succeed later.
+    public let isRetryable: Bool
+    /// What else `error.data` holds, in order.
+    public var details: [Member]
+
+    public init(code: Int, type: String, message: String, isRetryable: Bool = false, details: [Member] = []) {
+        self.code = code
+        self.type = type
+        self.message = message
+        self.isRetryable = isRetryable
+        self.details = details
+    }
+}
+
+extension RPCError {
+    /// The errors that the wire itself has; methods add their own.
+    package enum Code: Int, CaseIterable, Sendable {
+        case parseError = -32700
+        case invalidRequest = -32600
+        case methodNotFound = -32601
+        case invalidParams = -32602
+        case internalError = -32603
+        /// As the Language Server Protocol numbers it.
+        case requestCancelled = -32800
+        case shuttingDown = 1012
+
+        /// The name that `error.data.type` carries.
+        package var typeName: String {
+            switch self {
+            case .parseError: "ParseError"
+            case .invalidRequest: "InvalidRequest"
+            case .methodNotFound: "MethodNotFound"
+            case .invalidParams: "InvalidParams"
+            case .internalError: "InternalError"
+            case .requestCancelled: "RequestCancelled"
+            case .shuttingDown: "ShuttingDown"
+            }
+        }
+    }
+
+    private init(_ code: Code, _ message: String, isRetryable: Bool = false, details: [Member] = []) {
+        self.init(
+            code: code.rawValue, type: code.typeName, message: message, isRetryable: isRetryable, details: details)
+    }
+
+    /// The text is not JSON (JSON-RPC 2.0, section 5.1).
+    public static func parseError(_ error: JSONError) -> RPCError {
+        RPCError(
+            .parseError, "This is not JSON: \(error); send one JSON text in each message.",
+            details: [Member("reason", .string("\(error)"))])
+    }
+
+    /// The frame around the text can't be read, so nothing after it can.
+    public static func badFrame(_ reason: String) -> RPCError {
+        RPCError(
+            .parseError, "The frame can't be read: \(reason). The stream ends here, since it is out of step.",
+            details: [Member("reason", .string(reason))])
+    }
+
+    /// JSON, but not a request.
+    public static func invalidRequest(_ reason: String) -> RPCError {
+        RPCError(
+            .invalidRequest, "This is not a JSON-RPC 2.0 request: \(reason).",
+            details: [Member("reason", .string(reason))])
+    }
+
+    public static func methodNotFound(_ method: String) -> RPCError {
+        RPCError(
+            .methodNotFound, "There is no method of that name; rpc.discover lists the ones that there are.",
+            details: [Member("reason", .string(method.excerpt))])
+    }
+
+    /// - Parameters:
+    ///   - parameter: the name of one that the method has, or nil where the parameters as a whole are wrong.
+    ///   - reason: the rest of a sentence that begins with the name.
+    public static func invalidParams(_ parameter: String?, _ reason: String) -> RPCError {
+        var details: [Member] = []
+        if let parameter { details.append(Member("parameter", .string(parameter))) }
+        details.append(Member("reason", .string(reason)))
+        return RPCError(
+            .invalidParams, "\(parameter ?? "params") \(reason).", details: details)
+    }
+
+    /// - Parameters:
+    ///   - name: as the request has it.
+    ///   - known: the parameters that there are.
+    public static func unknownParameter(_ name: String, known: [String]) -> RPCError {
+        let list = known.isEmpty ? "none" : known.joined(separator: ", ")
+        return RPCError(
+            .invalidParams, "params names a parameter that this method does not have; it takes: \(list).",
+            details: [
+                Member("parameter", .string(name.excerpt)),
+                Member("reason", .string("is not a parameter of this method, which takes: \(list)")),
+            ])
+    }
+
+    /// A fault of ours.
+    public static func internalError(_ reason: String) -> RPCError {
+        RPCError(
+            .internalError, "Something that should not happen happened; please report it: \(reason).",
+            details: [Member("reason", .string(reason))])
+    }
+
+    /// Cancelled by the client, as the Language Server Protocol numbers it.
+    public static let requestCancelled = RPCError(
+        .requestCancelled, "The request was cancelled by $/cancelRequest.")
+
+    public static let shuttingDown = RPCError(
+        .shuttingDown, "The process is shutting down; ask a new one.", isRetryable: true)
+}
+
+extension RPCError: JSONWritable {
+    public func write(to json: inout JSONWriter) {
+        json.object { error in
+            error.member("code", code)
+            error.member("message", message)
+            error.member("data") { data in
+                data.object { data in
+                    data.member("type", type)
+                    data.member("retryable", isRetryable)
+                    for member in details {
+                        switch member.value {
+                        case .string(let string): data.member(named: member.name, string)
+                        case .integer(let integer): data.member(named: member.name, integer)
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

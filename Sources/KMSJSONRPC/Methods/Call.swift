@@ -1,0 +1,78 @@
+import KMSJSON
+import KMSPlatform
+
+/// One call of a method, from its arrival to its end. Notifications are calls, too: their answers go nowhere.
+public final class Call: Sendable {
+    /// When the request was read.
+    public let arrival: Instant
+    /// The id as it was written; nil for a notification.
+    public var id: [UInt8]? { requestID?.text }
+
+    let callID: CallID
+    /// Numbers calls in the order of their arrival.
+    let number: Int
+    let requestID: RequestID?
+    let place: AnswerPlace
+    private let connection: Connection
+
+    init(
+        _ callID: CallID, number: Int, id: RequestID?, arrival: Instant, place: AnswerPlace, connection: Connection
+    ) {
+        self.callID = callID
+        self.number = number
+        requestID = id
+        self.arrival = arrival
+        self.place = place
+        self.connection = connection
+    }
+
+    /// The id as a log shows it: its beginning if it is long; nil for a notification.
+    public var label: String? {
+        guard let id else { return nil }
+        guard id.count > Self.labelBytes else { return String(decoding: id, as: UTF8.self) }
+        // One character more than it shows, so that none is cut.
+        let text = String(decoding: id.prefix(Self.labelBytes + 4), as: UTF8.self)
+        return "\(text.prefix(utf8Bytes: Self.labelBytes))…"
+    }
+
+    /// A log line is for reading; an id may be as long as a message.
+    private static let labelBytes = 64
+
+    /// Answers with a result: exactly one JSON value that `result` writes. From any thread. Does nothing if the call has
+    /// ended.
+    public func succeed(_ result: (inout JSONWriter) -> Void) {
+        var json = JSONWriter()
+        result(&json)
+        finish(nil, json.bytes)
+    }
+
+    /// Answers with a result that is JSON already: exactly one value. From any thread. Does nothing if the call has ended.
+    public func succeed(json: [UInt8]) {
+        finish(nil, json)
+    }
+
+    /// Answers with an error. From any thread. Does nothing if the call has ended.
+    public func fail(_ error: RPCError) {
+        var json = JSONWriter()
+        json.value(error)
+        finish(error, json.bytes)
+    }
+
+    private func finish(_ error: RPCError?, _ json: [UInt8]) {
+        guard !connection.loop.isCurrent else {
+            connection.finish(self, error: error, json)
+            return
+        }
+        connection.loop.submit { self.connection.finish(self, error: error, json) }
+    }
+
+    /// What the connection has done so far; this call is among those in flight. On the loop.
+    public var connectionCounters: ConnectionCounters { connection.counters }
+
+    /// Has `abort` run once, on the loop, if the call ends before it was answered: cancelled, or refused at a shutdown; also
+    /// if the call has ended already, however it did. From any thread.
+    public func onCancellation(_ abort: @escaping @Sendable () -> Void) {
+        guard !connection.loop.isCurrent else { return connection.onCancellation(of: self, abort) }
+        connection.loop.submit { self.connection.onCancellation(of: self, abort) }
+    }
+}

@@ -1,0 +1,73 @@
+import CKMSLinux
+
+/// Where the time comes from. Decisions take instants as arguments; only the edges ask a clock.
+public protocol TimeSource: Sendable {
+    /// The monotonic clock, which goes on while the machine is suspended.
+    var now: Instant { get }
+
+    /// The wall clock: milliseconds since 1970-01-01T00:00:00Z. For signatures and dates alone; it may jump.
+    var wallClockMilliseconds: Int64 { get }
+}
+
+/// The clocks of the system.
+public struct SystemClock: TimeSource {
+    public init() {}
+
+    public var now: Instant {
+        #if os(Linux)
+        Instant(nanoseconds: Self.read(CLOCK_BOOTTIME))
+        #else
+        Instant(nanoseconds: Self.read(CLOCK_MONOTONIC))
+        #endif
+    }
+
+    public var wallClockMilliseconds: Int64 { Self.read(CLOCK_REALTIME) / 1_000_000 }
+
+    private static func read(_ clock: clockid_t) -> Int64 {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}
+
+/// A point on the monotonic clock, in nanoseconds since an arbitrary origin. For intervals and ages, never for dates.
+public struct Instant: Sendable, Hashable, Comparable {
+    public var nanoseconds: Int64
+
+    @inlinable public init(nanoseconds: Int64) {
+        self.nanoseconds = nanoseconds
+    }
+
+    /// Later than every other instant: what an absent deadline is.
+    public static let distantFuture = Instant(nanoseconds: .max)
+
+    @inlinable public static func < (left: Instant, right: Instant) -> Bool {
+        left.nanoseconds < right.nanoseconds
+    }
+
+    /// Saturates: a sum beyond the range is `distantFuture`.
+    @inlinable public static func + (instant: Instant, duration: Duration) -> Instant {
+        let (sum, overflow) = instant.nanoseconds.addingReportingOverflow(duration.nanoseconds)
+        return overflow ? .distantFuture : Instant(nanoseconds: sum)
+    }
+
+    @inlinable public static func - (left: Instant, right: Instant) -> Duration {
+        .nanoseconds(left.nanoseconds.subtractingReportingOverflow(right.nanoseconds).partialValue)
+    }
+}
+
+extension Duration {
+    /// Whole nanoseconds, rounded towards zero; clamped to ±292 years.
+    @inlinable public var nanoseconds: Int64 {
+        Int64(clamping: attoseconds / 1_000_000_000)
+    }
+
+    /// Whole milliseconds, rounded towards zero.
+    @inlinable public var milliseconds: Int64 { nanoseconds / 1_000_000 }
+
+    /// Whole milliseconds, rounded up: a wait of this length does not end too early.
+    @inlinable public var millisecondsRoundedUp: Int64 {
+        let (milliseconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000)
+        return rest > 0 ? milliseconds + 1 : milliseconds
+    }
+}

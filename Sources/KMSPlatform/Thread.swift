@@ -1,0 +1,69 @@
+import CKMSLinux
+
+/// A thread of the process's own, for what blocks: Swift's cooperative pool has one thread a core, and none to spare.
+public enum Thread {
+    /// Starts `body` on a new, detached thread.
+    ///
+    /// - Parameters:
+    ///   - name: what debuggers and `/proc/PID/task/*/comm` show; at most 15 bytes on Linux, cut if longer.
+    ///   - stackBytes: the size of its stack, at least 64 KiB.
+    /// - Throws: `PlatformError` when the system refuses another thread.
+    public static func start(
+        name: String, stackBytes: Int = 512 << 10, _ body: @escaping @Sendable () -> Void
+    ) throws(PlatformError) {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+        pthread_attr_setstacksize(&attributes, max(stackBytes, 64 << 10))
+
+        let start = Unmanaged.passRetained(Start(name: name, body: body))
+        #if canImport(Darwin)
+        var thread: pthread_t?
+        #else
+        var thread = pthread_t()
+        #endif
+        let status = pthread_create(&thread, &attributes, threadMain, start.toOpaque())
+        guard status == 0 else {
+            start.release()
+            throw PlatformError("pthread_create", errorNumber: status)
+        }
+    }
+
+    /// Leaves the signals of the process to other threads. SIGPIPE, which a write to a closed connection raises on the
+    /// thread itself, is held back for good.
+    static func blockSignals() {
+        var blocked = sigset_t()
+        sigfillset(&blocked)
+        // What a fault of our own raises must reach the crash handler.
+        for fault in [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS] { sigdelset(&blocked, fault) }
+        pthread_sigmask(SIG_BLOCK, &blocked, nil)
+    }
+
+    fileprivate final class Start {
+        let name: String
+        let body: @Sendable () -> Void
+
+        init(name: String, body: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.body = body
+        }
+    }
+}
+
+#if canImport(Darwin)
+private nonisolated func threadMain(_ argument: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
+    let start = Unmanaged<Thread.Start>.fromOpaque(argument).takeRetainedValue()
+    pthread_setname_np(start.name)
+    start.body()
+    return nil
+}
+#else
+private nonisolated func threadMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    guard let argument else { return nil }
+    let start = Unmanaged<Thread.Start>.fromOpaque(argument).takeRetainedValue()
+    _ = clinux_set_thread_name(start.name)
+    start.body()
+    return nil
+}
+#endif

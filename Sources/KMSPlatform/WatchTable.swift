@@ -1,0 +1,192 @@
+import CKMSLinux
+
+extension EventLoop {
+    /// What a descriptor is watched for; with none of them, only whether it is hung up or broken.
+    public struct Events: OptionSet, Sendable {
+        public let rawValue: Int16
+
+        public init(rawValue: Int16) { self.rawValue = rawValue }
+
+        public static let readable = Events(rawValue: Int16(POLLIN))
+        public static let writable = Events(rawValue: Int16(POLLOUT))
+        /// Hung up, broken or not open; reported whether or not it is asked for.
+        public static let closed = Events(rawValue: Int16(POLLERR | POLLHUP | POLLNVAL))
+    }
+
+    /// A descriptor that a source has the loop watch.
+    public struct Watch: Equatable, Sendable {
+        public let descriptor: CInt
+        fileprivate let place: Int
+
+        /// What tells it from the loop's other watches, for a C library to keep beside the descriptor. Never 0.
+        public var token: Int { place }
+
+        public init(descriptor: CInt, token: Int) {
+            self.descriptor = descriptor
+            place = token
+        }
+    }
+}
+
+/// The descriptors that a loop watches, and what `poll(2)` last found of them.
+struct WatchTable {
+    /// What was found of one descriptor.
+    struct Found {
+        let source: any EventSource
+        let watch: EventLoop.Watch
+        let events: EventLoop.Events
+    }
+
+    private struct Watcher {
+        /// Nil in a place that is free.
+        var source: (any EventSource)?
+        var isUrgent: Bool
+    }
+
+    /// What `poll` is given: the waker, then one entry for each place.
+    private var entries: [pollfd]
+    private var watchers = [Watcher(source: nil, isUrgent: false)]
+    private var freePlaces: [Int] = []
+    private var urgentPlaces: [Int] = []
+    /// What `poll` is given when it is about the urgent places alone.
+    private var urgentEntries: [pollfd] = []
+    /// Where the search for places that are not urgent goes on, so that each has its turn.
+    private var nextPlace = 1
+    /// How many entries may have something that was not taken.
+    private var found = 0
+
+    /// - Parameter waker: what wakes the loop.
+    init(waker: CInt) {
+        entries = [pollfd(fd: waker, events: Int16(POLLIN), revents: 0)]
+    }
+
+    var hasUrgent: Bool { !urgentPlaces.isEmpty }
+
+    // MARK: Watches
+
+    mutating func insert(
+        _ descriptor: CInt, for events: EventLoop.Events?, isUrgent: Bool, by source: any EventSource
+    ) -> EventLoop.Watch {
+        let place: Int
+        if let free = freePlaces.popLast() {
+            place = free
+            watchers[place] = Watcher(source: source, isUrgent: isUrgent)
+        } else {
+            place = entries.count
+            entries.append(pollfd(fd: -1, events: 0, revents: 0))
+            watchers.append(Watcher(source: source, isUrgent: isUrgent))
+        }
+        if isUrgent { urgentPlaces.append(place) }
+        let watch = EventLoop.Watch(descriptor: descriptor, token: place)
+        change(watch, to: events)
+        return watch
+    }
+
+    mutating func change(_ watch: EventLoop.Watch, to events: EventLoop.Events?) {
+        // While nothing is wanted the descriptor is left out: its hang-up would not let the loop sleep.
+        entries[watch.place].fd = events == nil ? -1 : watch.descriptor
+        entries[watch.place].events = events?.rawValue ?? 0
+        // What was found and is not wanted any more is not told.
+        entries[watch.place].revents &= events.map { $0.union(.closed).rawValue } ?? 0
+    }
+
+    mutating func remove(_ watch: EventLoop.Watch) { free(watch.place) }
+
+    mutating func removeAll(of source: any EventSource) {
+        for place in watchers.indices where watchers[place].source === source { free(place) }
+    }
+
+    /// An event of the place's last user is not for its next.
+    private mutating func free(_ place: Int) {
+        watchers[place].source = nil
+        entries[place] = pollfd(fd: -1, events: 0, revents: 0)
+        urgentPlaces.removeAll { $0 == place }
+        freePlaces.append(place)
+    }
+
+    // MARK: Looking
+
+    /// Looks at all descriptors.
+    ///
+    /// - Parameter timeout: how long to wait for something, in milliseconds; -1 for as long as it takes.
+    /// - Returns: false if the system can't look at them, and it is too early to try again.
+    mutating func poll(timeout: CInt) -> Bool {
+        let count = entries.withUnsafeMutableBufferPointer { systemPoll($0.baseAddress, nfds_t($0.count), timeout) }
+        if count >= 0 || errno == EINTR {
+            found = max(0, Int(count))
+            return true
+        }
+        // The system is out of memory, or its limit of descriptors was lowered: more than that `poll` does not take.
+        found = pollEach()
+        return found > 0
+    }
+
+    /// Looks at one descriptor after the other, without waiting.
+    ///
+    /// - Returns: how many have something.
+    private mutating func pollEach() -> Int {
+        var count = 0
+        for place in entries.indices {
+            entries[place].revents = 0
+            if systemPoll(&entries[place], 1, 0) > 0 { count += 1 }
+        }
+        return count
+    }
+
+    /// Looks at the urgent descriptors, without waiting. A failure finds nothing: `poll` will meet it, too.
+    mutating func pollUrgent() {
+        urgentEntries.removeAll(keepingCapacity: true)
+        for place in urgentPlaces { urgentEntries.append(entries[place]) }
+        let count = urgentEntries.withUnsafeMutableBufferPointer { systemPoll($0.baseAddress, nfds_t($0.count), 0) }
+        guard count > 0 else { return }
+        for (place, entry) in zip(urgentPlaces, urgentEntries) { entries[place].revents = entry.revents }
+        found += Int(count)
+    }
+
+    // MARK: What was found
+
+    /// Whether there may be something that was not taken.
+    var hasFound: Bool { found > 0 }
+
+    /// - Returns: whether the waker was used.
+    mutating func takeWaker() -> Bool {
+        guard entries[0].revents != 0 else { return false }
+        entries[0].revents = 0
+        found -= 1
+        return true
+    }
+
+    mutating func takeUrgent() -> Found? {
+        for place in urgentPlaces {
+            if let something = take(place) { return something }
+        }
+        return nil
+    }
+
+    /// What was found of the next place that is not urgent.
+    mutating func takeOther() -> Found? {
+        for _ in 1..<max(entries.count, 2) where hasFound {
+            let place = nextPlace < entries.count ? nextPlace : 1
+            nextPlace = place + 1
+            if place < entries.count, !watchers[place].isUrgent, let something = take(place) { return something }
+        }
+        // What else was found belonged to a watch that has been removed or changed.
+        found = 0
+        return nil
+    }
+
+    private mutating func take(_ place: Int) -> Found? {
+        let entry = entries[place]
+        guard entry.revents != 0, let source = watchers[place].source else { return nil }
+        entries[place].revents = 0
+        found -= 1
+        return Found(
+            source: source, watch: EventLoop.Watch(descriptor: entry.fd, token: place),
+            events: EventLoop.Events(rawValue: entry.revents))
+    }
+}
+
+/// `poll(2)`, which the method of the same name hides.
+private func systemPoll(_ entries: UnsafeMutablePointer<pollfd>?, _ count: nfds_t, _ timeout: CInt) -> CInt {
+    poll(entries, count, timeout)
+}
