@@ -12,6 +12,8 @@ struct AttemptFailure: Error {
     let error: KMSError
     let repetition: Repetition
     var needsNewConnection = false
+    /// The process had no descriptor for its connection, so that nothing was sent.
+    var hadNoDescriptor = false
 }
 
 /// Whether a request that failed may be sent again, and how.
@@ -61,7 +63,7 @@ extension AttemptOutcome {
             result: .failure(
                 AttemptFailure(
                     error: KMSError(failure), repetition: failure.repetition,
-                    needsNewConnection: failure.needsNewConnection)),
+                    needsNewConnection: failure.needsNewConnection, hadNoDescriptor: failure.kind == .noDescriptor)),
             response: nil)
     }
 }

@@ -127,6 +127,12 @@ struct WaitingList<ID: Sendable>: Sendable {
         count += 1
     }
 
+    /// Puts an id before all others.
+    mutating func prepend(_ id: ID) {
+        places.insert(id, at: 0)
+        count += 1
+    }
+
     /// One has left.
     ///
     /// - Parameter isWaiting: whether an id has not left.

@@ -6,8 +6,15 @@ extension FetchMachine {
     /// The attempt of a fetch has ended.
     mutating func responded(_ id: FetchID, _ outcome: AttemptOutcome, now: Instant) {
         guard case .transfer(let attempt) = fetches[id]?.phase else { return }
-        freeConnections += 1
         fetches[id]?.phase = .answered
+        if case .failure(let failure) = outcome.result, failure.hadNoDescriptor {
+            if connections.lacked(now: now) {
+                queueAgain(id, attempt)
+                return startAttempts(now: now)
+            }
+        } else {
+            connections.ended(now: now)
+        }
         switch outcome.result {
         case .success(let key):
             if let response = outcome.response { observeClock(response, id, attempt, isRefusal: false) }

@@ -25,7 +25,7 @@ struct FetchMachine: ~Copyable {
     private var credentialQueue = WaitingList<FetchID>()
     private var tickets: [RateLimiter.Ticket: FetchID] = [:]
     private var connectionQueue = WaitingList<FetchID>()
-    var freeConnections: Int
+    var connections: ConnectionSlots
     var actions = Queue<Action>()
     private var departures = Queue<Departure>()
 
@@ -39,7 +39,7 @@ struct FetchMachine: ~Copyable {
         limiter = RateLimiter(ratePerKey: configuration.ratePerKey, totalRate: configuration.totalRate)
         quota = RetryQuota(now: now)
         skew = ClockSkew(isEnabled: configuration.correctsClock)
-        freeConnections = configuration.maximumConnections
+        connections = ConnectionSlots(maximum: configuration.maximumConnections)
     }
 
     // MARK: What is to be done, and when
@@ -216,9 +216,9 @@ struct FetchMachine: ~Copyable {
             let known = fetches
             connectionQueue.left { if case .connection = known[$0]?.phase { true } else { false } }
         case .departure:
-            freeConnections += 1
+            connections.release()
         case .transfer:
-            freeConnections += 1
+            connections.release()
             actions.append(.cancel(id))
             return true
         case .backoff:
@@ -286,6 +286,16 @@ struct FetchMachine: ~Copyable {
         }
     }
 
+    /// No connection could be opened for an attempt, and others are under way: it waits for one of theirs, as if it had not
+    /// begun. Neither the service nor the fetch is at fault.
+    mutating func queueAgain(_ id: FetchID, _ attempt: Fetch.Attempt) {
+        fetches[id]?.progress.attemptNotSent()
+        upstream.attempts -= 1
+        if fetches[id]?.progress.attempts ?? 0 > 0 { upstream.retries -= 1 }
+        fetches[id]?.phase = .connection(attempt.credentials)
+        connectionQueue.prepend(id)
+    }
+
     private mutating func queueForConnection(_ id: FetchID, _ credentials: Credentials) {
         fetches[id]?.phase = .connection(credentials)
         connectionQueue.append(id)
@@ -296,12 +306,12 @@ struct FetchMachine: ~Copyable {
         endTimes(now: now)
         var passed = 0
         var served = 0
-        while freeConnections > 0, passed < connectionQueue.places.count {
+        while connections.free > 0, passed < connectionQueue.places.count {
             let id = connectionQueue.places[passed]
             passed += 1
             guard let fetch = fetches[id], case .connection(let credentials) = fetch.phase else { continue }
             served += 1
-            freeConnections -= 1
+            connections.take()
             fetches[id]?.phase = .departure(Fetch.Attempt(credentials: credentials, clockOffset: skew.offset))
             departures.append(
                 Departure(
@@ -325,7 +335,7 @@ struct FetchMachine: ~Copyable {
     /// The attempt of a fetch could not be signed or begun.
     mutating func notStarted(_ id: FetchID, _ error: KMSError, now: Instant) {
         guard case .departure = fetches[id]?.phase else { return }
-        freeConnections += 1
+        connections.release()
         fail(id, error, now: now)
         startAttempts(now: now)
     }

@@ -33,6 +33,8 @@ package struct RetryProgress: Sendable {
     private var costOfLastRetry: Int?
     /// Whether the last retry is paid for and has not been sent.
     private var isRetryUnsent = false
+    /// Whether the attempt that started last is such a retry.
+    private var isAttemptRetry = false
     private var wasDamagedBefore = false
     private var reauthentications: Set<Reauthentication> = []
 
@@ -53,7 +55,14 @@ package struct RetryProgress: Sendable {
 
     package mutating func attemptStarted() {
         attempts += 1
+        isAttemptRetry = isRetryUnsent
         isRetryUnsent = false
+    }
+
+    /// The attempt that started last could not be sent, which is not its end: it starts again.
+    mutating func attemptNotSent() {
+        attempts -= 1
+        isRetryUnsent = isAttemptRetry
     }
 
     /// Whether a refused attempt may be repeated at once because the clock was corrected or the credentials changed.

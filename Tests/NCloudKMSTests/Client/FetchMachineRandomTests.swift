@@ -49,7 +49,7 @@ import Testing
                 Reply.key(), .key(clock: .zero), .unavailable(), .unavailable(), .unavailable(retryAfter: "3"),
                 .throttled(),
                 .throttled(retryAfter: "2"), .damaged, .gone, .refused(), .refused(clock: .seconds(360)),
-                .deadConnection)
+                .deadConnection, .noDescriptor)
             script.respond(fetch, reply)
         case 68..<80:
             script.advance(by: pick(.zero, .milliseconds(1), .milliseconds(60), .milliseconds(900), .seconds(8)))
@@ -94,12 +94,14 @@ import Testing
         }
         let limit = script.machine.configuration.maximumConnections
         // While its owner is busy, attempts that are to be cancelled count as under way for it, and not for the machine.
-        if script.carriesOut, script.machine.freeConnections + script.underWay.count + departing != limit {
-            script.fault("\(script.machine.freeConnections) of \(limit) connections are free")
+        let connections = script.machine.connections
+        if script.carriesOut, connections.used != script.underWay.count + departing {
+            script.fault("\(connections.used) of \(limit) connections are in use")
         }
-        if script.machine.freeConnections < 0 || script.machine.freeConnections > limit {
+        if connections.free < 0 || connections.free > limit || connections.missing < 0 {
             script.fault("connections are made up")
         }
+        if connections.used == 0, connections.missing > 0 { script.fault("nothing gives missing connections back") }
         if script.machine.limiterWaiting != atLimiter { script.fault("the limiter's queue is wrong") }
         if script.machine.upstream.failures > script.machine.upstream.attempts {
             script.fault("more attempts fail than are made")
@@ -120,6 +122,7 @@ import Testing
         if script.machine.nextDue(now: script.now) != nil { script.fault("a timer is left") }
         if script.quota != RetryQuota.capacity { script.fault("the quota is not full") }
         let limit = script.machine.configuration.maximumConnections
+        if script.machine.connections.missing > 0 { script.fault("connections are missing") }
         let last = (0...limit).map { "last \($0)" }
         for (index, name) in last.enumerated() { script.call(name, key: "key\(index)", timeout: .seconds(60)) }
         script.advance(by: .seconds(10))

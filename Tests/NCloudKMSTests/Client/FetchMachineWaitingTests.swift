@@ -250,4 +250,30 @@ import Testing
         let hasMore = script.machine.hasDepartures
         #expect(!hasMore)
     }
+
+    @Test func `without a descriptor for its connection an attempt waits for that of another, and costs nothing`() {
+        let script = FetchScript(connections: 4)
+        for name in ["a", "b", "c"] { script.call(name, key: name) }
+        #expect(script.respond(2, .noDescriptor).isEmpty)
+        #expect(script.respond(3, .noDescriptor).isEmpty)
+        #expect(script.machine.upstream.attempts == 1)
+        #expect(script.call("d", key: "d").isEmpty)
+        #expect(script.respond(1, .key()) == [.store, .tell("a", .key()), .start(3), .start(2), .start(4)])
+        #expect(script.quota == RetryQuota.capacity)
+        for (fetch, name) in [(2, "b"), (4, "d"), (3, "c")] {
+            #expect(script.respond(fetch, .key()) == [.store, .tell(name, .key())])
+        }
+        #expect(script.machine.upstream.failures == 0)
+    }
+
+    @Test func `without a descriptor and without another attempt a fetch is repeated later`() {
+        let script = FetchScript(attempts: 2)
+        script.call("a")
+        #expect(script.respond(1, .noDescriptor) == [.start(1)])
+        #expect(script.quota == RetryQuota.capacity - RetryQuota.retryCost)
+        #expect(
+            script.respond(1, .noDescriptor) == [
+                .note(.serviceUnavailable), .tell("a", .failure(.serviceUnavailable, "attempts")),
+            ])
+    }
 }

@@ -303,6 +303,14 @@ struct Reply {
                 needsNewConnection: true), status: 0)
     }
 
+    /// The process could open no connection.
+    static var noDescriptor: Reply {
+        Reply(
+            AttemptFailure(
+                error: KMSError(.serviceUnavailable, "No descriptor is left."), repetition: .afterBackoff,
+                hadNoDescriptor: true), status: 0)
+    }
+
     func outcome(noon: Int64, now: Instant) -> AttemptOutcome {
         guard status > 0 else { return AttemptOutcome(result: result, response: nil) }
         var headers = headers
