@@ -102,15 +102,26 @@ extension FetchMachine {
             after: repetition, hint: hint, now: now, deadline: deadline, random: configuration.random(), quota: &quota)
         switch decision {
         case .retry(let delay):
-            fetches[id]?.phase = .backoff(until: now + delay)
-            backoffs.insert(id, due: now + delay)
+            let end = now + delay
+            fetches[id]?.phase = .backoff(until: end)
+            backoffs.insert(id, due: end)
             log(.failed(error, repeatedAfter: delay, isThrottled: repetition == .afterThrottling), id)
+            endCalls(of: id, dueBy: end, now: now)
         case .stop(let reason, let retryAfter):
             var error = error
             if reason != .notRetryable { error.reason = error.reason ?? reason.rawValue }
             error.retryAfter = error.retryable ? retryAfter : nil
             fail(id, error, now: now)
         case nil: return
+        }
+    }
+
+    /// Ends the calls whose time is over before the next attempt of their fetch: they would wait in vain.
+    private mutating func endCalls(of id: FetchID, dueBy end: Instant, now: Instant) {
+        guard let fetch = fetches[id] else { return }
+        let error = fetch.errorWithoutTime(toWait: end - now)
+        for waiter in fetch.waiters.places {
+            if let call = calls[waiter], call.deadline <= end { leave(waiter, .failure(error), now: now) }
         }
     }
 

@@ -180,7 +180,7 @@ struct FetchMachine: ~Copyable {
 
     /// Ends one call while its fetch is under way. The fetch goes on if others wait for it, and is dropped if nobody
     /// does.
-    private mutating func leave(_ call: CallID, _ outcome: Outcome, now: Instant) {
+    mutating func leave(_ call: CallID, _ outcome: Outcome, now: Instant) {
         guard let id = calls[call]?.fetch else { return }
         // Before its attempt is cancelled, which the outcome may be about.
         end(call, outcome)

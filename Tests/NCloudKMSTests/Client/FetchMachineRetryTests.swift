@@ -78,8 +78,8 @@ import Testing
         let script = script()
         script.call("short", timeout: .milliseconds(40))
         script.call("long", timeout: .milliseconds(60))
-        #expect(script.respond(1, .unavailable()) == [])
-        #expect(script.advance(by: .milliseconds(45)) == [.tell("short", .failure(.deadlineExceeded, "backoff"))])
+        #expect(script.respond(1, .unavailable()) == [.tell("short", .failure(.serviceUnavailable, "deadline"))])
+        #expect(script.advance(by: .milliseconds(45)) == [])
         #expect(script.advance(by: .milliseconds(5)) == [.start(1)])
         #expect(script.respond(1, .key()) == [.store, .tell("long", .key())])
     }
@@ -255,5 +255,19 @@ import Testing
         script.respond(1, .unavailable())
         #expect(script.log[0].fetch.labels == [])
         #expect(!script.log[0].fetch.hasMoreCalls)
+    }
+
+    @Test func `a call whose time ends before the next attempt is told at once`() throws {
+        let script = FetchScript()
+        script.call("long", timeout: .seconds(30))
+        script.call("short", timeout: .seconds(3))
+        script.call("shorter", timeout: .seconds(1))
+        let failure = FetchScript.Answer.failure(.serviceUnavailable, "deadline")
+        #expect(
+            script.respond(1, .unavailable(retryAfter: "3")) == [.tell("short", failure), .tell("shorter", failure)])
+        #expect(script.error("short")?.retryAfter == .seconds(3))
+        #expect(script.error("short")?.attempts == 1)
+        #expect(script.advance(by: .seconds(3)) == [.start(1)])
+        #expect(script.respond(1, .key()) == [.store, .tell("long", .key())])
     }
 }
