@@ -43,6 +43,9 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     private static let turnTime = Duration.microseconds(500)
     /// How often a source may be run before the descriptors are looked at.
     private static let maximumRounds = 8
+    /// While something waits for its time, the loop looks at the clock this often. `poll` does not count the time that the
+    /// machine is suspended, and the clock does: this is how late a deadline can be noticed after it resumes.
+    private static let longestWait = Duration.seconds(1)
     /// How long to wait after `poll` failed, so that a lasting error does not take a whole core.
     private static let pauseAfterFailure = Duration.milliseconds(20)
 
@@ -265,11 +268,17 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         let maySleep =
             state.compareExchange(expected: .awake, desired: .asleep, ordering: .acquiringAndReleasing).exchanged
         // While there is work the descriptors are looked at all the same, or threads that always have more would starve them.
-        // Rounded up, so that the loop does not wake just before the time and find nothing to do.
-        let timeout = maySleep ? wait.map { CInt(clamping: max(0, $0.millisecondsRoundedUp)) } ?? -1 : 0
+        let timeout = maySleep ? Self.timeout(for: wait) : 0
         if !watches.poll(timeout: timeout) { usleep(UInt32(Self.pauseAfterFailure.nanoseconds / 1_000)) }
         _ = state.compareExchange(expected: .asleep, desired: .awake, ordering: .acquiringAndReleasing)
         if watches.hasFound { dispatch() }
+    }
+
+    /// What `poll` is given for a wait: milliseconds, -1 for as long as it takes.
+    static func timeout(for wait: Duration?) -> CInt {
+        guard let wait else { return -1 }
+        // Rounded up, so that the loop does not wake just before the time and find nothing to do.
+        return CInt(max(0, min(wait, longestWait).millisecondsRoundedUp))
     }
 
     private func dispatch() {

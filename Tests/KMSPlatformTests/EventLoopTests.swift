@@ -215,6 +215,16 @@ import Testing
         #expect(runs == 2)
     }
 
+    @Test(arguments: [
+        (wait: Duration?.none, timeout: CInt(-1)), (wait: .seconds(-1), timeout: 0), (wait: .zero, timeout: 0),
+        (wait: .nanoseconds(1), timeout: 1), (wait: .microseconds(1_001), timeout: 2),
+        (wait: .milliseconds(999), timeout: 999), (wait: .seconds(1), timeout: 1_000),
+        (wait: .seconds(300), timeout: 1_000), (wait: .seconds(Int64.max / 2), timeout: 1_000),
+    ])
+    func `a wait is rounded up, and cut so that time during a suspension is noticed`(wait: Duration?, timeout: CInt) {
+        #expect(EventLoop.timeout(for: wait) == timeout)
+    }
+
     @Test func `an idle loop sleeps`() async throws {
         let running = try RunningLoop()
         let runs = Lock(0)
