@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What each module of `Sources/` may import, as the README draws it.
+/// What each module of `Sources/` may import, as CONTRIBUTING.md draws it.
 private let allowedImports: [String: Set<String>] = [
     "CKMSLibcurl": [],
     "CKMSOpenSSL": [],

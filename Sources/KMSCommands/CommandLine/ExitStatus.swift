@@ -2,7 +2,7 @@ import NCloudKMS
 
 /// How the program ends. Numbers from 64 on are those of `sysexits.h`.
 ///
-/// The commands, `--help`, the man page and the table of the README all take the statuses from here.
+/// The commands, `--help`, the man page and the table of `protocol/commands.md` all take the statuses from here.
 package enum ExitStatus: Int32, CaseIterable, Sendable {
     case success = 0
     /// The answer is no.

@@ -2,7 +2,7 @@ import Logging
 import NCloudKMS
 
 /// One entry of the configuration. `Setting.all` is the one list of them: flags, environment variables, defaults,
-/// `--help`, shell completions, the manual page and the table of the README all come from it.
+/// `--help`, shell completions, the manual page and the table of `protocol/settings.md` all come from it.
 package struct Setting: Sendable {
     package enum Name: String, CaseIterable, Sendable {
         case endpoint, zone, profile
