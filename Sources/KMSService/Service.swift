@@ -28,8 +28,9 @@ public struct Service: Sendable {
         var configuration = connection
         configuration.stopDescriptors = stops.map(\.descriptor)
         configuration.report = { logger.report($0) }
+        let methods = Self.methods(zone: zone, version: version, client: client)
         self.connection = Connection(
-            configuration, on: client.loop, methods: Self.methods(zone: zone, version: version, client: client))
+            configuration, on: client.loop, methods: methods, dialects: Self.dialects(version: version, methods))
     }
 
     /// What requests can name, beside the `SessionMethod`s.
@@ -38,6 +39,11 @@ public struct Service: Sendable {
             GetPublicKey(client: client), VerifySignature(verifier: SignatureVerifier(client)),
             GetStatus(zone: zone, version: version, client: client), Discover(),
         ]
+    }
+
+    /// What is spoken beside JSON-RPC itself, in the order in which messages are offered to them.
+    package static func dialects(version: String, _ methods: [any Method]) -> [any Dialect] {
+        [LanguageServerDialect(version: version), MCPDialect(version: version, methods)]
     }
 
     /// Serves until the input ends, the output is closed or a stop descriptor fires.
@@ -106,24 +112,6 @@ public struct StopSource: Sendable {
     public init(descriptor: CInt, reason: @escaping @Sendable () -> String) {
         self.descriptor = descriptor
         self.reason = reason
-    }
-}
-
-/// `rpc.discover`: the OpenRPC document of this program, `protocol/openrpc.json`, which is built into it.
-struct Discover: Method {
-    let name = "rpc.discover"
-
-    /// The document on one line. Made when somebody asks for the first time, as most processes never are.
-    private static let document = Result { () throws(JSONError) in
-        try JSONValue(parsing: PackageResources.openrpc_json).compacted
-    }
-
-    func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
-        _ = try Parameters(params, names: Self.parameterNames)
-        switch Self.document {
-        case .success(let json): call.succeed(json: json)
-        case .failure(let error): throw .internalError("the built-in OpenRPC document is not JSON: \(error)")
-        }
     }
 }
 

@@ -32,21 +32,27 @@ struct BatchAnswers: Sendable {
         heldBytes += answer.count
     }
 
+    /// A place stays empty: its request is not answered after all.
+    mutating func giveUpPlace() {
+        missing -= 1
+    }
+
     mutating func seal() {
         isSealed = true
     }
 
     var isComplete: Bool { isSealed && missing == 0 }
 
-    /// A batch of notifications alone is not answered (JSON-RPC 2.0, section 6).
-    var isEmpty: Bool { answers.isEmpty }
+    /// A batch of notifications alone is not answered (JSON-RPC 2.0, section 6), nor one of calls that were given up.
+    var isEmpty: Bool { answers.allSatisfy { $0 == nil } }
 
     /// Appends the array of answers, in the order of the requests.
     func append(to bytes: inout [UInt8]) {
         var separator = UInt8(ascii: "[")
         for answer in answers {
+            guard let answer else { continue }
             bytes.append(separator)
-            bytes.append(contentsOf: answer ?? [])
+            bytes.append(contentsOf: answer)
             separator = UInt8(ascii: ",")
         }
         bytes.append(UInt8(ascii: "]"))
@@ -73,22 +79,28 @@ struct AnswerQueue: Sendable {
     ///
     /// - Parameters:
     ///   - id: as it was written.
-    ///   - error: the error that `body` is; nil if it is a result.
+    ///   - isError: whether `body` is an error, or else a result.
+    ///   - failure: what is counted as a failure.
     ///   - body: appends one JSON value.
     mutating func add(
-        id: some Collection<UInt8>, at place: AnswerPlace, _ error: RPCError?, _ body: (inout [UInt8]) -> Void
+        id: some Collection<UInt8>, at place: AnswerPlace, isError: Bool, failure: RPCError?,
+        _ body: (inout [UInt8]) -> Void
     ) {
-        answered.countAnswer(error)
+        answered.countAnswer(failure)
         switch place {
         case .single:
-            output.append(style: style) { Self.append(to: &$0, id: id, isError: error != nil, body) }
+            output.append(style: style) { Self.append(to: &$0, id: id, isError: isError, body) }
         case .batch(let batch, let slot):
             var answer: [UInt8] = []
-            Self.append(to: &answer, id: id, isError: error != nil, body)
+            Self.append(to: &answer, id: id, isError: isError, body)
             heldBytes += answer.count
             batches[batch]?.fill(slot, with: answer)
             endIfComplete(batch)
         }
+    }
+
+    mutating func add(id: [UInt8], at place: AnswerPlace, _ answer: Answer) {
+        add(id: id, at: place, isError: answer.isError, failure: answer.failure) { $0.append(contentsOf: answer.json) }
     }
 
     private static func append(
@@ -109,6 +121,13 @@ struct AnswerQueue: Sendable {
     mutating func place(in batch: BatchID?) -> AnswerPlace {
         guard let batch, let slot = batches[batch]?.reserve() else { return .single }
         return .batch(batch, slot: slot)
+    }
+
+    /// A request is not answered after all.
+    mutating func giveUp(_ place: AnswerPlace) {
+        guard case .batch(let batch, _) = place else { return }
+        batches[batch]?.giveUpPlace()
+        endIfComplete(batch)
     }
 
     /// All members of a batch were read.

@@ -36,7 +36,7 @@ extension Connection {
     func refuse(_ error: RPCError) {
         received += 1
         configuration.report(.refused(error))
-        answer("null".utf8, at: .single, error) { $0.append(json: error) }
+        answer("null".utf8, at: .single, isError: true, failure: error) { $0.append(json: error) }
     }
 
     // MARK: Batches
@@ -112,20 +112,32 @@ extension Connection {
     private func handle(
         _ request: Message.Request, in bytes: UnsafeBufferPointer<UInt8>, batch: BatchID?
     ) throws(RPCError) {
+        if request.meta != nil, try interpret(request, in: bytes, batch: batch) { return }
         if let method = SessionMethod(request.method, in: bytes) {
             return try obey(method, request, in: bytes, batch: batch)
         }
+        let method = methods.method(named: request.method, in: bytes)
+        if method == nil, request.meta == nil, try interpret(request, in: bytes, batch: batch) { return }
         guard !lifecycle.refusesRequests else { throw .shuttingDown }
-        guard let method = methods.method(named: request.method, in: bytes) else {
+        guard let method else {
             throw .methodNotFound(String(decoding: request.method.decoded(from: bytes), as: UTF8.self))
         }
         let params = request.params.map { RawParameters(bytes: bytes, token: $0) }
         if batch == nil, let id = request.id, let result = method.answerAtOnce(params, arrival: arrival) {
-            return answer(UnsafeBufferPointer(rebasing: bytes[id.range]), at: .single, nil) { result.append(to: &$0) }
+            let id = UnsafeBufferPointer(rebasing: bytes[id.range])
+            return answer(id, at: .single, isError: false, failure: nil) { result.append(to: &$0) }
         }
+        start(method, params, for: request, in: bytes, batch: batch, nil)
+    }
+
+    private func start(
+        _ method: any Method, _ params: RawParameters?, for request: Message.Request,
+        in bytes: UnsafeBufferPointer<UInt8>, batch: BatchID?, _ dialect: CallDialect?
+    ) {
         let size = (request.id?.range.count ?? 0) + (request.params?.range.count ?? 0)
         let place = request.id == nil ? .single : answers.place(in: batch)
-        let call = beginCall(id: request.id.map { RequestID($0, in: bytes) }, size: size, place: place)
+        let id = request.id.map { RequestID($0, in: bytes, dialect: dialect?.number) }
+        let call = beginCall(id: id, size: size, place: place, dialect)
         do {
             try method.start(call, params)
         } catch {
@@ -137,10 +149,72 @@ extension Connection {
     private func fail(_ id: JSONToken?, in bytes: UnsafeBufferPointer<UInt8>, _ batch: BatchID?, _ error: RPCError) {
         let place = answers.place(in: batch)
         if let id {
-            answer(UnsafeBufferPointer(rebasing: bytes[id.range]), at: place, error) { $0.append(json: error) }
+            let id = UnsafeBufferPointer(rebasing: bytes[id.range])
+            answer(id, at: place, isError: true, failure: error) { $0.append(json: error) }
         } else {
-            answer("null".utf8, at: place, error) { $0.append(json: error) }
+            answer("null".utf8, at: place, isError: true, failure: error) { $0.append(json: error) }
         }
+    }
+
+    // MARK: Dialects
+
+    /// Obeys a message that is one of a dialect; false if it is not.
+    private func interpret(
+        _ request: Message.Request, in bytes: UnsafeBufferPointer<UInt8>, batch: BatchID?
+    ) throws(RPCError) -> Bool {
+        let raw = RawRequest(
+            isNotification: request.id == nil, method: RawValue(request.method, in: bytes),
+            params: request.params.map { RawParameters(bytes: bytes, token: $0) },
+            meta: request.meta.map { RawValue($0, in: bytes) })
+        for (number, dialect) in dialects.enumerated() {
+            let meaning: Interpretation?
+            do {
+                meaning = try dialect.interpret(raw)
+            } catch {
+                meaning = .answer(.error(error))
+            }
+            guard let meaning else { continue }
+            try obey(meaning, of: dialect, number, request, in: bytes, batch: batch)
+            return true
+        }
+        return false
+    }
+
+    private func obey(
+        _ meaning: Interpretation, of dialect: any Dialect, _ number: Int, _ request: Message.Request,
+        in bytes: UnsafeBufferPointer<UInt8>, batch: BatchID?
+    ) throws(RPCError) {
+        if case .cancellation(let id) = meaning {
+            return drop(inFlight.calls(withID: RequestID(id.token, in: id.bytes, dialect: number)))
+        }
+        if lifecycle.isStopped, dialect.isSilentAtStop { return }
+        switch meaning {
+        case .ignored, .cancellation: return
+        case .answer(let answer):
+            guard !lifecycle.refusesRequests else { throw .shuttingDown }
+            self.answer(request, in: bytes, batch, answer)
+        case .call(let method, let params, let form):
+            if lifecycle.refusesRequests {
+                return answer(request, in: bytes, batch, form.answer(to: .failure(.shuttingDown)))
+            }
+            if batch == nil, request.id != nil, let result = method.answerAtOnce(params, arrival: arrival) {
+                var json: [UInt8] = []
+                result.append(to: &json)
+                return answer(request, in: bytes, nil, form.answer(to: .success(json)))
+            }
+            let dialect = CallDialect(number: number, isSilentAtStop: dialect.isSilentAtStop, form: form)
+            start(method, params, for: request, in: bytes, batch: batch, dialect)
+        }
+    }
+
+    private func answer(
+        _ request: Message.Request, in bytes: UnsafeBufferPointer<UInt8>, _ batch: BatchID?, _ answer: Answer
+    ) {
+        guard let id = request.id else { return }
+        self.answer(
+            UnsafeBufferPointer(rebasing: bytes[id.range]), at: answers.place(in: batch), isError: answer.isError,
+            failure: answer.failure
+        ) { $0.append(contentsOf: answer.json) }
     }
 
     // MARK: The requests that are about the connection itself
@@ -155,7 +229,7 @@ extension Connection {
             guard [.string, .number, .null].contains(id.kind) else {
                 throw .invalidParams("id", "must be the id of a request: a string, a number or null")
             }
-            end(.requestCancelled, inFlight.calls(withID: RequestID(id, in: bytes)))
+            end(inFlight.calls(withID: RequestID(id, in: bytes)), with: .requestCancelled)
         case .shutdown:
             guard !lifecycle.refusesRequests else { throw .shuttingDown }
             _ = try Parameters(params, names: method.parameterNames)
@@ -163,10 +237,7 @@ extension Connection {
         case .exit:
             lifecycle.exit()
         }
-        guard let id = request.id else { return }
-        answer(UnsafeBufferPointer(rebasing: bytes[id.range]), at: answers.place(in: batch), nil) {
-            $0.append(contentsOf: "null".utf8)
-        }
+        answer(request, in: bytes, batch, .result(Array("null".utf8)))
     }
 }
 

@@ -67,6 +67,7 @@ public final class Connection: EventSource, @unchecked Sendable {
     public let loop: EventLoop
     let configuration: Configuration
     let methods: MethodTable
+    let dialects: [any Dialect]
     private let output: OutputDescriptor
 
     var input = InputBuffer()
@@ -95,10 +96,14 @@ public final class Connection: EventSource, @unchecked Sendable {
     /// - Parameters:
     ///   - loop: the one that the methods need, too.
     ///   - methods: whose names differ.
-    public init(_ configuration: Configuration, on loop: EventLoop, methods: [any Method]) {
+    ///   - dialects: what is spoken beside JSON-RPC itself; of those that a message fits, the first.
+    public init(
+        _ configuration: Configuration, on loop: EventLoop, methods: [any Method], dialects: [any Dialect] = []
+    ) {
         self.configuration = configuration
         self.loop = loop
         self.methods = MethodTable(methods)
+        self.dialects = dialects
         framing = configuration.framing
         output = OutputDescriptor(configuration.output)
     }
@@ -153,6 +158,7 @@ public final class Connection: EventSource, @unchecked Sendable {
         } else if !lifecycle.isEnding {
             lifecycle.terminate(by: watch.descriptor, now: configuration.clock.now)
             configuration.report(.stopping)
+            drop(inFlight.all.filter { $0.dialect?.isSilentAtStop ?? false })
         }
     }
 
@@ -175,7 +181,7 @@ public final class Connection: EventSource, @unchecked Sendable {
             case .dropInFlight:
                 dropCalls()
             case .refuseInFlight:
-                end(.shuttingDown, inFlight.all)
+                end(inFlight.all, with: .shuttingDown)
                 lifecycle.refusedInFlight(now: configuration.clock.now)
             case .run(let until):
                 watch(progress)
@@ -314,24 +320,23 @@ public final class Connection: EventSource, @unchecked Sendable {
     /// Begins a call, which is in flight until it is finished.
     ///
     /// - Parameter size: the bytes of its id and parameters.
-    func beginCall(id: RequestID?, size: Int, place: AnswerPlace) -> Call {
+    func beginCall(id: RequestID?, size: Int, place: AnswerPlace, _ dialect: CallDialect?) -> Call {
         lastNumber += 1
         return inFlight.insert(size: size) {
-            Call($0, number: lastNumber, id: id, arrival: arrival, place: place, connection: self)
+            Call(
+                $0, number: lastNumber, id: id, arrival: arrival, place: place, dialect: dialect, connection: self)
         }
     }
 
     /// Ends a call with its answer, and gives what was in flight; nil if it had ended before.
-    ///
-    /// - Parameter json: the result, or the error's object.
     @discardableResult
-    func finish(_ call: Call, error: RPCError?, _ json: [UInt8]) -> InFlightCall? {
+    func finish(_ call: Call, _ answer: Answer) -> InFlightCall? {
         loop.checkIsolated()
         guard let ended = inFlight.remove(call) else { return nil }
         if let id = call.id {
-            answers.add(id: id, at: call.place, error) { $0.append(contentsOf: json) }
+            answers.add(id: id, at: call.place, answer)
             lastAnswer = configuration.clock.now
-        } else if let error {
+        } else if let error = answer.failure {
             configuration.report(.notificationDropped(error))
         }
         loop.run(self)
@@ -344,10 +349,17 @@ public final class Connection: EventSource, @unchecked Sendable {
     }
 
     /// Answers calls with an error, and has their work aborted.
-    func end(_ error: RPCError, _ calls: [Call]) {
-        var json: [UInt8] = []
-        json.append(json: error)
-        for call in calls { finish(call, error: error, json)?.abort?() }
+    func end(_ calls: [Call], with error: RPCError) {
+        for call in calls { finish(call, call.answer(to: .failure(error)))?.abort?() }
+    }
+
+    /// Ends calls without an answer, and has their work aborted.
+    func drop(_ calls: [Call]) {
+        for call in calls {
+            guard let ended = inFlight.remove(call) else { continue }
+            if call.id != nil { answers.giveUp(call.place) }
+            ended.abort?()
+        }
     }
 
     /// Ends the calls in flight without an answer, and has their work aborted.
@@ -359,9 +371,10 @@ public final class Connection: EventSource, @unchecked Sendable {
     /// Answers at once, which counts as the last answer unless requests are refused: a host that keeps asking would put off
     /// the end forever.
     func answer(
-        _ id: some Collection<UInt8>, at place: AnswerPlace, _ error: RPCError?, _ body: (inout [UInt8]) -> Void
+        _ id: some Collection<UInt8>, at place: AnswerPlace, isError: Bool, failure: RPCError?,
+        _ body: (inout [UInt8]) -> Void
     ) {
-        answers.add(id: id, at: place, error, body)
+        answers.add(id: id, at: place, isError: isError, failure: failure, body)
         if !lifecycle.refusesRequests { lastAnswer = arrival }
     }
 }

@@ -3,26 +3,32 @@ import KMSPlatform
 
 /// The id of a request: the bytes to answer with, and what cancels compare.
 ///
-/// Strings are compared by their characters, numbers as they are written.
+/// Strings are compared by their characters, numbers as they are written. Ids of different dialects are different ids.
 struct RequestID: Hashable, Sendable {
     /// As it was written.
     let text: [UInt8]
     /// The same without escapes. A string begins with its quote, which keeps it apart from other kinds.
     private let key: [UInt8]
+    private let dialect: Int?
 
-    /// - Parameter token: a string, a number or null.
-    init(_ token: JSONToken, in bytes: UnsafeBufferPointer<UInt8>) {
+    /// - Parameters:
+    ///   - token: a string, a number or null.
+    ///   - dialect: its number; nil for JSON-RPC itself.
+    init(_ token: JSONToken, in bytes: UnsafeBufferPointer<UInt8>, dialect: Int? = nil) {
+        self.dialect = dialect
         text = Array(bytes[token.range])
         key = token.hasEscapes ? [UInt8(ascii: "\"")] + token.decoded(from: bytes) + [UInt8(ascii: "\"")] : text
     }
 
     static func == (left: RequestID, right: RequestID) -> Bool {
-        left.key.withUnsafeBufferPointer { left in right.key.withUnsafeBufferPointer(left.hasSameBytes) }
+        left.dialect == right.dialect
+            && left.key.withUnsafeBufferPointer { left in right.key.withUnsafeBufferPointer(left.hasSameBytes) }
     }
 
     /// Seeded by the process, so that nobody can choose ids that fall together.
     func hash(into hasher: inout Hasher) {
         key.withUnsafeBytes { hasher.combine(bytes: $0) }
+        hasher.combine(dialect)
     }
 }
 

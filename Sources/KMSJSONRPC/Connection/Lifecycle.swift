@@ -46,6 +46,8 @@ struct Lifecycle: Sendable {
     /// When the `shutdown` request came.
     private var shutDownTime: Instant?
 
+    /// A signal, or the end of the parent process, has come.
+    var isStopped: Bool { stopDescriptor != nil }
     var inputHasEnded: Bool { inputEnding != nil }
     var isOutputClosed: Bool { outputError != nil }
 

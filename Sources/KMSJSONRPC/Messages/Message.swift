@@ -17,6 +17,8 @@ enum Message {
         let method: JSONToken
         /// An object or an array; nil if it is absent or null.
         let params: JSONToken?
+        /// The member `_meta` of the params, if that is an object: dialects tell their messages by it.
+        let meta: JSONToken?
     }
 }
 
@@ -28,6 +30,7 @@ struct MessageReader {
     private var isIDUnique = true
     private var method: JSONToken?
     private var params: JSONToken?
+    private var meta: JSONToken?
     private var isResponse = false
     private var problem: String?
 
@@ -76,7 +79,8 @@ struct MessageReader {
         try scanner.enter()
         while let name = try scanner.nextName() {
             if !names.insert(name, of: scanner.bytes) { problem = problem ?? "a member of params comes twice" }
-            _ = try scanner.scanValue()
+            let value = try scanner.scanValue()
+            if name.isString("_meta", in: scanner.bytes), value.kind == .object { meta = value }
         }
         return JSONToken.object(from: start, to: scanner.offset)
     }
@@ -98,7 +102,7 @@ struct MessageReader {
             return invalid("params must be an object or an array")
         }
         guard idIsValid else { return invalid("id must be a string, a number or null") }
-        let request = Message.Request(id: id, method: method, params: given)
+        let request = Message.Request(id: id, method: method, params: given, meta: meta)
         return id == nil ? .notification(request) : .request(request)
     }
 }

@@ -8,6 +8,7 @@ public struct RPCError: Error, Sendable, Equatable {
     public enum Detail: Sendable, Equatable {
         case string(String)
         case integer(Int)
+        case strings([String])
     }
 
     public struct Member: Sendable, Equatable {
@@ -91,9 +92,14 @@ extension RPCError {
             details: [Member("reason", .string(reason))])
     }
 
-    public static func methodNotFound(_ method: String) -> RPCError {
+    /// - Parameters:
+    ///   - method: as the request has it.
+    ///   - advice: where to look, as the end of a sentence.
+    public static func methodNotFound(
+        _ method: String, advice: String = "rpc.discover lists the ones that there are"
+    ) -> RPCError {
         RPCError(
-            .methodNotFound, "There is no method of that name; rpc.discover lists the ones that there are.",
+            .methodNotFound, "There is no method of that name; \(advice).",
             details: [Member("reason", .string(method.excerpt))])
     }
 
@@ -149,6 +155,10 @@ extension RPCError: JSONWritable {
                         switch member.value {
                         case .string(let string): data.member(named: member.name, string)
                         case .integer(let integer): data.member(named: member.name, integer)
+                        case .strings(let strings):
+                            data.member(named: member.name) { data in
+                                data.array { array in strings.forEach { array.value($0) } }
+                            }
                         }
                     }
                 }

@@ -13,16 +13,21 @@ public final class Call: Sendable {
     let number: Int
     let requestID: RequestID?
     let place: AnswerPlace
+    /// What it was made in; nil for JSON-RPC itself.
+    let dialect: CallDialect?
     private let connection: Connection
 
     init(
-        _ callID: CallID, number: Int, id: RequestID?, arrival: Instant, place: AnswerPlace, connection: Connection
+        _ callID: CallID, number: Int, id: RequestID?, arrival: Instant, place: AnswerPlace,
+        dialect: CallDialect? = nil,
+        connection: Connection
     ) {
         self.callID = callID
         self.number = number
         requestID = id
         self.arrival = arrival
         self.place = place
+        self.dialect = dialect
         self.connection = connection
     }
 
@@ -43,27 +48,30 @@ public final class Call: Sendable {
     public func succeed(_ result: (inout JSONWriter) -> Void) {
         var json = JSONWriter()
         result(&json)
-        finish(nil, json.bytes)
+        finish(.success(json.bytes))
     }
 
     /// Answers with a result that is JSON already: exactly one value. From any thread. Does nothing if the call has ended.
     public func succeed(json: [UInt8]) {
-        finish(nil, json)
+        finish(.success(json))
     }
 
     /// Answers with an error. From any thread. Does nothing if the call has ended.
     public func fail(_ error: RPCError) {
-        var json = JSONWriter()
-        json.value(error)
-        finish(error, json.bytes)
+        finish(.failure(error))
     }
 
-    private func finish(_ error: RPCError?, _ json: [UInt8]) {
+    private func finish(_ outcome: Result<[UInt8], RPCError>) {
+        let answer = answer(to: outcome)
         guard !connection.loop.isCurrent else {
-            connection.finish(self, error: error, json)
+            connection.finish(self, answer)
             return
         }
-        connection.loop.submit { self.connection.finish(self, error: error, json) }
+        connection.loop.submit { self.connection.finish(self, answer) }
+    }
+
+    func answer(to outcome: Result<[UInt8], RPCError>) -> Answer {
+        dialect?.form.answer(to: outcome) ?? Answer(outcome)
     }
 
     /// What the connection has done so far; this call is among those in flight. On the loop.

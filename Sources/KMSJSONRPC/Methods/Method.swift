@@ -53,6 +53,62 @@ public struct RawParameters {
     public var value: JSONValue { JSONValue(copying: token, from: bytes) }
 }
 
+/// A value where it lies in the input, valid until the method that is given it returns.
+public struct RawValue {
+    let bytes: UnsafeBufferPointer<UInt8>
+    let token: JSONToken
+
+    init(_ token: JSONToken, in bytes: UnsafeBufferPointer<UInt8>) {
+        self.bytes = bytes
+        self.token = token
+    }
+
+    public var kind: JSONKind { token.kind }
+
+    /// A copy, to keep.
+    public var value: JSONValue { JSONValue(copying: token, from: bytes) }
+
+    /// Whether it is the string of these ASCII characters.
+    public func isString(_ characters: StaticString) -> Bool { token.isString(characters, in: bytes) }
+
+    /// Whether it is a string that begins with these ASCII characters.
+    public func hasPrefix(_ characters: StaticString) -> Bool { value.string?.hasPrefix("\(characters)") ?? false }
+
+    /// The first name that an object has twice, compared after unescaping; nil if each is unique.
+    public var duplicateName: String? {
+        guard kind == .object else { return nil }
+        var scanner = JSONScanner(bytes, at: token.start, maximumDepth: .max)
+        var names = JSONNameSet()
+        // Nothing can be thrown: the text was checked when it was read.
+        try? scanner.enter()
+        while let member = try? scanner.nextMember() {
+            if !names.insert(member.name, of: bytes) { return member.name.string(from: bytes) }
+        }
+        return nil
+    }
+
+    /// The last member of that name; nil if there is none, or this is no object.
+    public func member(_ name: StaticString) -> RawValue? {
+        guard kind == .object else { return nil }
+        var scanner = JSONScanner(bytes, at: token.start, maximumDepth: .max)
+        var value: RawValue?
+        try? scanner.enter()
+        while let member = try? scanner.nextMember() {
+            if member.name.isString(name, in: bytes) { value = RawValue(member.value, in: bytes) }
+        }
+        return value
+    }
+}
+
+extension RawParameters {
+    /// The members of an object, or the elements of an array.
+    ///
+    /// - Parameter value: an object or an array.
+    public init(_ value: RawValue) { self.init(bytes: value.bytes, token: value.token) }
+
+    public var raw: RawValue { RawValue(token, in: bytes) }
+}
+
 /// The methods by name. There are a few, so looking at each is faster than hashing a name.
 struct MethodTable: Sendable {
     private let entries: [(name: [UInt8], method: any Method)]

@@ -37,4 +37,16 @@ import Testing
         #expect(batch.isComplete)
         #expect(batch.isEmpty)
     }
+
+    @Test func `a place that was given up is not in the array, and with all of them there is none`() {
+        var batch = BatchAnswers()
+        let slots = (0..<2).map { _ in batch.reserve() }
+        batch.seal()
+        batch.giveUpPlace()
+        #expect(!batch.isComplete)
+        #expect(batch.isEmpty)
+        batch.fill(slots[1], with: Array("1".utf8))
+        #expect(batch.isComplete)
+        #expect(text(batch) == "x[1]")
+    }
 }

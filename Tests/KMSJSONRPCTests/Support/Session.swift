@@ -6,7 +6,7 @@ import KMSPlatform
 final class Session: Sendable {
     enum Ends { case pipes, socketPair }
 
-    let held = Held()
+    let held: Held
     let connection: Connection
     /// The descriptors of the client.
     let toServer: CInt
@@ -30,10 +30,11 @@ final class Session: Sendable {
 
     init(
         _ ends: Ends = .pipes, framing: any Framing = LineFraming(maximumMessageBytes: 1 << 20),
-        stops: Bool = false, methods: [any Method] = [],
+        stops: Bool = false, held: Held = Held(), methods: [any Method] = [], dialects: [any Dialect] = [],
         _ configure: (inout Connection.Configuration) -> Void = { _ in }
     ) throws {
         signal(SIGPIPE, SIG_IGN)
+        self.held = held
         switch ends {
         case .pipes:
             (input, toServer) = makePipe()
@@ -55,7 +56,7 @@ final class Session: Sendable {
         configure(&configuration)
         connection = Connection(
             configuration, on: try EventLoop(),
-            methods: [held, Echo(), FastEcho(), ThreadEcho(), Failing(), Large()] + methods)
+            methods: [held, Echo(), FastEcho(), ThreadEcho(), Failing(), Large()] + methods, dialects: dialects)
     }
 
     deinit {

@@ -1,0 +1,29 @@
+import KMSJSON
+import KMSJSONRPC
+
+/// What the program is called where it tells its name.
+enum ProgramName {
+    static let text = "ncloud-kms-rpc"
+}
+
+/// The OpenRPC document of this program, `protocol/openrpc.json`, which is built into it.
+enum ServiceDescription {
+    /// Read when somebody asks for the first time, as most processes never are.
+    static let document = Result { () throws(JSONError) in try JSONValue(parsing: PackageResources.openrpc_json) }
+}
+
+/// `rpc.discover`: the OpenRPC document.
+struct Discover: Method {
+    let name = "rpc.discover"
+
+    /// On one line.
+    private static let json = ServiceDescription.document.map(\.compacted)
+
+    func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
+        _ = try Parameters(params, names: Self.parameterNames)
+        switch Self.json {
+        case .success(let json): call.succeed(json: json)
+        case .failure(let error): throw .internalError("the built-in OpenRPC document is not JSON: \(error)")
+        }
+    }
+}
