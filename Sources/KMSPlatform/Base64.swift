@@ -9,32 +9,33 @@ package enum Base64 {
         text(of: bytes, standard, isPadded: true)
     }
 
-    /// The alphabet that is safe in a URL, without padding (RFC 7515, section 2: "Base64url Encoding").
+    /// /// The URL-safe alphabet, without padding (RFC 7515, section 2: "Base64url Encoding").
     package static func encodeForURL(_ bytes: some Collection<UInt8>) -> String {
         bytes.withContiguousStorageIfAvailable { text(of: $0, urlSafe, isPadded: false) }
             ?? Array(bytes).withUnsafeBufferPointer { text(of: $0, urlSafe, isPadded: false) }
     }
 
-    /// The bytes that a text of the standard alphabet stands for: padded, and with the unused bits of its last character
-    /// zero, so that no two texts without white space stand for the same bytes. Nil for any other text.
+    /// Decodes the standard alphabet. The text must be padded, and the unused bits of its last character must be zero,
+    /// so that no two texts without white space decode to the same bytes. Nil for any other text.
     ///
-    /// - Parameter skipsWhitespace: whether ASCII white space may stand anywhere, as between the lines of a PEM text.
+    /// - Parameter skipsWhitespace: whether ASCII white space is allowed anywhere, as between the lines of a PEM text.
     package static func decode(_ text: UnsafeBufferPointer<UInt8>, skipsWhitespace: Bool = false) -> [UInt8]? {
         var isComplete = false
-        // Each four characters, of which the last may be fewer, are at most three bytes.
+        // Every four characters, and any fewer at the end, decode to at most three bytes.
         let bytes = [UInt8](unsafeUninitializedCapacity: (text.count + 3) / 4 * 3) { bytes, count in
             isComplete = decode(text, to: bytes, &count, skipsWhitespace: skipsWhitespace)
         }
         return isComplete ? bytes : nil
     }
 
+    /// Decodes the standard alphabet, padded and without white space; nil for any other text.
     package static func decode(_ text: String) -> [UInt8]? {
         var text = text
         return text.withUTF8 { decode($0) }
     }
 
-    /// The bytes that a text of the standard alphabet or of the one for URLs stands for (RFC 4648, sections 4 and 5), not
-    /// of both mixed; padded or not, else as strict as `decode`.
+    /// Decodes the standard or the URL-safe alphabet (RFC 4648, sections 4 and 5), but not a mix of both. Padding is
+    /// optional; otherwise as strict as `decode`.
     package static func decodeAnyAlphabet(_ text: String) -> [UInt8]? {
         var characters = Array(text.utf8)
         if characters.contains(where: { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") }) {
@@ -96,20 +97,20 @@ package enum Base64 {
 
     // MARK: Reading
 
-    /// What each byte stands for; 64 or more for those outside the alphabet.
+    /// The value of each character; 64 or more for characters outside the alphabet.
     private static let values: [UInt8] = {
         var values = [UInt8](repeating: 0xFF, count: 256)
         for (value, character) in standard.bytes.enumerated() { values[Int(character)] = UInt8(value) }
         return values
     }()
 
-    /// - Returns: whether the text is valid; the bytes that came before a mistake are written all the same.
+    /// - Returns: whether the text is valid; the bytes before an error are written even if it is not.
     private static func decode(
         _ text: UnsafeBufferPointer<UInt8>, to bytes: UnsafeMutableBufferPointer<UInt8>, _ count: inout Int,
         skipsWhitespace: Bool
     ) -> Bool {
         values.withUnsafeBufferPointer { values in
-            // The characters of a group that is not complete, and their bits.
+            // The characters of an incomplete group, and their bits.
             var pending = 0
             var group: UInt32 = 0
             var index = 0
@@ -127,7 +128,7 @@ package enum Base64 {
                         continue
                     }
                 }
-                // One by one: at a line's end, inside a group that a line's end divides, and at the end.
+                // One at a time: at a line break, inside a group that a line break splits, and at the end.
                 let character = text[index]
                 index += 1
                 let value = values[Int(character)]

@@ -1,5 +1,5 @@
-// What texts are made of, as bytes: the classes of ASCII, comparison, search, trimming and decimal numbers. `@inlinable`
-// where it counts: a generic function of another module is ten times as slow when the compiler does not see into it.
+// Text as bytes: ASCII character classes, comparison, search, trimming and decimal numbers. `@inlinable` where it
+// matters: a generic function of another module is ten times as slow if the compiler can't see its body.
 
 extension UInt8 {
     @inlinable package var isASCIIDigit: Bool { self &- UInt8(ascii: "0") < 10 }
@@ -8,26 +8,26 @@ extension UInt8 {
 
     @inlinable package var isASCIILetterOrDigit: Bool { isASCIILetter || isASCIIDigit }
 
-    /// A visible character: neither white space nor a control character.
+    /// A printable character other than a space.
     @inlinable package var isVisibleASCII: Bool { self > 0x20 && self < 0x7F }
 
-    /// A capital letter as its small one; anything else as it is.
+    /// The lower-case form of an upper-case letter; any other byte unchanged.
     @inlinable package var asciiLowercased: UInt8 { self &- UInt8(ascii: "A") < 26 ? self | 0x20 : self }
 
-    /// A space, or one of the characters from tab to carriage return.
+    /// A space, or one of the characters from tab (0x09) to carriage return (0x0D).
     @inlinable package var isASCIIWhitespace: Bool { self == 0x20 || self &- 0x09 < 5 }
 
-    /// A space or a tab: what may surround a word within a line.
+    /// A space or a tab: what may separate words within a line.
     @inlinable package var isASCIIBlank: Bool { self == 0x20 || self == 0x09 }
 
-    /// What a hexadecimal digit in either case stands for; nil for other characters.
+    /// The value of a hexadecimal digit in either case; nil for other characters.
     @inlinable package var hexDigitValue: UInt8? {
         if isASCIIDigit { return self &- UInt8(ascii: "0") }
         let letter = (self | 0x20) &- UInt8(ascii: "a")
         return letter < 6 ? letter &+ 10 : nil
     }
 
-    /// The byte that two hexadecimal digits stand for.
+    /// The byte that two hexadecimal digits represent; nil if one of them is not a hexadecimal digit.
     @inlinable package init?(hexDigits high: UInt8, _ low: UInt8) {
         guard let high = high.hexDigitValue, let low = low.hexDigitValue else { return nil }
         self = high << 4 | low
@@ -41,17 +41,17 @@ extension UInt8 {
 }
 
 extension Collection where Element == UInt8 {
-    /// Two hexadecimal digits a byte, in lower case.
+    /// Two lower-case hexadecimal digits per byte.
     package var hexadecimal: String {
         String(decoding: flatMap { [$0.hexDigits.high, $0.hexDigits.low] }, as: UTF8.self)
     }
 
-    /// Without the byte order mark of UTF-8 at its start, which some editors and shells write.
+    /// Without a leading UTF-8 byte order mark, which some editors and shells write.
     @inlinable package func droppingByteOrderMark() -> SubSequence {
         starts(with: StaticString.byteOrderMark.bytes) ? dropFirst(3) : self[...]
     }
 
-    /// Whether other bytes are somewhere in these, one after the other.
+    /// Whether `wanted` occurs as a contiguous run of these bytes.
     @inlinable package func holds(_ wanted: some Collection<UInt8>) -> Bool {
         let found = withContiguousStorageIfAvailable { bytes in
             wanted.withContiguousStorageIfAvailable { bytes.firstOffset(of: $0) != nil }
@@ -71,13 +71,13 @@ extension BidirectionalCollection where Element == UInt8 {
 }
 
 extension UnsafeBufferPointer<UInt8> {
-    /// Compares eight bytes at a time, where `elementsEqual` takes one.
+    /// Compares eight bytes at a time; `elementsEqual` compares one.
     @inlinable package func hasSameBytes(as other: UnsafeBufferPointer<UInt8>) -> Bool {
         guard count == other.count else { return false }
         guard let left = UnsafeRawPointer(baseAddress), let right = UnsafeRawPointer(other.baseAddress) else {
             return count == 0
         }
-        // The last piece may overlap the one before it.
+        // The last word may overlap the one before it.
         func isEqual<Word: FixedWidthInteger>(at offset: Int, _: Word.Type) -> Bool {
             left.loadUnaligned(fromByteOffset: offset, as: Word.self)
                 == right.loadUnaligned(fromByteOffset: offset, as: Word.self)
@@ -99,7 +99,7 @@ extension UnsafeBufferPointer<UInt8> {
         count >= prefix.count && UnsafeBufferPointer(rebasing: self[..<prefix.count]).hasSameBytes(as: prefix)
     }
 
-    /// Where other bytes begin for the first time; 0 for none at all.
+    /// The offset of the first occurrence of `wanted`, 0 if that is empty; nil if it does not occur.
     @usableFromInline package func firstOffset(of wanted: UnsafeBufferPointer<UInt8>) -> Int? {
         guard let first = wanted.first else { return 0 }
         guard let start = baseAddress else { return nil }
@@ -118,7 +118,7 @@ extension UnsafeBufferPointer<UInt8> {
 }
 
 extension StaticString {
-    /// Its text as UTF-8; it lives as long as the process.
+    /// The text as UTF-8; it lives as long as the process.
     @inlinable package var bytes: UnsafeBufferPointer<UInt8> {
         UnsafeBufferPointer(start: utf8Start, count: utf8CodeUnitCount)
     }
@@ -133,9 +133,9 @@ extension [UInt8] {
         append(contentsOf: text.bytes)
     }
 
-    /// Appends an integer in decimal digits, without a string in between.
+    /// Appends an integer in decimal, without building a string.
     ///
-    /// - Parameter minimumDigits: zeros precede it where it has fewer; at most 20.
+    /// - Parameter minimumDigits: shorter numbers are padded with zeros to this many digits; at most 20.
     package mutating func append(decimal integer: Int, minimumDigits: Int = 1) {
         if integer < 0 { append(UInt8(ascii: "-")) }
         var rest = integer.magnitude
@@ -153,7 +153,7 @@ extension [UInt8] {
 }
 
 extension String {
-    /// `utf8.allSatisfy`, over the bytes where they are: several times as fast.
+    /// `utf8.allSatisfy` over the string's own storage: several times as fast.
     @inlinable package func hasOnly(_ isAllowed: (UInt8) -> Bool) -> Bool {
         utf8.withContiguousStorageIfAvailable { $0.allSatisfy(isAllowed) } ?? utf8.allSatisfy(isAllowed)
     }
@@ -163,16 +163,16 @@ extension String {
         String(Substring(utf8.trimmingWhitespace()))
     }
 
-    /// The first characters that fit into this many bytes of UTF-8; no Unicode scalar is cut.
+    /// The longest prefix that fits into this many bytes of UTF-8; no Unicode scalar is cut.
     package func prefix(utf8Bytes maximum: Int) -> String {
         guard utf8.count > maximum else { return self }
         var end = utf8.index(utf8.startIndex, offsetBy: maximum)
-        // A continuation byte at the cut means that its scalar began before it.
+        // If the byte at the cut is a continuation byte, its scalar began before the cut.
         while utf8[end] & 0xC0 == 0x80 { end = utf8.index(before: end) }
         return String(self[..<end])
     }
 
-    /// As much of somebody else's text as an error or a log repeats, 256 bytes: a message is for reading, and must not
-    /// grow with what is wrong in a request, an argument or a file.
+    /// The part of foreign text that an error or a log line repeats, at most 256 bytes: a message is for people, and
+    /// must not grow with the bad input in a request, an argument or a file.
     package var excerpt: String { prefix(utf8Bytes: 256) }
 }

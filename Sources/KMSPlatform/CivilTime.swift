@@ -1,4 +1,4 @@
-/// A date and a time of day in UTC, by the Gregorian calendar, from the year 0 to the year 9999.
+/// A UTC date and time of day in the Gregorian calendar, from the year 0 to the year 9999.
 package struct CivilTime: Equatable, Sendable {
     package let year: Int
     /// 1 to 12.
@@ -6,11 +6,11 @@ package struct CivilTime: Equatable, Sendable {
     package let day: Int
     package let hour: Int
     package let minute: Int
-    /// 60 is a leap second, which counts as the one after it.
+    /// 60 is a leap second; it counts as the second after it.
     package let second: Int
     package let millisecond: Int
 
-    /// Nil unless the date exists and the time is one of the 24 hours.
+    /// Nil unless the date and the time of day exist.
     package init?(year: Int, month: Int, day: Int, hour: Int, minute: Int, second: Int, millisecond: Int = 0) {
         guard (0...9_999).contains(year), (1...12).contains(month), day >= 1,
             day <= Self.days(inMonth: month, of: year), (0...23).contains(hour), (0...59).contains(minute),
@@ -25,11 +25,11 @@ package struct CivilTime: Equatable, Sendable {
         self.millisecond = millisecond
     }
 
-    /// - Parameter milliseconds: since 1970-01-01T00:00:00Z; outside the years 0 to 9999 the nearest time inside.
+    /// - Parameter milliseconds: since 1970-01-01T00:00:00Z; clamped to the years 0 to 9999.
     package init(milliseconds: Int64) {
         let milliseconds = min(max(milliseconds, Self.range.lowerBound), Self.range.upperBound)
         let (day, time) = Self.floor(Int(milliseconds), by: 86_400_000)
-        // The way back of `daysSince1970`.
+        // The inverse of `daysSince1970`.
         let (era, dayOfEra) = Self.floor(day + 719_468, by: 146_097)
         let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
         let dayOfYear = dayOfEra - (yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100)
@@ -43,7 +43,7 @@ package struct CivilTime: Equatable, Sendable {
         millisecond = time % 1_000
     }
 
-    /// - Parameter seconds: since 1970-01-01T00:00:00Z; outside the years 0 to 9999 the nearest time inside.
+    /// - Parameter seconds: since 1970-01-01T00:00:00Z; clamped to the years 0 to 9999.
     package init(seconds: Int64) {
         self.init(milliseconds: min(max(seconds, Self.range.lowerBound / 1_000), Self.range.upperBound / 1_000) * 1_000)
     }
@@ -84,8 +84,9 @@ package struct CivilTime: Equatable, Sendable {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// As HTTP and many other protocols write them, from Sunday on.
+    /// As HTTP and many other protocols write them, starting with Sunday.
     package static let dayNames: [StaticString] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+    /// As HTTP and many other protocols write them, starting with January.
     package static let monthNames: [StaticString] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
@@ -107,8 +108,8 @@ package struct CivilTime: Equatable, Sendable {
     /// 0000-01-01T00:00:00.000Z to 9999-12-31T23:59:59.999Z.
     private static let range: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
 
-    /// Days are counted from a first of March, so that the leap day is the last of its year; 400 years are 146,097
-    /// days, and 719,468 of them lie between 0000-03-01 and 1970-01-01.
+    /// Years start on the first of March here, so that the leap day is the last day of its year. 400 years are 146,097
+    /// days; 0000-03-01 is 719,468 days before 1970-01-01.
     private var daysSince1970: Int {
         let (era, yearOfEra) = Self.floor(month > 2 ? year : year - 1, by: 400)
         let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
@@ -124,14 +125,14 @@ package struct CivilTime: Equatable, Sendable {
         }
     }
 
-    /// A quotient rounded down, and what remains: from 0 to below the divisor.
+    /// The quotient rounded down, and the remainder, which is at least 0 and less than the divisor.
     private static func floor(_ number: Int, by divisor: Int) -> (quotient: Int, remainder: Int) {
         let (quotient, remainder) = number.quotientAndRemainder(dividingBy: divisor)
         return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
     }
 }
 
-/// Takes a date's parts off the front of a text, one after the other.
+/// Scans the parts of a date from the front of a text.
 package struct DateScanner: ~Copyable {
     private let text: UnsafeBufferPointer<UInt8>
     private var offset = 0
@@ -140,7 +141,7 @@ package struct DateScanner: ~Copyable {
         self.text = text
     }
 
-    /// Reads a whole text: nil if `body` finds no date in it, or leaves something.
+    /// Scans a whole text; nil if `body` finds no date in it, or leaves something unread.
     package static func read<Date>(_ text: String, _ body: (inout DateScanner) -> Date?) -> Date? {
         var text = text
         return text.withUTF8 { bytes in
@@ -152,7 +153,7 @@ package struct DateScanner: ~Copyable {
 
     package var isAtEnd: Bool { offset == text.count }
 
-    /// Exactly `count` decimal digits.
+    /// Exactly `count` decimal digits; nil if the next characters are not that.
     package mutating func digits(_ count: Int) -> Int? {
         guard count <= text.count - offset else { return nil }
         var number = 0
@@ -164,19 +165,19 @@ package struct DateScanner: ~Copyable {
         return number
     }
 
-    /// This text, as it is written.
+    /// - Returns: whether the next characters are exactly these; then they are consumed.
     package mutating func literal(_ literal: StaticString) -> Bool {
         guard UnsafeBufferPointer(rebasing: text[offset...]).hasPrefix(literal.bytes) else { return false }
         offset += literal.utf8CodeUnitCount
         return true
     }
 
-    /// The place of the first of `words` that comes next.
+    /// The index of the first of `words` that the text continues with; nil if it continues with none.
     package mutating func oneOf(_ words: [StaticString]) -> Int? {
         words.firstIndex { literal($0) }
     }
 
-    /// `hh:mm:ss`.
+    /// `hh:mm:ss`; nil if the text continues with anything else. The ranges are not checked.
     package mutating func timeOfDay() -> (hour: Int, minute: Int, second: Int)? {
         guard let hour = digits(2), literal(":"), let minute = digits(2), literal(":"), let second = digits(2) else {
             return nil

@@ -1,15 +1,15 @@
 import CKMSLinux
 
-/// Where the time comes from. Decisions take instants as arguments; only the edges ask a clock.
+/// A source of time. Decisions take instants as arguments; only the outermost layer reads a clock.
 public protocol TimeSource: Sendable {
-    /// The monotonic clock, which goes on while the machine is suspended.
+    /// The monotonic clock, which keeps running while the machine is suspended.
     var now: Instant { get }
 
-    /// The wall clock: milliseconds since 1970-01-01T00:00:00Z. For signatures and dates alone; it may jump.
+    /// The wall clock, in milliseconds since 1970-01-01T00:00:00Z. Only for signatures and dates; it may jump.
     var wallClockMilliseconds: Int64 { get }
 }
 
-/// The clocks of the system.
+/// The system's clocks.
 public struct SystemClock: TimeSource {
     public init() {}
 
@@ -38,14 +38,14 @@ public struct Instant: Sendable, Hashable, Comparable {
         self.nanoseconds = nanoseconds
     }
 
-    /// Later than every other instant: what an absent deadline is.
+    /// Later than every other instant: stands for "no deadline".
     public static let distantFuture = Instant(nanoseconds: .max)
 
     @inlinable public static func < (left: Instant, right: Instant) -> Bool {
         left.nanoseconds < right.nanoseconds
     }
 
-    /// Saturates: a sum beyond the range is `distantFuture`.
+    /// Saturates: a sum out of range is `distantFuture`.
     @inlinable public static func + (instant: Instant, duration: Duration) -> Instant {
         let (sum, overflow) = instant.nanoseconds.addingReportingOverflow(duration.nanoseconds)
         return overflow ? .distantFuture : Instant(nanoseconds: sum)
@@ -65,7 +65,7 @@ extension Duration {
     /// Whole milliseconds, rounded towards zero.
     @inlinable public var milliseconds: Int64 { nanoseconds / 1_000_000 }
 
-    /// Whole milliseconds, rounded up: a wait of this length does not end too early.
+    /// Whole milliseconds, rounded up, so that a wait of this length does not end early.
     @inlinable public var millisecondsRoundedUp: Int64 {
         let (milliseconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000)
         return rest > 0 ? milliseconds + 1 : milliseconds

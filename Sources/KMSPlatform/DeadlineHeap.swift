@@ -1,12 +1,13 @@
-/// Ids of a `SlotMap`, each with the instant at which something is due for it.
+/// A priority queue of `SlotMap` ids, ordered by the instant at which each is due.
 ///
-/// Inserting, taking and removing cost O(log n). What is due at the same instant comes out as it went in.
+/// Insertion and removal cost O(log n). Ids that are due at the same instant come out in the order in which they were
+/// inserted.
 public struct DeadlineHeap<Value>: Sendable {
     public typealias ID = SlotMap<Value>.ID
 
     @usableFromInline struct Entry: Sendable {
         @usableFromInline var due: Instant
-        /// Orders entries of the same instant; counts insertions.
+        /// Orders entries with the same instant: the number of insertions before it.
         @usableFromInline var order: UInt64
         @usableFromInline var id: ID
 
@@ -21,19 +22,19 @@ public struct DeadlineHeap<Value>: Sendable {
         }
     }
 
-    /// A binary heap: no entry is before its parent, which is at half its index.
+    /// A binary heap: no entry is due before its parent, which is at half its index.
     @usableFromInline var entries: [Entry] = []
-    /// Where the entry of a slot is in `entries`; -1 if it has none.
+    /// The index in `entries` of each slot's entry; -1 for a slot without one.
     @usableFromInline var positions: [Int] = []
     @usableFromInline var insertions: UInt64 = 0
 
     @inlinable public init() {}
 
-    /// When the earliest is due; nil if there is none.
+    /// When the earliest entry is due; nil if the heap is empty.
     @inlinable public var next: Instant? { entries.first?.due }
 
-    /// Adds an id, or moves it to another instant if it is there already. An earlier user of its slot, which nobody took
-    /// out, goes.
+    /// Adds an id, or moves it to another instant if it is already in the heap. Replaces an entry for an earlier user
+    /// of the same slot.
     @inlinable public mutating func insert(_ id: ID, due: Instant) {
         if id.index < positions.count {
             if positions[id.index] >= 0 { removeEntry(at: positions[id.index]) }
@@ -46,9 +47,9 @@ public struct DeadlineHeap<Value>: Sendable {
         siftUp(entries.count - 1)
     }
 
-    /// Takes an id out.
+    /// Removes an id.
     ///
-    /// - Returns: when it would have been due; nil if it is not there.
+    /// - Returns: when it would have been due; nil if it was not in the heap.
     @discardableResult
     @inlinable public mutating func remove(_ id: ID) -> Instant? {
         guard id.index < positions.count, positions[id.index] >= 0 else { return nil }
@@ -59,7 +60,7 @@ public struct DeadlineHeap<Value>: Sendable {
         return due
     }
 
-    /// Takes out the earliest id if it is due by `now`, so at `now` or before.
+    /// Removes and returns the earliest id if it is due at `now` or earlier.
     @inlinable public mutating func popDue(by now: Instant) -> ID? {
         guard let first = entries.first, first.due <= now else { return nil }
         removeEntry(at: 0)
@@ -91,7 +92,7 @@ public struct DeadlineHeap<Value>: Sendable {
         if index != start { place(entry, at: index) }
     }
 
-    /// - Returns: where the entry came to rest.
+    /// - Returns: the final index of the entry.
     @inlinable mutating func siftDown(_ start: Int) -> Int {
         let entry = entries[start]
         var index = start

@@ -1,8 +1,8 @@
 import CKMSLinux
 
-/// Descriptors of the process's own.
+/// Operations on file descriptors of this process.
 public enum Descriptors {
-    /// A pipe whose ends are closed on exec.
+    /// A pipe; both ends are close-on-exec.
     public static func pipe(isNonBlocking: Bool = false) throws(PlatformError) -> (read: CInt, write: CInt) {
         var ends: [CInt] = [-1, -1]
         #if os(Linux)
@@ -19,13 +19,13 @@ public enum Descriptors {
         return (ends[0], ends[1])
     }
 
-    /// A copy of a descriptor at 3 or above, closed on exec; nil if the descriptor is not open.
+    /// A copy of a descriptor, numbered 3 or above and close-on-exec; nil if the descriptor is not open.
     public static func privateCopy(of descriptor: CInt) -> CInt? {
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
         return copy >= 0 ? copy : nil
     }
 
-    /// Whether the process, or the system, may open no more of them at this moment.
+    /// Whether the process, or the whole system, can't open more descriptors right now.
     package static var areExhausted: Bool {
         let probe = open("/dev/null", O_RDONLY | O_CLOEXEC)
         guard probe < 0 else {
@@ -36,9 +36,9 @@ public enum Descriptors {
     }
 }
 
-/// Wakes a thread that sleeps in `poll`, from any thread: a pipe to oneself.
+/// Wakes a thread that sleeps in `poll`, from any thread: a pipe to itself.
 public final class Waker: Sendable {
-    /// Readable after `wake`, until `reset`.
+    /// Readable from `wake` until `reset`.
     public let descriptor: CInt
     private let writeEnd: CInt
 
@@ -51,12 +51,14 @@ public final class Waker: Sendable {
         close(writeEnd)
     }
 
+    /// Makes `descriptor` readable. From any thread.
     public func wake() {
         var byte: UInt8 = 0
-        // A full pipe is as readable as can be, so nothing is lost when this fails.
+        // If the pipe is full, the write fails, but the descriptor is readable already.
         _ = write(writeEnd, &byte, 1)
     }
 
+    /// Makes `descriptor` unreadable until the next `wake`.
     public func reset() {
         var bytes: (UInt64, UInt64) = (0, 0)
         while read(descriptor, &bytes, MemoryLayout.size(ofValue: bytes)) > 0 {}
@@ -70,15 +72,16 @@ private func systemPipe(_ ends: UnsafeMutablePointer<CInt>) -> CInt {
 }
 #endif
 
-/// The descriptors that the host gave us, taken out of the reach of stray prints.
+/// The host's stdin and stdout, kept out of the reach of stray prints.
 package struct StandardStreams: Sendable {
-    /// Private copies of descriptors 0 and 1, at 3 or above and closed on exec.
+    /// Private copies of descriptors 0 and 1, numbered 3 or above and close-on-exec.
     package let input: CInt
     package let output: CInt
 
-    /// Takes copies of 0 and 1, and points 0 at the null device and 1 at stderr.
+    /// Copies descriptors 0 and 1, then points 0 at the null device and 1 at stderr.
     ///
-    /// - Returns: nil if stdout was closed at the start, so that nobody could read an answer.
+    /// - Returns: nil if stdout was closed when the process started, so that nobody could read an answer.
+    /// - Throws: `PlatformError` if the system has no descriptors left or there is no `/dev/null`.
     package static func takeOver() throws(PlatformError) -> StandardStreams? {
         guard try !fillGaps().contains(STDOUT_FILENO) else { return nil }
         guard let input = Descriptors.privateCopy(of: 0), let output = Descriptors.privateCopy(of: 1) else {
@@ -91,22 +94,22 @@ package struct StandardStreams: Sendable {
         return StandardStreams(input: input, output: output)
     }
 
-    /// Points descriptors of 0 to 2 that were closed at the null device, so that no file or socket that is opened later
-    /// lands on them. To be called before anything else opens one; later calls do nothing but return the same.
+    /// Opens the null device on those of the descriptors 0 to 2 that are closed, so that no file or socket that is
+    /// opened later gets their numbers. Call it before anything else opens a descriptor; later calls only return the
+    /// same set.
     ///
-    /// A program that this process starts finds them closed, as it would without this process. Writing to stdout still
-    /// fails with `EBADF`.
+    /// A program that this process starts still finds them closed. Writing to stdout still fails with `EBADF`.
     ///
-    /// - Returns: those that were closed when the process started.
+    /// - Returns: the descriptors that were closed when the process started.
     @discardableResult
     package static func fillGaps() throws(PlatformError) -> Set<CInt> { try gaps.get() }
 
     private static let gaps = Result { () throws(PlatformError) in
         var closed: Set<CInt> = []
         for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
-            // An answer or a secret that went to the null device would look as if somebody had got it.
+            // An answer or a secret that went to the null device would look as if it had been delivered.
             let mode = descriptor == STDOUT_FILENO ? O_RDONLY : O_RDWR
-            // The lowest free number is this one, as those below are open.
+            // `open` returns the lowest free number: this one, as those below are open.
             guard open("/dev/null", mode | O_CLOEXEC) == descriptor else { throw PlatformError("open /dev/null") }
             closed.insert(descriptor)
         }

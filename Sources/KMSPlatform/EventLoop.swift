@@ -1,52 +1,55 @@
 import CKMSLinux
 import Synchronization
 
-/// Something that lives on an `EventLoop`. The loop calls it on its own thread only.
+/// A participant of an `EventLoop`. The loop calls it only on its own thread.
 public protocol EventSource: AnyObject {
-    /// Does what can be done now: called once or more in every turn of the loop, after what descriptors and other threads
-    /// brought.
+    /// Does what can be done now. Called at least once in every turn of the loop, after descriptor events and the work
+    /// of other threads have been delivered.
     ///
-    /// - Returns: how long it can wait to be run again, whatever happens meanwhile; nil for as long as nothing does.
+    /// - Returns: how long the loop may wait before it must run this source again even if nothing happens; nil for no
+    ///   limit.
     func run() -> Duration?
 
-    /// A descriptor has one of the events that it is watched for, or was hung up.
+    /// A watched descriptor has one of the requested events, or was hung up.
     func ready(_ watch: EventLoop.Watch, _ events: EventLoop.Events)
 }
 
-/// A thread's loop: it waits for descriptors, times and other threads, and lets its sources deal with them.
+/// An event loop on one thread: it waits for descriptors, deadlines and other threads, and runs its sources.
 ///
 /// ```
 ///              ┌────────────────────── a turn ───────────────────────┐
 ///  other       │                                                     │
-///  threads ─▶ inbox ─▶ every source: run ─▶ poll ─▶ the descriptors: ready, until the turn's time is over
+///  threads ─▶ inbox ─▶ every source: run ─▶ poll ─▶ the descriptors: ready, until the turn's time is used up
 /// ```
 ///
-/// It is the executor of the actors on it: their jobs and the closures of `submit` share the inbox, in the order in which
-/// they came. Nothing that runs on it may block, as everything on it waits meanwhile. Every turn looks at the descriptors,
-/// however much other threads submit; and a turn is bounded. However much there is to do, the urgent descriptors are looked
-/// at between its steps, as often as `UrgentPace` says, and what they bring is dealt with first.
+/// The loop is also the executor of its actors: their jobs and the closures of `submit` share the inbox and run in the
+/// order in which they arrived. Nothing on the loop may block, because everything else on it would wait.
+///
+/// Every turn polls the descriptors, however much other threads submit, and every turn is bounded. Under load, the loop
+/// polls the urgent descriptors between the steps of a turn, as often as `UrgentPace` says, and handles their events
+/// first.
 public final class EventLoop: SerialExecutor, @unchecked Sendable {
-    // Sendable: `inbox`, `state` and `thread` may be used by any thread, as may the waker. All other state belongs to the
-    // loop's thread, which every method that touches it checks.
+    // Sendable: any thread may use `inbox`, `state`, `thread` and the waker. All other state belongs to the loop's
+    // thread, which every method that touches it asserts.
 
     private struct Runner {
         let source: any EventSource
-        /// It deals with what is urgent, so that the urgent descriptors need not be looked at before it runs.
+        /// The source of the urgent descriptors, so they need not be polled before it runs.
         let isFirst: Bool
-        /// It has to run before the loop waits.
+        /// Whether it has to run before the loop waits.
         var isDue = true
-        /// What it said last.
+        /// What its last `run` returned.
         var wait: Duration?
     }
 
-    /// The time that a turn may give to descriptors that are not urgent.
+    /// The time that a turn may spend on descriptors that are not urgent.
     private static let turnTime = Duration.microseconds(500)
-    /// How often a source may be run before the descriptors are looked at.
+    /// How often a source may run before the descriptors are polled.
     private static let maximumRounds = 8
-    /// While something waits for its time, the loop looks at the clock this often. `poll` does not count the time that the
-    /// machine is suspended, and the clock does: this is how late a deadline can be noticed after it resumes.
+    /// While a deadline is pending, the loop reads the clock at least this often. `poll` does not count the time that the
+    /// machine is suspended, but the clock does: this is how late a deadline can be noticed after the machine resumes.
     private static let longestWait = Duration.seconds(1)
-    /// How long to wait after `poll` failed, so that a lasting error does not take a whole core.
+    /// The pause after a failure of `poll`, so that a lasting error does not occupy a whole core.
     private static let pauseAfterFailure = Duration.milliseconds(20)
 
     private enum Item {
@@ -57,7 +60,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     /// Whether there is work in the inbox, and whether the thread has to be woken for it.
     private enum State: UInt8, AtomicRepresentable {
         case awake
-        /// In `poll`, or on the way there.
+        /// In `poll`, or about to call it.
         case asleep
         case hasWork
     }
@@ -65,7 +68,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     private let inbox = Lock<[Item]>([])
     private let state = Atomic(State.awake)
     private let waker: Waker
-    /// The identity of the loop's thread; 0 while it is on the way to one of its own.
+    /// The identity of the loop's thread; 0 after `start` until the new thread runs.
     private let thread: Atomic<UInt>
 
     private let clock = SystemClock()
@@ -74,9 +77,9 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     private var urgentPace = UrgentPace()
     private var isStopped = false
 
-    /// A loop of the calling thread, until another runs it.
+    /// A loop that belongs to the calling thread until another thread runs it.
     ///
-    /// - Throws: `PlatformError` when the system has no descriptors left.
+    /// - Throws: `PlatformError` if the system has no descriptors left.
     public init() throws(PlatformError) {
         waker = try Waker()
         thread = Atomic(identityOfThisThread())
@@ -85,14 +88,14 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     // MARK: Running
 
-    /// Runs until `stop`, on the calling thread, which is the loop's from now on.
+    /// Runs on the calling thread, which becomes the loop's thread, until `stop`.
     ///
-    /// - Parameter begin: what runs first.
+    /// - Parameter begin: runs first.
     public func run(_ begin: () -> Void = {}) {
         thread.store(identityOfThisThread(), ordering: .relaxed)
         isStopped = false
         begin()
-        // Swapped with the inbox, so that neither gives its memory back.
+        // Swapped with the inbox, so that both keep their capacity.
         var items: [Item] = []
         while !isStopped {
             runInbox(&items)
@@ -102,10 +105,11 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         }
     }
 
-    /// Runs on a thread of its own until `stop`. Once only; what was submitted before runs first.
+    /// Runs on a new thread until `stop`. Call it once; work that was submitted before runs first.
     ///
-    /// - Parameter name: of the thread; at most 15 bytes on Linux, cut if longer.
-    /// - Throws: `PlatformError` when the system refuses another thread. Then the loop is the calling thread's as before.
+    /// - Parameter name: the thread's name; at most 15 bytes on Linux, cut if longer.
+    /// - Throws: `PlatformError` if the system refuses another thread. The loop then still belongs to the calling
+    ///   thread.
     public func start(name: String) throws(PlatformError) {
         assertIsCurrent()
         thread.store(0, ordering: .relaxed)
@@ -120,7 +124,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         }
     }
 
-    /// Ends `run` after the step that is going on. On the loop.
+    /// Ends `run` after the current step. On the loop.
     public func stop() {
         assertIsCurrent()
         isStopped = true
@@ -128,34 +132,34 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     // MARK: Sources
 
-    /// From now on the loop runs a source. On the loop.
+    /// Adds a source, which the loop runs from now on. On the loop.
     ///
-    /// - Parameter isFirst: before the others, to which it gives work, instead of after them: for the source of the urgent
-    ///   descriptors.
+    /// - Parameter isFirst: whether it runs before the other sources, because it gives them work: for the source of the
+    ///   urgent descriptors.
     public func add(_ source: some EventSource, isFirst: Bool = false) {
         assertIsCurrent()
         runners.insert(Runner(source: source, isFirst: isFirst), at: isFirst ? 0 : runners.count)
     }
 
-    /// The loop forgets a source, and the descriptors that it has watched for it. On the loop.
+    /// Removes a source and all of its watches. On the loop.
     public func remove(_ source: some EventSource) {
         assertIsCurrent()
         runners.removeAll { $0.source === source }
         watches.removeAll(of: source)
     }
 
-    /// Has a source run before the loop waits, since it was given something to do. On the loop.
+    /// Schedules a source that has new work to run before the loop waits. On the loop.
     public func run(_ source: some EventSource) {
         for index in runners.indices where runners[index].source === source { runners[index].isDue = true }
     }
 
     // MARK: Descriptors
 
-    /// Watches a descriptor for a source. On the loop.
+    /// Starts to watch a descriptor for a source. On the loop.
     ///
     /// - Parameters:
-    ///   - events: nil for none, not even a hang-up, for now.
-    ///   - isUrgent: whether it is looked at in every turn, before the others.
+    ///   - events: nil for none at the moment, not even a hang-up.
+    ///   - isUrgent: whether it is polled more often than the others, and handled before them.
     public func watch(
         _ descriptor: CInt, for events: Events?, isUrgent: Bool = false, by source: some EventSource
     ) -> Watch {
@@ -163,12 +167,12 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         return watches.insert(descriptor, for: events, isUrgent: isUrgent, by: source)
     }
 
-    /// Watches a descriptor for other events; nil for none. On the loop.
+    /// Changes the events that a descriptor is watched for; nil for none. On the loop.
     public func change(_ watch: Watch, to events: Events?) {
         watches.change(watch, to: events)
     }
 
-    /// Watches a descriptor no longer. On the loop.
+    /// Stops watching a descriptor. On the loop.
     public func remove(_ watch: Watch) {
         assertIsCurrent()
         watches.remove(watch)
@@ -178,7 +182,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     /// Runs a closure on the loop, in order with everything else in the inbox. From any thread.
     ///
-    /// What is submitted after the loop has stopped never runs.
+    /// Work that is submitted after the loop has stopped never runs.
     public func submit(_ work: @escaping @Sendable () -> Void) { add(.work(work)) }
 
     public func enqueue(_ job: consuming ExecutorJob) { add(.job(UnownedJob(job))) }
@@ -189,9 +193,9 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     public func isIsolatingCurrentContext() -> Bool? { isCurrent }
 
-    /// Whether the calling thread is the loop's.
+    /// Whether the calling thread is the loop's thread.
     public var isCurrent: Bool {
-        // Relaxed: only the thread itself can find its own identity here, and it wrote it.
+        // Relaxed: only the loop's own thread can find its identity here, and it stored it itself.
         thread.load(ordering: .relaxed) == identityOfThisThread()
     }
 
@@ -206,7 +210,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     private func runInbox(_ items: inout [Item]) {
         guard state.load(ordering: .acquiring) == .hasWork else { return }
-        // Before the look: what comes after it is found by the next.
+        // Stored before the inbox is emptied: work that arrives later sets the state again, and the next pass finds it.
         state.store(.awake, ordering: .sequentiallyConsistent)
         inbox.withLock { swap(&$0, &items) }
         for item in items {
@@ -220,12 +224,12 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     // MARK: A turn
 
-    /// Runs all sources once, and then those that were given something to do.
+    /// Runs every source once, then those that have new work.
     ///
     /// - Returns: how long the loop may wait.
     private func runSources() -> Duration? {
         var index = 0
-        // A source may be removed, or add another.
+        // A source may remove itself, or add another.
         while index < runners.count, !isStopped {
             run(at: index)
             index += 1
@@ -233,9 +237,9 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         return runDue() ? runners.lazy.compactMap(\.wait).min() : .zero
     }
 
-    /// Runs the sources that were given something to do, the first ones first whenever an urgent descriptor has something.
+    /// Runs the sources that have new work; starts over with the first ones whenever an urgent descriptor has an event.
     ///
-    /// - Returns: whether they have done it all; else the descriptors are to be looked at before the rest.
+    /// - Returns: whether no work is left; if some is, the descriptors must be polled before the rest.
     private func runDue() -> Bool {
         for _ in 0..<Self.maximumRounds {
             var hasRun = false
@@ -267,7 +271,8 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     private func poll(_ wait: Duration?) {
         let maySleep =
             state.compareExchange(expected: .awake, desired: .asleep, ordering: .acquiringAndReleasing).exchanged
-        // While there is work the descriptors are looked at all the same, or threads that always have more would starve them.
+        // If there is work, `poll` does not wait, but the descriptors are still polled: otherwise threads that always
+        // submit more would starve them.
         let timeout = maySleep ? Self.timeout(for: wait) : 0
         if !watches.poll(timeout: timeout) { usleep(UInt32(Self.pauseAfterFailure.nanoseconds / 1_000)) }
         _ = state.compareExchange(expected: .asleep, desired: .awake, ordering: .acquiringAndReleasing)
@@ -291,15 +296,15 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         let end = now + Self.turnTime
         while !isStopped, let found = watches.takeOther() {
             tell(found)
-            // What is left is found again by the next turn.
+            // The next turn finds the rest.
             guard watches.hasFound, clock.now < end else { return }
             if lookAtUrgent() { _ = runDue() }
         }
     }
 
-    /// Looks at the urgent descriptors between two steps of a turn, if it is time to.
+    /// Polls the urgent descriptors between two steps of a turn, if `UrgentPace` says that it is time.
     ///
-    /// - Returns: whether they had something, so that sources are due.
+    /// - Returns: whether they had an event, so that sources have new work.
     private func lookAtUrgent() -> Bool {
         guard watches.hasUrgent else { return false }
         let now = clock.now
@@ -310,7 +315,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         return hasUrgent
     }
 
-    /// - Returns: whether there was something to tell.
+    /// - Returns: whether there was an event.
     private func tellUrgent() -> Bool {
         var hasTold = false
         while let found = watches.takeUrgent() {

@@ -1,6 +1,10 @@
-/// Whole files and whole writes; all of them wait, for a descriptor that another program made non-blocking, too.
+/// Reads whole files and writes all bytes. Every function blocks, even if another program made the descriptor
+/// non-blocking.
 package enum FileContents {
+    /// The contents of a file.
+    ///
     /// - Parameter maximumBytes: a longer file fails with `EFBIG`.
+    /// - Throws: `PlatformError` with the system call that failed.
     package static func of(_ path: String, maximumBytes: Int = .max) throws(PlatformError) -> [UInt8] {
         var contents: [UInt8] = []
         try read(path) { bytes throws(PlatformError) in
@@ -10,7 +14,9 @@ package enum FileContents {
         return contents
     }
 
-    /// - Parameter maximumBytes: more fail with `EFBIG`.
+    /// Everything up to the end of a descriptor.
+    ///
+    /// - Parameter maximumBytes: more than this fails with `EFBIG`.
     package static func of(descriptor: CInt, maximumBytes: Int) throws(PlatformError) -> [UInt8] {
         var contents: [UInt8] = []
         try read(descriptor: descriptor) { bytes throws(PlatformError) in
@@ -20,7 +26,7 @@ package enum FileContents {
         return contents
     }
 
-    /// Reads a file to its end, piece by piece.
+    /// Reads a file to its end, in chunks.
     package static func read(
         _ path: String, _ take: (UnsafeRawBufferPointer) throws(PlatformError) -> Void
     ) throws(PlatformError) {
@@ -30,7 +36,7 @@ package enum FileContents {
         try read(descriptor: descriptor, take)
     }
 
-    /// Reads a descriptor to its end, piece by piece.
+    /// Reads a descriptor to its end, in chunks.
     package static func read(
         descriptor: CInt, _ take: (UnsafeRawBufferPointer) throws(PlatformError) -> Void
     ) throws(PlatformError) {
@@ -45,7 +51,7 @@ package enum FileContents {
         }
     }
 
-    /// Writes all of the bytes.
+    /// Writes all of the bytes, however many calls it takes.
     package static func append(_ bytes: [UInt8], to descriptor: CInt) throws(PlatformError) {
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -56,13 +62,13 @@ package enum FileContents {
         }
     }
 
-    /// Whether the call that failed is worth another try; before that the descriptor is ready for it.
+    /// Whether the failed call should be repeated; waits until the descriptor is ready for it.
     private static func waits(for descriptor: CInt, _ events: some BinaryInteger) -> Bool {
         switch errno {
         case EINTR: return true
         case EAGAIN, EWOULDBLOCK:
             var entry = pollfd(fd: descriptor, events: Int16(truncatingIfNeeded: events), revents: 0)
-            // A failure of `poll` is only another try.
+            // If `poll` fails, the only consequence is one more attempt.
             poll(&entry, 1, -1)
             return true
         default: return false
@@ -70,10 +76,10 @@ package enum FileContents {
     }
 }
 
-/// Which state of a file was read: while it looks the same, its contents are the same.
+/// Identifies the state of a file that was read: while the stamp is equal, so are the contents.
 ///
-/// Size and modification time alone would not do: an overwrite in place can keep both (`touch -r`). The time of the
-/// last change of the inode (`ctime`) can't be set.
+/// Size and modification time are not enough: an overwrite in place can keep both (`touch -r`). The time of the inode's
+/// last change (`ctime`) can't be set by a program.
 package struct FileStamp: Hashable, Sendable {
     private let device: UInt64
     private let inode: UInt64
@@ -94,7 +100,7 @@ package struct FileStamp: Hashable, Sendable {
         changedNanoseconds = Self.nanoseconds(changed)
     }
 
-    /// The file's state now; nil when there is no such file or it can't be reached.
+    /// The file's current state; nil if there is no such file or it can't be reached.
     package init?(ofFile path: String) {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
@@ -106,14 +112,14 @@ package struct FileStamp: Hashable, Sendable {
     }
 }
 
-/// A file that is open for reading and known to be a regular one.
+/// A file that is open for reading and known to be a regular file.
 ///
-/// Every file that is named from outside is opened like this if it is read at the start or again and again. A pipe gives
-/// its contents once, and both a pipe and a terminal can block the thread that opens or reads them forever.
+/// Every file that the user names is opened this way if it is read at the start, or repeatedly. A pipe yields its
+/// contents only once, and opening or reading a pipe or a terminal can block a thread forever.
 package struct RegularFile: ~Copyable {
-    /// Why there are no contents.
+    /// Why the file can't be read.
     package enum Problem: Error, Equatable, CustomStringConvertible {
-        /// `EFBIG` for a file larger than its reader takes.
+        /// `EFBIG` for a file larger than the reader's limit.
         case system(PlatformError)
         case notRegular(isDirectory: Bool)
 
@@ -128,26 +134,27 @@ package struct RegularFile: ~Copyable {
 
     private let descriptor: CInt
 
-    /// Taken before anything is read: a change in between then shows as one at the next look.
+    /// Taken before anything is read, so that a change during the read shows at the next comparison.
     package let stamp: FileStamp
 
-    /// Whether users other than the owner may read it, by its mode.
+    /// Whether its mode lets users other than the owner read it.
     package let isReadableByOthers: Bool
 
-    /// Whether it is on a read-only mount, where nobody can change its mode: so containers get their secrets.
+    /// Whether it is on a read-only mount, where nobody can change its mode; containers get their secrets this way.
     package var isOnReadOnlyMount: Bool {
         var status = statvfs()
-        // A failure counts as the usual case.
+        // A failure counts as the usual case: not read-only.
         return fstatvfs(descriptor, &status) == 0 && status.f_flag & UInt(ST_RDONLY) != 0
     }
 
+    /// Opens a file; `Problem.notRegular` if it is anything but a regular file.
     package init(opening path: String) throws(Problem) {
-        // Looked at before it is opened, which can have consequences where it is a device; and after, as it may have been
-        // replaced in between.
+        // Checked before it is opened, because opening a device can have side effects; and again after, because the
+        // file may have been replaced in between.
         var status = stat()
         guard stat(path, &status) == 0 else { throw .system(PlatformError("open")) }
         try Self.check(status)
-        // Non-blocking, so that a pipe can't stop the thread that opens it, and never a controlling terminal.
+        // Non-blocking, so that a pipe can't block the thread that opens it; and never as a controlling terminal.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw .system(PlatformError("open")) }
         do throws(Problem) {
@@ -171,9 +178,10 @@ package struct RegularFile: ~Copyable {
         close(descriptor)
     }
 
-    /// Reads to the file's end.
+    /// Reads to the end of the file.
     ///
-    /// - Parameter memory: larger than the file may be: when it is full the file is too large.
+    /// - Parameter memory: one byte more than the largest allowed file: if it fills up, the file is too large
+    ///   (`EFBIG`).
     /// - Returns: the number of bytes.
     package borrowing func read(into memory: UnsafeMutableRawBufferPointer) throws(Problem) -> Int {
         var count = 0
@@ -189,6 +197,8 @@ package struct RegularFile: ~Copyable {
     }
 
     /// The whole file.
+    ///
+    /// - Parameter maximumBytes: a larger file fails with `EFBIG`.
     package borrowing func contents(maximumBytes: Int) throws(Problem) -> [UInt8] {
         var contents: [UInt8] = []
         do throws(PlatformError) {

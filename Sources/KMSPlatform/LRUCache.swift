@@ -1,12 +1,13 @@
-/// A dictionary of bounded size: an insertion beyond its capacity drops what was used least recently.
+/// A dictionary of bounded size: an insertion beyond its capacity evicts the least recently used entry.
 ///
-/// Every operation is O(1). A value: it reads no clock and holds no lock; guard it with `Lock` where threads share it.
+/// Every operation is O(1). A plain value: it reads no clock and holds no lock; guard it with `Lock` if threads share
+/// it.
 public struct LRUCache<Key: Hashable, Value> {
-    /// Entries form a ring in order of use, which starts and ends at no entry in particular: `newest` is one of them,
-    /// and what comes before it is the oldest.
+    /// Entries form a circular list in order of use: `newest` is the most recently used one, and the oldest precedes
+    /// it.
     @usableFromInline struct Entry {
         @usableFromInline var key: Key
-        /// Nil in a slot that was given up and waits to be used again.
+        /// Nil in a free slot.
         @usableFromInline var value: Value?
         @usableFromInline var older: Int
         @usableFromInline var newer: Int
@@ -19,22 +20,22 @@ public struct LRUCache<Key: Hashable, Value> {
         }
     }
 
-    /// The greatest number of entries.
+    /// The maximum number of entries.
     public let capacity: Int
     @usableFromInline var slots: [Key: Int] = [:]
     @usableFromInline var entries: [Entry] = []
     @usableFromInline var freeSlots: [Int] = []
     @usableFromInline var newest = -1
 
-    /// - Parameter capacity: the greatest number of entries, at least 1.
+    /// - Parameter capacity: the maximum number of entries, at least 1.
     public init(capacity: Int) {
-        precondition(capacity > 0, "a cache of no entries")
+        precondition(capacity > 0, "the capacity must be at least 1")
         self.capacity = capacity
     }
 
     @inlinable public var count: Int { slots.count }
 
-    /// The value of `key`, which becomes the one used most recently.
+    /// The value of `key`, which becomes the most recently used; nil if there is none.
     @inlinable
     public mutating func value(forKey key: Key) -> Value? {
         guard let slot = slots[key] else { return nil }
@@ -42,9 +43,9 @@ public struct LRUCache<Key: Hashable, Value> {
         return entries[slot].value
     }
 
-    /// Sets the value of `key`, which becomes the one used most recently.
+    /// Sets the value of `key`, which becomes the most recently used.
     ///
-    /// - Returns: the entry that had to go, if the cache was full.
+    /// - Returns: the entry that was evicted, if the cache was full.
     @inlinable
     @discardableResult
     public mutating func insert(_ value: Value, forKey key: Key) -> (key: Key, value: Value)? {
@@ -90,7 +91,7 @@ public struct LRUCache<Key: Hashable, Value> {
         link(slot)
     }
 
-    /// Makes a slot that is in no ring the newest.
+    /// Inserts a slot that is not in the list as the newest.
     @inlinable
     mutating func link(_ slot: Int) {
         if newest < 0 {
@@ -114,7 +115,7 @@ public struct LRUCache<Key: Hashable, Value> {
         if slot == newest { newest = older == slot ? -1 : older }
     }
 
-    /// Takes an entry out of the ring and lets go of its value.
+    /// Removes an entry from the list and releases its value.
     @inlinable
     mutating func release(_ slot: Int) -> Value? {
         unlink(slot)

@@ -1,14 +1,15 @@
-/// A value behind a pthread mutex; the only lock of this project.
+/// A value protected by a pthread mutex; the only kind of lock in this project.
 ///
-/// `Synchronization.Mutex` would do, but the thread sanitizer does not see its futex on Linux and reports races where
-/// there are none. A pthread mutex is known to it.
+/// `Synchronization.Mutex` would be the obvious choice, but on Linux the thread sanitizer does not see its futex and
+/// reports false races. It knows pthread mutexes.
 ///
-/// - Important: not recursive, and never held across a callback into code of somebody else.
+/// - Important: not recursive, and never held during a callback into other modules' code.
 public final class Lock<State>: @unchecked Sendable {
-    // The mutex needs an address that never changes, which a stored property does not promise.
+    // The mutex needs an address that never changes, which a stored property does not guarantee.
     @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    // Sendable: the state is reached only in `withLock`, between lock and unlock of the mutex. It has an address of its
-    // own, as the runtime would check each access to a stored property for what the mutex ensures.
+    // Sendable: the state is accessed only in `withLock`, between lock and unlock of the mutex. It has an allocation of
+    // its own because the runtime would check each access to a stored property for the exclusivity that the mutex
+    // already ensures.
     @usableFromInline let state: UnsafeMutablePointer<State>
 
     @inlinable public init(_ state: sending State) {
@@ -26,7 +27,7 @@ public final class Lock<State>: @unchecked Sendable {
         state.deallocate()
     }
 
-    /// Runs `body` while no other thread runs one on the same lock.
+    /// Runs `body` with exclusive access to the value.
     @inlinable @inline(__always)
     public func withLock<Result, Failure: Error>(
         _ body: (inout State) throws(Failure) -> Result

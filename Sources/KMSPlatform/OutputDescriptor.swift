@@ -1,27 +1,27 @@
 import CKMSLinux
 
-/// Writes to a descriptor without ever waiting, and without changing its flags: a blocking pipe, a socket or a
-/// non-blocking terminal may be shared with the program that gave it to us.
+/// Writes to a descriptor without ever blocking, and without changing its flags: the blocking pipe, socket or
+/// non-blocking terminal may be shared with the program that spawned us.
 public struct OutputDescriptor: Sendable {
     public enum WriteResult: Equatable, Sendable {
         case wrote(Int)
-        /// Wait until `poll` says that it is writable.
+        /// Wait until `poll` reports that it is writable.
         case wouldBlock
-        /// Nobody will read it any more, or it is broken: the error number says how.
+        /// There is no reader any more, or the descriptor is broken; the value is `errno`.
         case closed(CInt)
     }
 
     private enum Way {
-        /// Files: a write ends by itself.
+        /// Files: a write never waits for a reader.
         case plain
         case socket
         /// Pipes, terminals and other devices.
         case other(chunkBytes: Int)
     }
 
-    /// A pipe that is writable takes this many bytes at once without blocking (PIPE_BUF on Linux; POSIX wants 512).
+    /// A writable pipe takes this many bytes at once without blocking (PIPE_BUF on Linux; POSIX requires at least 512).
     private static let pipeChunkBytes = 4096
-    /// A terminal that is writable has room for some 256 characters (`WAKEUP_CHARS` of Linux).
+    /// A writable terminal has room for about 256 characters (`WAKEUP_CHARS` of Linux).
     private static let deviceChunkBytes = 256
 
     public let descriptor: CInt
@@ -40,7 +40,7 @@ public struct OutputDescriptor: Sendable {
             }
     }
 
-    /// Writes what goes without waiting, from the front.
+    /// Writes as much as fits without waiting, from the front.
     public func write(_ bytes: UnsafeRawBufferPointer) -> WriteResult {
         guard let base = bytes.baseAddress else { return .wrote(0) }
         while true {
@@ -54,11 +54,11 @@ public struct OutputDescriptor: Sendable {
         }
     }
 
-    /// Has a pipe or a socket that is full hold twice as much, for somebody who ends and has a last word to say. Twice as
-    /// much of a pipe is limited by `fs.pipe-max-size` (1 MiB), of a socket by `net.core.wmem_max`, save for those whom the
-    /// kernel trusts with more.
+    /// Doubles the capacity of a full pipe or socket, so that a process that is about to end can write its last answer.
+    /// A pipe is limited by `fs.pipe-max-size` (1 MiB), a socket by `net.core.wmem_max`, unless the process has the
+    /// privilege to exceed them.
     ///
-    /// - Returns: whether it holds more now; false for other kinds of descriptors, and where it can't be changed.
+    /// - Returns: whether the capacity grew; false for other kinds of descriptors, and where it can't be changed.
     public func enlarge() -> Bool {
         #if os(Linux)
         switch way {
@@ -73,7 +73,7 @@ public struct OutputDescriptor: Sendable {
 
     #if os(Linux)
     private func enlargePipe() -> Bool {
-        // F_GETPIPE_SZ and F_SETPIPE_SZ, which Swift does not import. Both fail for what is no pipe.
+        // F_GETPIPE_SZ and F_SETPIPE_SZ, which Swift does not import. Both fail for anything but a pipe.
         let before = fcntl(descriptor, 1032)
         guard before > 0, before <= .max / 2 else { return false }
         return fcntl(descriptor, 1031, 2 * before) > before
@@ -86,7 +86,7 @@ public struct OutputDescriptor: Sendable {
             return getsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, &length) == 0 ? size : 0
         }
         let before = size()
-        // The kernel doubles what it is given, for its own overhead.
+        // The kernel doubles the given value, for its own overhead.
         var wanted = before
         for option in [SO_SNDBUF, SO_SNDBUFFORCE] {
             setsockopt(descriptor, SOL_SOCKET, option, &wanted, socklen_t(MemoryLayout<CInt>.size))
@@ -111,7 +111,7 @@ public struct OutputDescriptor: Sendable {
             let written = clinux_write_nowait(descriptor, base, count)
             if written >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL) { return written }
             #endif
-            // Another system, an older kernel, or a device: a small write after a look.
+            // Another system, an older kernel, or a device: poll first, then write a small chunk.
             var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
             guard poll(&entry, 1, 0) > 0 else {
                 errno = EAGAIN

@@ -1,4 +1,4 @@
-/// A file that a command writes its answer to, under the name that the user gave.
+/// The file that a command writes its answer to, by the path that the user gave.
 package struct OutputFile: Equatable, Sendable {
     package let path: String
 
@@ -6,17 +6,17 @@ package struct OutputFile: Equatable, Sendable {
         self.path = path
     }
 
-    /// Puts a file in the place of the one that is there, if any: whoever opens the path sees the old contents or the
-    /// new ones, never a part, and a failure leaves the old ones.
+    /// Replaces the file, if there is one, in one step: a program that opens the path sees the old contents or the new
+    /// ones, never a part, and a failure leaves the old ones.
     ///
-    /// A symbolic link stays, and what it points to is replaced. What is not a regular file, such as a pipe or a device,
-    /// is written to, and so is one of our own descriptors (`/dev/stdout`), since other programs hold it open, too.
+    /// A symbolic link stays, and its target is replaced. Anything but a regular file, such as a pipe or a device, is
+    /// written to directly, and so is one of our own descriptors (`/dev/stdout`), which other programs hold open, too.
     ///
-    /// A file that can't be replaced is overwritten in place, where a failure can leave a part: one that is mounted by
-    /// itself, as in a container, or one that may be written to in a folder that may not.
+    /// A file that can't be replaced is overwritten in place, where a failure can leave a part: a file that is a mount
+    /// point, as in a container, or a writable file in a folder that is not.
     ///
-    /// - Parameter mode: of a file that takes the place; nil is that of the file that was there, else what the umask
-    ///   leaves.
+    /// - Parameter mode: the mode of the new file; nil keeps the old file's mode, or uses 0666 and the umask if there
+    ///   was none.
     package func write(_ bytes: [UInt8], mode: mode_t? = nil) throws(PlatformError) {
         if let ownDescriptor { return try FileContents.append(bytes, to: ownDescriptor) }
         var status = stat()
@@ -35,13 +35,13 @@ package struct OutputFile: Equatable, Sendable {
         }
     }
 
-    /// What the system says when a file can't be replaced that may be written to: it is a mount point; the folder is on
-    /// another or a read-only file system, is not ours to write to, or is sticky and the file somebody else's.
+    /// The errors for a writable file that can't be replaced: it is a mount point; its folder is on another or a
+    /// read-only file system, is not writable, or is sticky and the file belongs to another user.
     private static let refusals = [EBUSY, EXDEV, EROFS, EACCES, EPERM]
 
     private func replace(with bytes: [UInt8], mode: mode_t?) throws(PlatformError) {
         let target = try Self.followingLinks(path)
-        // Ctrl-C in the middle would leave the temporary file there.
+        // Ctrl-C halfway would leave the temporary file behind.
         try DeferredTermination.during { () throws(PlatformError) in
             let (temporary, descriptor) = try Self.createBeside(target)
             do throws(PlatformError) {
@@ -63,7 +63,7 @@ package struct OutputFile: Equatable, Sendable {
     package var isTerminal: Bool {
         if let ownDescriptor { return isatty(ownDescriptor) == 1 }
         var status = stat()
-        // To open anything else might wait, or do something.
+        // Opening anything else might block, or have side effects.
         guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFCHR else { return false }
         let descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
         guard descriptor >= 0 else { return false }
@@ -71,8 +71,8 @@ package struct OutputFile: Equatable, Sendable {
         return isatty(descriptor) == 1
     }
 
-    /// The descriptor of ours that the path stands for. To open such a path begins anew at the start of a file, and
-    /// fails for a socket.
+    /// The descriptor of this process that the path names. Opening such a path would start again at the beginning of a
+    /// file, and fails for a socket.
     private var ownDescriptor: CInt? {
         switch path {
         case "/dev/stdin": return 0
@@ -86,18 +86,18 @@ package struct OutputFile: Equatable, Sendable {
         }
     }
 
-    /// A path as the system has it: any bytes, and a zero.
+    /// A path as the system has it: arbitrary bytes, ended by a zero.
     private typealias SystemPath = [CChar]
 
-    /// The path that a symbolic link leads to, whether or not there is something.
+    /// The path that a symbolic link leads to, whether or not it exists.
     private static func followingLinks(_ path: String) throws(PlatformError) -> SystemPath {
-        /// As many as Linux follows.
+        /// The limit that Linux uses.
         let maximumLinks = 40
         var path = SystemPath(path.utf8CString)
         for _ in 0..<maximumLinks {
             var buffer = SystemPath(repeating: 0, count: Int(PATH_MAX))
             let count = readlink(path, &buffer, buffer.count)
-            // It is not a link, or nothing is there. Whatever else is wrong, the next call will tell.
+            // Not a link, or it does not exist. The next system call reports any other problem.
             if count < 0 { return path }
             let target = buffer[..<count]
             path = (target.first == slash ? [] : folder(of: path)) + target + [0]
@@ -107,12 +107,12 @@ package struct OutputFile: Equatable, Sendable {
 
     private static let slash = CChar(bitPattern: UInt8(ascii: "/"))
 
-    /// With the slash at its end, and no zero; empty for a name alone.
+    /// With its trailing slash, and no zero; empty for a bare name.
     private static func folder(of path: SystemPath) -> SystemPath.SubSequence {
         path.lastIndex(of: slash).map { path[...$0] } ?? []
     }
 
-    /// Creates an empty file in the folder of another one: only there can it take the other's place in one step.
+    /// Creates an empty file in the folder of another one: only there can a rename replace the other atomically.
     private static func createBeside(_ path: SystemPath) throws(PlatformError) -> (path: SystemPath, descriptor: CInt) {
         while true {
             let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
@@ -123,18 +123,18 @@ package struct OutputFile: Equatable, Sendable {
         }
     }
 
-    /// Writes all, sees to it that it is on the disk, and closes.
+    /// Writes everything, flushes it to the disk, and closes the descriptor.
     private static func fill(_ descriptor: CInt, with bytes: [UInt8], mode: mode_t?) throws(PlatformError) {
         do throws(PlatformError) {
             if let mode, fchmod(descriptor, mode) != 0 { throw PlatformError("fchmod") }
             try FileContents.append(bytes, to: descriptor)
-            // Else a crash could leave an empty file under the new name.
+            // Otherwise a crash could leave an empty file under the new name.
             guard fsync(descriptor) == 0 else { throw PlatformError("fsync") }
         } catch {
             close(descriptor)
             throw error
         }
-        // A network's file system may tell only now that it had no room.
+        // A network file system may report only here that it is out of space.
         guard close(descriptor) == 0 else { throw PlatformError("close") }
     }
 }

@@ -1,10 +1,10 @@
-/// The arguments that this process was started with, as the kernel gave them.
+/// The arguments of this process, as the kernel passed them.
 ///
-/// On Linux `CommandLine` of the standard library reads them back from `/proc/self/cmdline`, and has none where `/proc`
-/// is not mounted, as in some sandboxes. A program that trusts it takes "verify this" for "no command at all".
+/// On Linux the standard library's `CommandLine` reads them back from `/proc/self/cmdline`, and returns none if `/proc`
+/// is not mounted, as in some sandboxes. A program that relied on it would mistake "verify this" for no command at all.
 public enum ProcessArguments {
-    /// Those after the program's name; what is not UTF-8 in them is repaired. Nil if the system did not tell: then
-    /// nobody knows what this process was asked to do, and it must not pretend to.
+    /// The arguments after the program's name; invalid UTF-8 is repaired. Nil if the system did not provide them: then
+    /// the program can't know what it was asked to do, and must not start.
     public static var strings: [String]? { pointers?.map { String(cString: $0) } }
 
     /// The same as C strings, byte for byte. They live as long as the process.
@@ -26,7 +26,7 @@ private typealias Strings = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
 private nonisolated(unsafe) var givenCount: CInt = 0
 private nonisolated(unsafe) var givenVector: Strings?
 
-/// glibc calls the initialisers of a program with what it calls `main` with. Other C libraries don't.
+/// glibc passes the arguments of `main` to a program's initialisers, too. Other C libraries don't.
 @section(".init_array") @used
 private let initializer: @convention(c) (CInt, Strings?, Strings?) -> Void = { count, vector, _ in
     givenCount = count
@@ -34,15 +34,15 @@ private let initializer: @convention(c) (CInt, Strings?, Strings?) -> Void = { c
 }
 #endif
 
-/// Where the files of the user are.
+/// The user's home directory.
 package enum HomeDirectory {
-    /// - Parameter variable: the value of `HOME`, by default that of this process.
-    /// - Returns: the value, else what the password database says; nil if neither knows.
+    /// - Parameter variable: the value of `HOME`, by default this process's.
+    /// - Returns: the value if it is set, else what the password database says; nil if neither has one.
     package static func path(variable: String? = processVariable) -> String? {
         if let variable, !variable.isEmpty { return variable }
         var entry = passwd()
         var found: UnsafeMutablePointer<passwd>?
-        // What sysconf(_SC_GETPW_R_SIZE_MAX) suggests is 1,024; entries from a directory service may be longer.
+        // sysconf(_SC_GETPW_R_SIZE_MAX) suggests 1,024; entries from a directory service may be longer.
         var buffer = [CChar](repeating: 0, count: 16 << 10)
         return buffer.withUnsafeMutableBufferPointer { buffer in
             guard let base = buffer.baseAddress,
@@ -53,12 +53,12 @@ package enum HomeDirectory {
         }
     }
 
-    /// A path in which a leading `~/` is the home directory, which no shell has replaced; without a home
-    /// directory it stays as it is.
+    /// Replaces a leading `~/` that no shell has expanded. Without a home directory the path stays as it is.
     package static func expanding(_ path: String, variable: String? = processVariable) -> String {
         guard path.hasPrefix("~/"), let home = Self.path(variable: variable) else { return path }
         return home + path.dropFirst()
     }
 
+    /// The value of `HOME` in this process's environment.
     package static var processVariable: String? { getenv("HOME").map { String(cString: $0) } }
 }

@@ -1,13 +1,13 @@
-/// Values in numbered slots. To insert, find or remove one takes a few instructions and no hash, and the id of a value
-/// that was removed never finds another.
+/// Values in numbered slots. Inserting, finding or removing one takes a few instructions and no hash, and the id of a
+/// removed value never finds another value.
 ///
-/// - Important: an id is good for its own map alone. To empty a map, use `removeAll`.
+/// - Important: an id is valid for its own map only. To empty a map, use `removeAll`.
 public struct SlotMap<Value> {
-    /// Names one value of one map.
+    /// Identifies one value of one map.
     public struct ID: Hashable, Sendable {
-        /// The slot: less than the greatest number of values that the map ever held. Used again after a removal.
+        /// The slot: less than the largest number of values that the map ever held. Reused after a removal.
         public let index: Int
-        /// Which user of the slot it is.
+        /// Counts the slot's users.
         @usableFromInline let generation: Int
 
         @inlinable init(index: Int, generation: Int) {
@@ -39,6 +39,7 @@ public struct SlotMap<Value> {
         return ID(index: index, generation: slots[index].generation)
     }
 
+    /// Stores a value under the id that `nextID` announced.
     @inlinable public mutating func insert(_ value: Value) -> ID {
         guard let index = freeSlots.popLast() else {
             slots.append(Slot(generation: 0, value: value))
@@ -50,7 +51,7 @@ public struct SlotMap<Value> {
 
     /// The value, to read or to change in place; nil if it was removed.
     ///
-    /// - Precondition: what is set is not nil; `remove` takes a value out.
+    /// - Precondition: the new value is not nil; use `remove` to remove one.
     @inlinable public subscript(id: ID) -> Value? {
         get { slots[id.index].generation == id.generation ? slots[id.index].value : nil }
         _modify {
@@ -63,7 +64,7 @@ public struct SlotMap<Value> {
         }
     }
 
-    /// Takes a value out; nil if that has happened before.
+    /// Removes and returns a value; nil if it was removed before.
     @discardableResult
     @inlinable public mutating func remove(_ id: ID) -> Value? {
         guard slots[id.index].generation == id.generation else { return nil }
@@ -72,7 +73,7 @@ public struct SlotMap<Value> {
         return slots[id.index].value.take()
     }
 
-    /// Takes all values out, in the order of their slots.
+    /// Removes and returns all values, in the order of their slots.
     @inlinable public mutating func removeAll() -> [Value] {
         var values: [Value] = []
         for id in ids {

@@ -1,4 +1,14 @@
-// The C library and what the standard library keeps in a module of its own, for all modules that import `KMSPlatform`.
+// The C library, and what the standard library keeps in modules of its own, for all modules that import `KMSPlatform`.
+//
+// The terms of this module:
+// - descriptor: a file descriptor (an `Int32`); a private copy is numbered 3 or above and close-on-exec
+// - loop: an `EventLoop`; a source is a participant of one; a watch is a descriptor that a source has the loop poll
+// - turn: one pass of a loop: inbox, sources, `poll`, events
+// - urgent descriptor: one that a busy loop polls between the steps of a turn
+// - waker: a pipe that ends a loop's `poll` from another thread
+// - instant: a point on the monotonic clock, in nanoseconds; wall clock: milliseconds since 1970, which may jump
+// - slot: a reusable place in a `SlotMap`; its id also says which user of the slot is meant
+// - stamp: the identity of a file's state, to see whether it changed
 #if canImport(Glibc)
 @_exported import Glibc
 #elseif canImport(Musl)
@@ -7,10 +17,10 @@
 @_exported import Darwin
 #endif
 
-// For `Atomic`; locks are `Lock`, for the reason that stands there.
+// For `Atomic`. Locks are `Lock`; its documentation says why.
 @_exported import Synchronization
 
-/// A system call that failed: its name and `errno`.
+/// A failed system call: its name and `errno`.
 public struct PlatformError: Error, Equatable, CustomStringConvertible {
     public let call: String
     public let errorNumber: Int32
@@ -22,7 +32,7 @@ public struct PlatformError: Error, Equatable, CustomStringConvertible {
 
     public var description: String { "\(call): \(Self.text(of: errorNumber))" }
 
-    /// The system's sentence for an error number, as `strerror` gives it.
+    /// The system's text for an error number, from `strerror`.
     public static func text(of errorNumber: Int32) -> String {
         guard let text = strerror(errorNumber) else { return "error \(errorNumber)" }
         return String(cString: text)

@@ -1,44 +1,44 @@
 import Synchronization
 
-/// SIGTERM, SIGINT and SIGHUP as a descriptor that becomes readable, and then tells which it was.
+/// SIGTERM, SIGINT and SIGHUP as a descriptor that becomes readable, and then says which signal came first.
 ///
-/// The first signal asks for an orderly end. The second one ends the process at once, with status 128 + its number,
+/// The first signal asks for an orderly shutdown. The second ends the process at once, with status 128 + its number,
 /// whatever its threads are doing.
 public enum TerminationSignals {
-    /// Takes over the signals for the whole process, and has SIGPIPE ignored. SIGHUP and SIGINT stay ignored if they are:
-    /// that is how `nohup`, and a shell for what it starts in the background, ask that the process outlives them.
+    /// Installs handlers for the whole process, and ignores SIGPIPE. SIGHUP and SIGINT stay ignored if they are: this
+    /// is how `nohup`, and a shell for background jobs, ask that the process outlive them.
     ///
     /// - Returns: the descriptor, readable from the first signal on.
     /// - Throws: `PlatformError` if the system has no descriptors left.
     public static func install() throws(PlatformError) -> CInt {
         let (readEnd, writeEnd) = try Descriptors.pipe(isNonBlocking: true)
         terminationPipe = writeEnd
-        // Initialized by now: the handler must not find it half made.
+        // Initializes it now: the handler must not find it half initialized.
         signalCount.store(0, ordering: .relaxed)
         signal(SIGPIPE, SIG_IGN)
         var action = sigaction(handler: terminationHandler)
         for number in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&action.sa_mask, number) }
-        // No SA_RESTART: a system call that waits comes back.
+        // No SA_RESTART, so that a blocking system call returns.
         for number in [SIGTERM, SIGINT, SIGHUP] where !staysIgnored(number) {
             sigaction(number, &action, nil)
         }
-        // A host that blocks them has had us inherit that; it is not asking to be ignored.
+        // A host that blocks these signals passes its mask on to us; it does not ask us to ignore them.
         var none = sigset_t()
         sigemptyset(&none)
         pthread_sigmask(SIG_SETMASK, &none, nil)
         return readEnd
     }
 
-    /// The name of the first signal that came; nil if none did.
+    /// The name of the first signal that arrived; nil if there was none.
     ///
-    /// - Parameter descriptor: of `install`.
+    /// - Parameter descriptor: the one that `install` returned.
     public static func firstName(from descriptor: CInt) -> String? {
         var number: UInt8 = 0
         guard read(descriptor, &number, 1) == 1 else { return nil }
         return [SIGTERM: "SIGTERM", SIGINT: "SIGINT", SIGHUP: "SIGHUP"][CInt(number)]
     }
 
-    /// Whether a signal is one of those that stay ignored when they are, and is ignored.
+    /// Whether a signal is ignored and should stay so: SIGHUP and SIGINT only.
     public static func staysIgnored(_ number: CInt) -> Bool {
         guard number == SIGHUP || number == SIGINT else { return false }
         var action = sigaction()
@@ -53,7 +53,7 @@ public enum TerminationSignals {
 }
 
 extension sigaction {
-    /// The member has a name of its own on each system.
+    /// The handler's member has a different name on each system.
     init(handler: @convention(c) (CInt) -> Void) {
         self.init()
         #if canImport(Darwin)
@@ -68,7 +68,8 @@ extension sigaction {
 private nonisolated(unsafe) var terminationPipe: CInt = -1
 private let signalCount = Atomic(0)
 
-/// Async-signal-safe: it only counts and writes its number as a byte, or leaves. It may run on two threads at once.
+/// Async-signal-safe: it only counts the signal and writes its number as a byte, or exits. It may run on two threads at
+/// once.
 private nonisolated func terminationHandler(_ number: CInt) {
     if signalCount.add(1, ordering: .relaxed).newValue > 1 { _exit(128 + number) }
     let saved = errno
@@ -77,11 +78,11 @@ private nonisolated func terminationHandler(_ number: CInt) {
     errno = saved
 }
 
-/// Puts SIGINT, SIGTERM and SIGHUP off while something short goes on that must not stop halfway, and then has them do
-/// what they would have done.
+/// Delays SIGINT, SIGTERM and SIGHUP during a short operation that must not stop halfway, then lets them take their
+/// usual effect.
 ///
-/// By handlers, which hold for the whole process: a mask would hold for one thread, and the system gives the signal to
-/// another one.
+/// It uses handlers, which apply to the whole process: a signal mask applies to one thread, and the system would
+/// deliver the signal to another.
 package enum DeferredTermination {
     package static func during<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
         begin()
@@ -92,7 +93,7 @@ package enum DeferredTermination {
     private static let signals = [SIGINT, SIGTERM, SIGHUP]
 
     private struct State {
-        /// Threads that are inside.
+        /// The number of threads inside `during`.
         var depth = 0
         var actions: [sigaction] = []
     }
@@ -103,10 +104,10 @@ package enum DeferredTermination {
         state.withLock { state in
             state.depth += 1
             guard state.depth == 1 else { return }
-            // Initialized by now: the handler must not find it half made.
+            // Initializes it now: the handler must not find it half initialized.
             deferredSignal.store(0, ordering: .relaxed)
             var action = sigaction(handler: deferringHandler)
-            // Nothing inside is to fail because of a signal.
+            // SA_RESTART: no system call inside may fail because of a signal.
             action.sa_flags = CInt(SA_RESTART)
             state.actions = signals.map { number in
                 var previous = sigaction()

@@ -1,13 +1,13 @@
 import CKMSLinux
 
-/// A thread of the process's own, for what blocks: Swift's cooperative pool has one thread a core, and none to spare.
+/// Threads of our own, for work that blocks: Swift's cooperative pool has one thread per core, and none to spare.
 public enum Thread {
     /// Starts `body` on a new, detached thread.
     ///
     /// - Parameters:
-    ///   - name: what debuggers and `/proc/PID/task/*/comm` show; at most 15 bytes on Linux, cut if longer.
+    ///   - name: the name that debuggers and `/proc/PID/task/*/comm` show; at most 15 bytes on Linux, cut if longer.
     ///   - stackBytes: the size of its stack, at least 64 KiB.
-    /// - Throws: `PlatformError` when the system refuses another thread.
+    /// - Throws: `PlatformError` if the system refuses another thread.
     public static func start(
         name: String, stackBytes: Int = 512 << 10, _ body: @escaping @Sendable () -> Void
     ) throws(PlatformError) {
@@ -30,12 +30,12 @@ public enum Thread {
         }
     }
 
-    /// Leaves the signals of the process to other threads. SIGPIPE, which a write to a closed connection raises on the
-    /// thread itself, is held back for good.
+    /// Leaves the process's signals to other threads. SIGPIPE, which a write to a closed connection raises on the
+    /// thread itself, stays blocked.
     static func blockSignals() {
         var blocked = sigset_t()
         sigfillset(&blocked)
-        // What a fault of our own raises must reach the crash handler.
+        // Signals of our own faults must reach the crash handler.
         for fault in [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS] { sigdelset(&blocked, fault) }
         pthread_sigmask(SIG_BLOCK, &blocked, nil)
     }

@@ -1,7 +1,7 @@
 import CKMSLinux
 
 extension EventLoop {
-    /// What a descriptor is watched for; with none of them, only whether it is hung up or broken.
+    /// What a descriptor is watched for; if empty, only whether it is hung up or broken.
     public struct Events: OptionSet, Sendable {
         public let rawValue: Int16
 
@@ -9,16 +9,16 @@ extension EventLoop {
 
         public static let readable = Events(rawValue: Int16(POLLIN))
         public static let writable = Events(rawValue: Int16(POLLOUT))
-        /// Hung up, broken or not open; reported whether or not it is asked for.
+        /// Hung up, broken or not open; reported whether or not it is requested.
         public static let closed = Events(rawValue: Int16(POLLERR | POLLHUP | POLLNVAL))
     }
 
-    /// A descriptor that a source has the loop watch.
+    /// A descriptor that the loop watches for a source.
     public struct Watch: Equatable, Sendable {
         public let descriptor: CInt
         fileprivate let place: Int
 
-        /// What tells it from the loop's other watches, for a C library to keep beside the descriptor. Never 0.
+        /// Identifies this watch among the loop's watches; a C library can store it with the descriptor. Never 0.
         public var token: Int { place }
 
         public init(descriptor: CInt, token: Int) {
@@ -28,9 +28,9 @@ extension EventLoop {
     }
 }
 
-/// The descriptors that a loop watches, and what `poll(2)` last found of them.
+/// The descriptors that a loop watches, and the events that the last `poll(2)` reported.
 struct WatchTable {
-    /// What was found of one descriptor.
+    /// The events of one descriptor.
     struct Found {
         let source: any EventSource
         let watch: EventLoop.Watch
@@ -38,24 +38,25 @@ struct WatchTable {
     }
 
     private struct Watcher {
-        /// Nil in a place that is free.
+        /// Nil in a free place.
         var source: (any EventSource)?
         var isUrgent: Bool
     }
 
-    /// What `poll` is given: the waker, then one entry for each place.
+    /// The argument of `poll`: the waker, then one entry for each place.
     private var entries: [pollfd]
     private var watchers = [Watcher(source: nil, isUrgent: false)]
     private var freePlaces: [Int] = []
     private var urgentPlaces: [Int] = []
-    /// What `poll` is given when it is about the urgent places alone.
+    /// The argument of `poll` for the urgent places alone.
     private var urgentEntries: [pollfd] = []
-    /// Where the search for places that are not urgent goes on, so that each has its turn.
+    /// The place at which the search for events of descriptors that are not urgent continues, so that each gets its
+    /// turn.
     private var nextPlace = 1
-    /// How many entries may have something that was not taken.
+    /// An upper bound of the entries with events that have not been taken.
     private var found = 0
 
-    /// - Parameter waker: what wakes the loop.
+    /// - Parameter waker: the read end of the loop's waker.
     init(waker: CInt) {
         entries = [pollfd(fd: waker, events: Int16(POLLIN), revents: 0)]
     }
@@ -83,10 +84,10 @@ struct WatchTable {
     }
 
     mutating func change(_ watch: EventLoop.Watch, to events: EventLoop.Events?) {
-        // While nothing is wanted the descriptor is left out: its hang-up would not let the loop sleep.
+        // A descriptor without requested events is left out: otherwise its hang-up would keep the loop from sleeping.
         entries[watch.place].fd = events == nil ? -1 : watch.descriptor
         entries[watch.place].events = events?.rawValue ?? 0
-        // What was found and is not wanted any more is not told.
+        // Drops reported events that are no longer requested.
         entries[watch.place].revents &= events.map { $0.union(.closed).rawValue } ?? 0
     }
 
@@ -96,7 +97,7 @@ struct WatchTable {
         for place in watchers.indices where watchers[place].source === source { free(place) }
     }
 
-    /// An event of the place's last user is not for its next.
+    /// Events for the place's last user must not reach its next one.
     private mutating func free(_ place: Int) {
         watchers[place].source = nil
         entries[place] = pollfd(fd: -1, events: 0, revents: 0)
@@ -106,24 +107,24 @@ struct WatchTable {
 
     // MARK: Looking
 
-    /// Looks at all descriptors.
+    /// Polls all descriptors.
     ///
-    /// - Parameter timeout: how long to wait for something, in milliseconds; -1 for as long as it takes.
-    /// - Returns: false if the system can't look at them, and it is too early to try again.
+    /// - Parameter timeout: how long to wait for an event, in milliseconds; -1 for no limit.
+    /// - Returns: false if the system can't poll them, so that an immediate retry is pointless.
     mutating func poll(timeout: CInt) -> Bool {
         let count = entries.withUnsafeMutableBufferPointer { systemPoll($0.baseAddress, nfds_t($0.count), timeout) }
         if count >= 0 || errno == EINTR {
             found = max(0, Int(count))
             return true
         }
-        // The system is out of memory, or its limit of descriptors was lowered: more than that `poll` does not take.
+        // The system is out of memory, or its descriptor limit was lowered below the number of entries.
         found = pollEach()
         return found > 0
     }
 
-    /// Looks at one descriptor after the other, without waiting.
+    /// Polls the descriptors one at a time, without waiting.
     ///
-    /// - Returns: how many have something.
+    /// - Returns: how many have events.
     private mutating func pollEach() -> Int {
         var count = 0
         for place in entries.indices {
@@ -133,7 +134,7 @@ struct WatchTable {
         return count
     }
 
-    /// Looks at the urgent descriptors, without waiting. A failure finds nothing: `poll` will meet it, too.
+    /// Polls the urgent descriptors, without waiting. A failure reports nothing: `poll` will fail, too.
     mutating func pollUrgent() {
         urgentEntries.removeAll(keepingCapacity: true)
         for place in urgentPlaces { urgentEntries.append(entries[place]) }
@@ -145,10 +146,10 @@ struct WatchTable {
 
     // MARK: What was found
 
-    /// Whether there may be something that was not taken.
+    /// Whether there may be events that have not been taken.
     var hasFound: Bool { found > 0 }
 
-    /// - Returns: whether the waker was used.
+    /// - Returns: whether the waker was used; its event is then taken.
     mutating func takeWaker() -> Bool {
         guard entries[0].revents != 0 else { return false }
         entries[0].revents = 0
@@ -163,14 +164,14 @@ struct WatchTable {
         return nil
     }
 
-    /// What was found of the next place that is not urgent.
+    /// The events of the next descriptor that is not urgent; nil if there are none.
     mutating func takeOther() -> Found? {
         for _ in 1..<max(entries.count, 2) where hasFound {
             let place = nextPlace < entries.count ? nextPlace : 1
             nextPlace = place + 1
             if place < entries.count, !watchers[place].isUrgent, let something = take(place) { return something }
         }
-        // What else was found belonged to a watch that has been removed or changed.
+        // All other events belonged to watches that have been removed or changed.
         found = 0
         return nil
     }
