@@ -1,13 +1,14 @@
-/// Numbers as they are written, converted only when somebody asks.
+/// Numbers as text, converted only on demand.
 enum JSONNumber {
-    /// The integer that a number is, in any spelling (`2`, `2.0`, `20e-1`), or nil if it has a fraction or does not
-    /// fit. Exact: it never goes through a `Double`.
+    /// The integer value of a number in any spelling (`2`, `2.0`, `20e-1`); nil if it has a fraction or does not fit
+    /// into an `Int`. Exact: it never goes through a `Double`.
     static func integer(_ bytes: UnsafeBufferPointer<UInt8>) -> Int? {
         var index = 0
         let isNegative = bytes[0] == UInt8(ascii: "-")
         if isNegative { index = 1 }
 
-        // value = digits × 10^exponent; trailing zeros of the digits count in the exponent, until a digit follows.
+        // value = digits × 10^exponent. Trailing zeros of the digits count towards the exponent until another digit
+        // follows.
         var magnitude: UInt64 = 0
         var pendingZeros = 0
         var exponent = 0
@@ -40,7 +41,7 @@ enum JSONNumber {
         return isNegative ? Int(exactly: -Int128(magnitude)) : Int(exactly: magnitude)
     }
 
-    /// A written exponent, saturated far beyond what an `Int` could need.
+    /// The written exponent, saturated far beyond what an `Int` can need.
     private static func exponent(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
         var index = start
         var isNegative = false
@@ -50,7 +51,7 @@ enum JSONNumber {
         }
         var value = 0
         while index < bytes.count {
-            // 2^40 exceeds every count of digits that a message can hold.
+            // 2^40 is more digits than any message can contain.
             value = min(value * 10 + Int(bytes[index] - UInt8(ascii: "0")), 1 << 40)
             index += 1
         }

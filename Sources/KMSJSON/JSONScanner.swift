@@ -1,18 +1,19 @@
 import KMSPlatform
 
-/// Walks over a text and checks it against RFC 8259, without building or allocating anything.
+/// Scans a text and checks it against RFC 8259, without building or allocating anything.
 ///
-/// Stricter than the RFC in two points, both allowed by its section 9: nesting is limited, and the text must be valid
-/// UTF-8 with every surrogate in a pair. Numbers are of any size, as they are only looked at and not converted.
+/// It is stricter than the RFC in two points, both allowed by its section 9: the nesting depth is limited, and the text
+/// must be valid UTF-8 in which every surrogate is part of a pair. Numbers may have any size, because they are checked
+/// but not converted.
 ///
-/// The scanner borrows the bytes: they must stay where they are for as long as it is used.
+/// The scanner borrows the bytes: they must stay valid and unchanged while it is used.
 public struct JSONScanner {
-    /// Nesting that is accepted unless the caller says otherwise: deeper than any real message, far from the stack's end.
+    /// The default limit of nesting: deeper than any real message, and far from exhausting the stack.
     public static let defaultMaximumDepth = 128
 
     public let bytes: UnsafeBufferPointer<UInt8>
     let maximumDepth: Int
-    /// The next byte to be looked at.
+    /// The offset of the next byte to read.
     public private(set) var offset: Int
     private var depth = 0
 
@@ -25,7 +26,7 @@ public struct JSONScanner {
         self.maximumDepth = maximumDepth
     }
 
-    /// Checks a whole text: one value, and nothing but white space around it.
+    /// Checks a whole text: one value, with only white space around it.
     public mutating func scanText() throws(JSONError) -> JSONToken {
         skipWhiteSpace()
         guard offset < bytes.count else { throw JSONError(.emptyText, at: offset) }
@@ -34,13 +35,13 @@ public struct JSONScanner {
         return token
     }
 
-    /// Accepts white space up to the end of the text, and nothing else.
+    /// Accepts white space up to the end of the text; throws on anything else.
     public mutating func expectEnd() throws(JSONError) {
         skipWhiteSpace()
         guard offset == bytes.count else { throw JSONError(.trailingBytes, at: offset) }
     }
 
-    /// Checks one value, which begins at `offset` or after white space, and stops after it.
+    /// Checks one value at `offset`, or after white space there, and stops after it.
     public mutating func scanValue() throws(JSONError) -> JSONToken {
         skipWhiteSpace()
         let start = offset
@@ -68,8 +69,8 @@ public struct JSONScanner {
 
     // MARK: Containers, step by step
 
-    /// Steps into the object or array whose bracket is at `offset` (or after white space). Follow with `nextMember`,
-    /// `nextName` or `nextElement` until it returns nil.
+    /// Enters the object or array that starts at `offset`, or after white space there. Call `nextMember`, `nextName` or
+    /// `nextElement` next, until it returns nil.
     public mutating func enter() throws(JSONError) {
         skipWhiteSpace()
         guard depth < maximumDepth else { throw JSONError(.tooDeep, at: offset) }
@@ -77,14 +78,14 @@ public struct JSONScanner {
         offset += 1
     }
 
-    /// The next member of the object that was entered last, or nil after its closing bracket.
+    /// The next member of the innermost object; nil after its closing bracket.
     public mutating func nextMember() throws(JSONError) -> JSONMemberToken? {
         guard let name = try nextName() else { return nil }
         return JSONMemberToken(name: name, value: try scanValue())
     }
 
-    /// The name of the next member, or nil after the closing bracket. The value follows: `scanValue` checks it as a
-    /// whole, `enter` looks into it.
+    /// The name of the next member of the innermost object; nil after its closing bracket. Read its value next:
+    /// `scanValue` checks it as a whole, `enter` steps into it.
     public mutating func nextName() throws(JSONError) -> JSONToken? {
         guard try advanceInContainer(opening: UInt8(ascii: "{"), closing: UInt8(ascii: "}")) else { return nil }
         guard try peek() == UInt8(ascii: "\"") else { throw JSONError(.unexpectedByte, at: offset) }
@@ -96,7 +97,7 @@ public struct JSONScanner {
         return name
     }
 
-    /// What the value at `offset` is by its first byte; nil at the end or where no value can begin.
+    /// The kind of the value at `offset`, judged by its first byte; nil at the end, or where no value can begin.
     public var nextKind: JSONKind? {
         guard offset < bytes.count else { return nil }
         switch bytes[offset] {
@@ -110,16 +111,16 @@ public struct JSONScanner {
         }
     }
 
-    /// The next element of the array that was entered last, or nil after its closing bracket.
+    /// The next element of the innermost array; nil after its closing bracket.
     public mutating func nextElement() throws(JSONError) -> JSONToken? {
         guard try advanceInContainer(opening: UInt8(ascii: "["), closing: UInt8(ascii: "]")) else { return nil }
         return try scanValue()
     }
 
-    /// Steps over a comma to the next item; false after the closing bracket.
+    /// Skips the comma before the next item; false after the closing bracket.
     private mutating func advanceInContainer(opening: UInt8, closing: UInt8) throws(JSONError) -> Bool {
-        // Nothing but white space lies between the opening bracket and `offset` if and only if no item was read yet;
-        // the byte before `offset` is then the bracket itself, since `enter` stops after it.
+        // The byte before `offset` is the opening bracket if and only if no item has been read yet: `enter` stops right
+        // after it, and no item ends with one.
         let isFirst = bytes[offset - 1] == opening
         skipWhiteSpace()
         let byte = try peek()
@@ -258,24 +259,24 @@ public struct JSONScanner {
     }
 }
 
-/// Why a text is not JSON, and where.
+/// Why a text is not valid JSON, and where.
 public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Reason: String, Sendable {
         case emptyText = "the text is empty"
         case unexpectedEnd = "the text ends inside a value"
         case unexpectedByte = "unexpected character"
         case invalidLiteral = "only true, false and null may be written without quotes"
-        case invalidNumber = "a number is not as JSON writes it"
+        case invalidNumber = "invalid number"
         case controlCharacter = "a control character in a string must be escaped"
         case invalidEscape = "unknown escape in a string"
-        case loneSurrogate = "half of a surrogate pair in a string"
+        case loneSurrogate = "unpaired surrogate in a string"
         case invalidUTF8 = "the text is not valid UTF-8"
         case tooDeep = "values are nested too deeply"
-        case trailingBytes = "something follows the value"
+        case trailingBytes = "unexpected text after the value"
     }
 
     public let reason: Reason
-    /// Bytes from the start of the text to the first one that could not be accepted.
+    /// The offset in bytes of the first byte that could not be accepted.
     public let offset: Int
 
     public init(_ reason: Reason, at offset: Int) {

@@ -1,9 +1,9 @@
 import KMSPlatform
 
-/// The contents of strings, byte by byte: what reading, decoding and writing share.
+/// The contents of strings, as bytes: what scanning, decoding and writing share.
 enum JSONString {
-    /// The first byte at or after `start` that a string can't hold as it is, or that is not ASCII: a quote, a
-    /// backslash, a control character, a byte ≥ 0x80, or the end. Eight bytes at a time, as most strings are plain.
+    /// The offset of the first byte at or after `start` that is not plain: a quote, a backslash, a control character,
+    /// or a byte ≥ 0x80; the end if there is none. Eight bytes at a time, as most strings are plain.
     static func endOfPlainRun(in bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
         var index = start
         if let base = bytes.baseAddress {
@@ -22,8 +22,8 @@ enum JSONString {
         return index
     }
 
-    /// The highest bits of those of eight bytes that are below 0x20, a quote, a backslash or above 0x7F. Right up to the
-    /// lowest of them; what borrows from it may be marked as well.
+    /// Marks the highest bit of each of the eight bytes that is below 0x20, a quote, a backslash or above 0x7F. The
+    /// lowest mark is exact; borrows may set marks above it by mistake.
     @inline(__always)
     private static func specialBytes(_ word: UInt64) -> UInt64 {
         let ones: UInt64 = 0x0101_0101_0101_0101
@@ -34,8 +34,8 @@ enum JSONString {
         return (word | belowSpace | (quote &- ones) | (backslash &- ones)) & highs
     }
 
-    /// The end of the UTF-8 character of two to four bytes at `start`: no overlong form, surrogate, or value above
-    /// U+10FFFF (RFC 3629, section 4).
+    /// The end of the UTF-8 character of two to four bytes at `start`. Throws `invalidUTF8` for an overlong form, a
+    /// surrogate, or a value above U+10FFFF (RFC 3629, section 4).
     static func endOfMultibyteCharacter(
         in bytes: UnsafeBufferPointer<UInt8>, from start: Int
     ) throws(JSONError) -> Int {
@@ -60,19 +60,19 @@ enum JSONString {
         return start + length
     }
 
-    /// The number that four hexadecimal digits at `start` stand for; the digits were checked.
+    /// The value of the four hexadecimal digits at `start`, which must have been checked.
     static func codeUnit(in bytes: UnsafeBufferPointer<UInt8>, at start: Int) -> UInt16 {
         (start..<(start + 4)).reduce(0) { $0 << 4 | UInt16(bytes[$1].hexDigitValue ?? 0) }
     }
 
-    /// The characters of the contents of a string that was checked, escapes resolved.
+    /// The characters of checked string contents, with escapes decoded.
     static func decode(_ contents: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         var decoded: [UInt8] = []
         decoded.reserveCapacity(contents.count)
         var index = 0
         while index < contents.count {
             guard contents[index] == UInt8(ascii: "\\") else {
-                // At least one byte: what is no backslash stands for itself, plain or not.
+                // At least one byte, plain or not: only a backslash does not stand for itself.
                 let end = max(endOfPlainRun(in: contents, from: index), index + 1)
                 decoded.append(contentsOf: UnsafeBufferPointer(rebasing: contents[index..<end]))
                 index = end

@@ -1,16 +1,17 @@
 import KMSPlatform
 
-/// What a value is, which its first byte says.
+/// The kind of a value; its first byte determines it.
 public enum JSONKind: UInt8, Sendable {
     case object, array, string, number, bool, null
 }
 
-/// One value inside a text: what it is and which bytes are its own (quotes and brackets included).
+/// One value in a text: its kind and the range of its bytes, including quotes and brackets.
 public struct JSONToken: Sendable, Equatable {
     public let kind: JSONKind
     public let start: Int
     public let end: Int
-    /// For strings: some character is written as an escape, so the bytes between the quotes are not the characters.
+    /// For strings: whether a character is written as an escape, so that the bytes between the quotes are not the
+    /// characters.
     public let hasEscapes: Bool
 
     init(_ kind: JSONKind, from start: Int, to end: Int, hasEscapes: Bool = false) {
@@ -20,7 +21,7 @@ public struct JSONToken: Sendable, Equatable {
         self.hasEscapes = hasEscapes
     }
 
-    /// The object that a caller of `JSONScanner` walked through member by member.
+    /// The token of an object that the caller scanned member by member.
     public static func object(from start: Int, to end: Int) -> JSONToken {
         JSONToken(.object, from: start, to: end)
     }
@@ -38,22 +39,26 @@ public struct JSONMemberToken: Sendable, Equatable {
 }
 
 extension JSONToken {
-    /// A string's characters as UTF-8, escapes resolved, out of the text that the token was scanned from.
+    /// A string's characters as UTF-8, with escapes decoded.
+    ///
+    /// - Parameter bytes: the text that the token was scanned from.
     public func decoded(from bytes: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         let raw = UnsafeBufferPointer(rebasing: bytes[contents])
         return hasEscapes ? JSONString.decode(raw) : Array(raw)
     }
 
-    /// A string's characters, out of the text that the token was scanned from.
+    /// A string's characters.
+    ///
+    /// - Parameter bytes: the text that the token was scanned from.
     public func string(from bytes: UnsafeBufferPointer<UInt8>) -> String {
         let raw = UnsafeBufferPointer(rebasing: bytes[contents])
         return hasEscapes
             ? String(decoding: JSONString.decode(raw), as: UTF8.self) : String(decoding: raw, as: UTF8.self)
     }
 
-    /// Whether a string's characters are these ASCII ones, escapes resolved.
+    /// Whether a string, with escapes decoded, equals this ASCII text.
     @inlinable public func isString(_ expected: StaticString, in bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-        // Inlinable, so that most names are told apart by their lengths, without a call.
+        // Inlinable, so that a different length is detected without a call.
         guard hasEscapes || end &- start == expected.utf8CodeUnitCount &+ 2, case .string = kind else { return false }
         return hasCharacters(expected, in: bytes)
     }
@@ -64,20 +69,20 @@ extension JSONToken {
     }
 }
 
-/// The names of an object's members, to find one that comes twice. Allocates nothing for small objects with plain
-/// names, and takes linear time for large ones.
+/// The member names of an object, to find duplicates. Allocates nothing for small objects with plain names, and takes
+/// linear time for large ones.
 public struct JSONNameSet {
-    /// Up to this many names are compared pair by pair, which is faster than hashing.
+    /// Up to this many names are compared pairwise, which is faster than hashing.
     private static let smallCount = 12
 
     private var ranges = InlineArray<12, Range<Int>>(repeating: 0..<0)
     private var count = 0
-    /// All names, once there are many or one with escapes.
+    /// All names, with escapes decoded, once there are many or one has an escape.
     private var decoded: Set<[UInt8]>?
 
     public init() {}
 
-    /// Adds a name; false if it was there, compared after unescaping (RFC 8259, section 8.3).
+    /// Adds a name; false if it is a duplicate. Names are compared after decoding (RFC 8259, section 8.3).
     public mutating func insert(_ name: JSONToken, of bytes: UnsafeBufferPointer<UInt8>) -> Bool {
         if decoded == nil {
             if !name.hasEscapes, count < Self.smallCount {

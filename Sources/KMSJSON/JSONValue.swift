@@ -1,10 +1,18 @@
-/// One value inside a text that has been checked as a whole. It keeps the text and the range of its own bytes; numbers
-/// stay as they were written, and strings are decoded when somebody asks.
+/// One value in a text that has been checked as a whole. It keeps the text and the value's range in it; numbers stay as
+/// they were written, and strings are decoded on demand.
+///
+/// The terms of this module:
+/// - text: one whole JSON text (RFC 8259), as UTF-8 bytes
+/// - value: an object, array, string, number, `true`, `false` or `null`; its kind says which
+/// - token: the kind and the byte range of a value in a text
+/// - member: a name and a value in an object; element: a value in an array; item: either
+/// - contents: the bytes between a string's quotes; decoding turns its escapes into characters
+/// - plain: a character of a string that needs no escape and is ASCII
 public struct JSONValue: Sendable {
     let text: [UInt8]
     let token: JSONToken
 
-    /// Checks a whole text (RFC 8259, as strict as `JSONScanner` says).
+    /// Checks a whole text (RFC 8259, as strictly as `JSONScanner`).
     public init(
         parsing text: [UInt8], maximumDepth: Int = JSONScanner.defaultMaximumDepth
     ) throws(JSONError) {
@@ -16,13 +24,15 @@ public struct JSONValue: Sendable {
         self.init(text: text, token: try result.get())
     }
 
+    /// Checks a whole text (RFC 8259, as strictly as `JSONScanner`).
     public init(parsing text: String) throws(JSONError) {
         try self.init(parsing: Array(text.utf8))
     }
 
-    /// A value out of a text that was checked before, by the scanner that gave the token.
+    /// Copies a value out of a text.
     ///
-    /// - Parameter bytes: the value's own bytes, copied: the text may go away.
+    /// - Parameter bytes: the text that the token was scanned from, which must have been checked. The value's bytes are
+    ///   copied.
     public init(copying token: JSONToken, from bytes: UnsafeBufferPointer<UInt8>) {
         text = Array(bytes[token.range])
         self.token = JSONToken(token.kind, from: 0, to: text.count, hasEscapes: token.hasEscapes)
@@ -38,8 +48,8 @@ public struct JSONValue: Sendable {
     /// The value exactly as it was written.
     public var bytes: ArraySlice<UInt8> { text[token.range] }
 
-    /// The value's text without the white space between its tokens, and otherwise as it was written: on one line,
-    /// since a string can't hold a line feed that is not escaped (RFC 8259, section 7).
+    /// The value's text without white space between its tokens, otherwise as it was written. It is always one line,
+    /// since a string can't contain an unescaped line feed (RFC 8259, section 7).
     package var compacted: [UInt8] {
         var compacted: [UInt8] = []
         compacted.reserveCapacity(bytes.count)
@@ -63,18 +73,20 @@ public struct JSONValue: Sendable {
 
     public var isNull: Bool { kind == .null }
 
-    /// A string's characters, escapes resolved; nil for other kinds.
+    /// A string's characters, with escapes decoded; nil for other kinds.
     public var string: String? {
         guard kind == .string else { return nil }
         return text.withUnsafeBufferPointer { token.string(from: $0) }
     }
 
-    /// A number's value if it is whole and fits, however it is spelt (`2`, `2.0`, `2e0`); else nil.
+    /// A number's value if it is an integer that fits into an `Int`, however it is written (`2`, `2.0`, `2e0`); nil
+    /// otherwise.
     public var integer: Int? {
         guard kind == .number else { return nil }
         return text.withUnsafeBufferPointer { JSONNumber.integer(UnsafeBufferPointer(rebasing: $0[token.range])) }
     }
 
+    /// Nil for other kinds.
     public var bool: Bool? {
         guard kind == .bool else { return nil }
         return text[token.start] == UInt8(ascii: "t")
@@ -92,18 +104,18 @@ public struct JSONValue: Sendable {
         return Array(IteratorSequence(memberIterator))
     }
 
-    /// An array's elements one by one, for arrays that may be huge; none for other kinds.
+    /// An array's elements one at a time, for arrays that may be huge; none for other kinds.
     public var elementIterator: JSONElementIterator { JSONElementIterator(self) }
 
-    /// An object's members one by one; none for other kinds.
+    /// An object's members one at a time; none for other kinds.
     public var memberIterator: JSONMemberIterator { JSONMemberIterator(self) }
 
-    /// The last member of that name; nil if there is none or this is not an object.
+    /// The value of the last member with this name; nil if there is none or this is not an object.
     public subscript(name: String) -> JSONValue? {
         members?.last { $0.name == name }?.value
     }
 
-    /// The first name that an object has twice, compared after unescaping; nil if each is unique.
+    /// The first member name that occurs a second time, compared after decoding; nil if all are unique.
     public var duplicateName: String? {
         guard kind == .object else { return nil }
         return walk { scanner in
@@ -126,7 +138,7 @@ public struct JSONValue: Sendable {
     }
 }
 
-/// Walks over the elements of an array without making an array of them.
+/// Iterates over an array's elements without building an array.
 public struct JSONElementIterator: IteratorProtocol {
     private var walk: ContainerWalk
 
@@ -141,7 +153,7 @@ public struct JSONElementIterator: IteratorProtocol {
     }
 }
 
-/// Walks over the members of an object without making an array of them.
+/// Iterates over an object's members without building an array.
 public struct JSONMemberIterator: IteratorProtocol {
     private var walk: ContainerWalk
 
@@ -157,10 +169,10 @@ public struct JSONMemberIterator: IteratorProtocol {
     }
 }
 
-/// A place in a container of a text that was checked as a whole.
+/// A position in a container of a text that has been checked as a whole.
 private struct ContainerWalk {
     let text: [UInt8]
-    /// After the opening bracket or the last item; nil after the end, and for a value of another kind.
+    /// After the opening bracket or the last item; nil at the end, and for other kinds.
     private var offset: Int?
 
     init(_ value: JSONValue, _ kind: JSONKind) {
@@ -172,7 +184,7 @@ private struct ContainerWalk {
         guard let start = offset else { return nil }
         return text.withUnsafeBufferPointer { bytes in
             var scanner = JSONScanner(bytes, at: start, maximumDepth: .max)
-            // Nothing can be thrown: the text was checked when it was parsed.
+            // Never throws: the text was checked when it was parsed.
             let item = try? step(&scanner)
             offset = item == nil ? nil : scanner.offset
             return item

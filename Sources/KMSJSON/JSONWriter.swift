@@ -1,6 +1,6 @@
 import KMSPlatform
 
-/// Appends JSON to a byte buffer, on one line and without white space. Commas and colons are its business.
+/// Appends JSON to a byte buffer, on one line and without white space. It adds commas and colons itself.
 ///
 /// ```swift
 /// var json = JSONWriter()
@@ -13,16 +13,16 @@ import KMSPlatform
 public struct JSONWriter {
     public var bytes: [UInt8] { written }
 
-    // Generic functions are inlinable: the module that writes has them for the types that it writes.
+    // Generic functions are inlinable so that the module that calls them can specialise them for its types.
     @usableFromInline var written: [UInt8]
     @usableFromInline var needsComma = false
 
-    /// - Parameter bytes: what to append to.
+    /// - Parameter bytes: the buffer to append to.
     public init(appendingTo bytes: [UInt8] = []) {
         written = bytes
     }
 
-    /// - Parameter capacity: bytes that are probably written, so that memory is taken once.
+    /// - Parameter capacity: the expected number of bytes, so that memory is allocated once.
     package init(capacity: Int) {
         written = []
         written.reserveCapacity(capacity)
@@ -36,9 +36,9 @@ public struct JSONWriter {
         container(UInt8(ascii: "["), UInt8(ascii: "]"), body)
     }
 
-    /// A member of the object being written, its value written by `value`.
+    /// Writes a member of the current object; `value` writes its value.
     ///
-    /// - Parameter name: of characters that need no escape.
+    /// - Parameter name: must consist of characters that need no escape.
     @inlinable public mutating func member(_ name: StaticString, _ value: (inout JSONWriter) -> Void) {
         separate()
         written.append(UInt8(ascii: "\""))
@@ -48,12 +48,14 @@ public struct JSONWriter {
         value(&self)
     }
 
-    /// - Parameter name: of characters that need no escape.
+    /// Writes a member of the current object.
+    ///
+    /// - Parameter name: must consist of characters that need no escape.
     @inlinable public mutating func member(_ name: StaticString, _ value: some JSONWritable) {
         member(name) { value.write(to: &$0) }
     }
 
-    /// A member of the object being written whose name is known only now, its value written by `value`.
+    /// Writes a member of the current object whose name is not a literal; `value` writes its value.
     @inlinable public mutating func member(named name: String, _ value: (inout JSONWriter) -> Void) {
         self.value(name)
         written.append(UInt8(ascii: ":"))
@@ -65,7 +67,7 @@ public struct JSONWriter {
         member(named: name) { value.write(to: &$0) }
     }
 
-    /// An element of the array being written, or the whole text.
+    /// Writes an element of the current array, or the whole text.
     @inlinable public mutating func value(_ value: some JSONWritable) {
         value.write(to: &self)
     }
@@ -74,7 +76,7 @@ public struct JSONWriter {
         raw("null".utf8)
     }
 
-    /// A value that is already JSON.
+    /// Writes a value that is already JSON.
     @inlinable public mutating func raw(_ json: some Collection<UInt8>) {
         separate()
         written.append(contentsOf: json)
@@ -110,8 +112,8 @@ public struct JSONWriter {
         }
     }
 
-    /// The escape of a character that JSON allows as it is and that some readers of lines take for the end of one
-    /// (JavaScript's and Java's, Python's `splitlines`): U+0085, U+2028 and U+2029. Nil for other characters.
+    /// The escape of a character that JSON allows unescaped but some line readers take for a line break (in JavaScript
+    /// and Java, and Python's `splitlines`): U+0085, U+2028 and U+2029. Nil for other characters.
     private static func lineBreak(in utf8: UnsafeBufferPointer<UInt8>, at index: Int) -> StaticString? {
         switch utf8[index] {
         case 0xC2: utf8[index + 1] == 0x85 ? "\\u0085" : nil
@@ -125,7 +127,9 @@ public struct JSONWriter {
         }
     }
 
-    /// Appends the escape of the character at `index`, and tells how many bytes that has.
+    /// Appends the escape of the character at `index`.
+    ///
+    /// - Returns: the number of bytes of the character.
     private mutating func escape(in utf8: UnsafeBufferPointer<UInt8>, at index: Int) -> Int {
         if let escape = Self.lineBreak(in: utf8, at: index) {
             written.append(escape)
@@ -166,7 +170,7 @@ public struct JSONWriter {
     }
 }
 
-/// What can be written as one JSON value.
+/// A type that is written as one JSON value.
 public protocol JSONWritable {
     func write(to json: inout JSONWriter)
 }
@@ -184,7 +188,7 @@ extension Bool: JSONWritable {
 }
 
 extension Double: JSONWritable {
-    /// The shortest form that reads back equal; null when it is infinite or not a number, which JSON can't say.
+    /// The shortest form that reads back equal; null if it is infinite or not a number, which JSON can't express.
     public func write(to json: inout JSONWriter) {
         guard isFinite else { return json.null() }
         json.raw(description.utf8)
@@ -192,7 +196,7 @@ extension Double: JSONWritable {
 }
 
 extension JSONValue: JSONWritable {
-    /// As it was written.
+    /// Unchanged.
     public func write(to json: inout JSONWriter) { json.raw(bytes) }
 }
 
