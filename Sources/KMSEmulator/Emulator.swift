@@ -1,16 +1,26 @@
 import KMSPlatform
 
-/// A KMS in this process, on a loopback port by default. Any number of them can run at once; all members may be used from
-/// any thread.
+/// A KMS emulator in this process, by default on a loopback port. Several can run at the same time; all members may be
+/// used from any thread.
+///
+/// The terms of this module:
+/// - seed: the access keys, tokens, keys and role that an emulator serves
+/// - fault: an effect (what goes wrong) and a trigger (for which requests)
+/// - control request: a test's request under `/_emulator/`
+/// - exchange: one request and its answer on a connection
+/// - plan: what is decided about a request when its headers arrive: faults and delay
+/// - throttle: the limit of requests per second for each key
+/// - authority: the certificate authority that clients must trust
+/// - server role: what the metadata service of a VPC server provides credentials for
 ///
 /// A request passes through these types:
 ///
-/// 1. `Server`: libmicrohttpd accepts the connection and reads HTTP.
-/// 2. `Exchange`: the request's head, body and answer on its connection; `Route` says where its path leads.
-/// 3. `EmulatorCore` counts and records it, and `FaultPlan` decides which faults it meets.
-/// 4. `KeyService` answers it: `Authenticator` finds the caller, then come permission, key and throttle. Requests to the
-///    metadata service go to `ServerRole`, those of tests to `Control`.
-/// 5. `Exchange` waits in `Suspensions` if the answer is delayed, then sends it, another one, or a `FaultyBody`.
+/// 1. `Server`: libmicrohttpd accepts the connection and parses HTTP.
+/// 2. `Exchange`: the request's head, body and answer on its connection; `Route` is where its path leads.
+/// 3. `EmulatorCore` counts and records the request, and `FaultPlan` decides which faults it triggers.
+/// 4. `KeyService` answers it: `Authenticator` finds the caller, then permission, key and throttle are checked.
+///    Requests to the metadata service go to `ServerRole`, control requests to `Control`.
+/// 5. `Exchange` waits in `Suspensions` if the answer is delayed, then sends it, or another answer, or a `FaultyBody`.
 ///
 /// ```swift
 /// let emulator = try Emulator(Emulator.Configuration(faults: [Fault(parsing: "status=503,count=2")]))
@@ -19,34 +29,36 @@ import KMSPlatform
 /// #expect(emulator.state.perKey["demo-rsa"] == 3)
 /// ```
 package final class Emulator: Sendable {
-    /// The version of the library and of the program `ncloud-kms-emulator`.
+    /// The version of the library and of `ncloud-kms-emulator`.
     package static let version = "0.1.0"
 
     package struct Configuration: Sendable {
         package var seed: Seed
-        /// TLS with a certificate made at start; else plain HTTP.
+        /// TLS with a certificate that is made at the start; otherwise plain HTTP.
         package var usesTLS: Bool
         package var address: IPAddress
-        /// 0 takes a free port.
+        /// 0 picks a free port.
         package var port: UInt16
-        /// Names in the certificate besides those of the loopback interface and the addresses that the emulator listens on.
+        /// Further names for the certificate, in addition to those of the loopback interface and the addresses that the
+        /// emulator listens on.
         package var names: [SubjectName]
-        /// Where the authority's certificate is written, and stays; nil makes a temporary file.
+        /// The file for the authority's certificate, which is not removed; nil makes a temporary file.
         package var certificatePath: String?
-        /// Whether it is also the metadata service of a VPC server, with the seed's role.
+        /// Whether it also acts as the metadata service of a VPC server, with the seed's role.
         package var servesMetadata: Bool
         /// The delay of every answer except those to control requests.
         package var latency: Duration
-        /// The largest delay that is added to the latency; uniformly distributed.
+        /// The maximum random delay in addition to the latency; uniformly distributed.
         package var jitter: Duration
-        /// Requests per second for each key; nil: no limit.
+        /// For each key; nil: no limit.
         package var throttlePerSecond: Int?
         package var faults: [Fault]
-        /// For the check of timestamps, for `Date` and for the throttle; latency and pauses take real time.
+        /// The clock for timestamp checks, `Date` and the throttle; latency and pauses take real time.
         package var clock: any TimeSource
-        /// Returns random numbers in [0, 1) for jitter and for the rates of faults. Called under a lock; must not block.
+        /// Returns random numbers in [0, 1) for jitter and for faults with a rate. Called with a lock held; must not
+        /// block.
         package var random: @Sendable () -> Double
-        /// Replaces `random` and determines the ids of answers, so that the same requests get the same answers again.
+        /// Replaces `random` and determines the request ids, so that the same requests get the same answers again.
         package var randomSeed: UInt64?
 
         package init(
@@ -75,23 +87,23 @@ package final class Emulator: Sendable {
         var dice: Dice { randomSeed.map { Dice(seed: $0) } ?? Dice(random) }
     }
 
-    /// The base URL for this machine, as `https://127.0.0.1:43210`.
+    /// The base URL on this machine, such as `https://127.0.0.1:43210`.
     package let endpoint: String
     package let port: UInt16
-    /// The PEM of the authority that a client must trust; nil for plain HTTP.
+    /// The certificate of the authority that a client must trust, as PEM; nil for plain HTTP.
     package let certificatePEM: String?
-    /// The path of a file with that PEM. Only this user can read a temporary one, which `stop` removes.
+    /// The path of a file with that PEM. A temporary file is readable for this user only, and `stop` removes it.
     package var certificateFile: String? { file?.path }
 
     private let file: CertificateFile?
     private let core: EmulatorCore
     private let server: Server
 
-    /// Starts to serve.
+    /// Starts the server.
     ///
-    /// - Throws: `PlatformError` if the port is taken, the address is not one of this machine, the system refuses a socket
-    ///   or a thread, or the authority's file can't be written; `CertificateFile.NoTemporaryFolder`; and errors with a
-    ///   readable description if the certificate can't be made or libmicrohttpd does not start.
+    /// - Throws: `PlatformError` if the port is taken, the address does not belong to this machine, the system refuses
+    ///   a socket or a thread, or the authority's file can't be written; `CertificateFile.NoTemporaryFolder`; other
+    ///   errors, with a readable description, if the certificate can't be made or libmicrohttpd does not start.
     package init(_ configuration: Configuration = Configuration()) throws {
         core = EmulatorCore(configuration)
         let address = configuration.address
@@ -100,7 +112,7 @@ package final class Emulator: Sendable {
         server = try Server(
             core: core, certificate: certificate, address: address, port: configuration.port,
             requestIDs: RequestIDs(seed: configuration.randomSeed))
-        // After the server has started, so that a client that waits for the file can connect.
+        // Only after the server has started, so that a client that waits for the file can connect.
         do {
             file = try certificate.map { certificate in
                 if let path = configuration.certificatePath {
@@ -121,7 +133,8 @@ package final class Emulator: Sendable {
 
     deinit { stop() }
 
-    /// Ends all connections and the server's threads; requests under way are cut off. May be called again.
+    /// Closes all connections and ends the server's threads; current requests are cut off. Calling it again has no
+    /// effect.
     package func stop() {
         server.stop()
         file?.remove()
@@ -129,7 +142,7 @@ package final class Emulator: Sendable {
 
     package var state: EmulatorState { core.state }
 
-    /// Waits until a condition holds for the state.
+    /// Waits until the state fulfils a condition.
     ///
     /// - Throws: `CancellationError` if the task is cancelled.
     package func waitForState(_ isReached: (EmulatorState) -> Bool) async throws {
@@ -137,20 +150,20 @@ package final class Emulator: Sendable {
         throw CancellationError()
     }
 
-    /// Replaces keys, tokens, access keys and role for all requests that begin from now on.
+    /// Replaces keys, tokens, access keys and role for all requests that begin afterwards.
     package func setSeed(_ seed: Seed) { core.setSeed(seed) }
 
     /// Replaces all faults.
     package func setFaults(_ faults: [Fault]) { core.setFaults(faults) }
 
-    /// - Parameter requestsPerSecond: for each key; nil lifts the limit.
+    /// - Parameter requestsPerSecond: for each key; nil removes the limit.
     package func setThrottle(requestsPerSecond: Int?) { core.setThrottle(requestsPerSecond: requestsPerSecond) }
 
-    /// Closes every connection in good order, as a server does with idle ones: at once if it is between two requests, else
-    /// after the answer that is under way.
+    /// Closes every connection gracefully, as a server does with idle ones: at once if it is idle, otherwise after the
+    /// current answer.
     package func closeIdleConnections() { core.closeIdleConnections() }
 
-    /// Sets the counters to zero and forgets the recorded requests; faults, dice and throttle are as at the start. The seed
+    /// Resets the counters, the recorded requests, faults, dice and throttle to their state at the start. The seed
     /// stays.
     package func reset() { core.reset() }
 }

@@ -1,8 +1,8 @@
 import KMSPlatform
 
-/// The state that requests, control requests and the owner of an emulator share. Its one lock is held for a few look-ups,
-/// not while a signature is checked or an answer written. The only system call under it is `shutdown`, which does not
-/// wait.
+/// The state that requests, control requests and the user of an `Emulator` share. Its only lock is held for a few
+/// look-ups, not while a signature is checked or an answer is written. The only system call under it is `shutdown`,
+/// which does not block.
 final class EmulatorCore: Sendable {
     private let configuration: Emulator.Configuration
     private let shared: Lock<Shared>
@@ -46,10 +46,11 @@ final class EmulatorCore: Sendable {
         update { $0.counters.connectionClosed(number) }
     }
 
-    /// Ends every connection that is between two requests, and the others after the answers that are under way.
+    /// Shuts down idle connections at once, and the others after their current answers.
     func closeIdleConnections() {
         shared.withLock { shared in
-            // Under the lock: a socket is closed only after `connectionClosed`, so none of these descriptors is stale.
+            // With the lock held: a socket is closed only after `connectionClosed`, so none of these descriptors is
+            // stale.
             for socket in shared.counters.closeIdle() { shutdown(socket, Int32(SHUT_RDWR)) }
         }
     }
@@ -62,9 +63,9 @@ final class EmulatorCore: Sendable {
         let faults: FaultPlan.Outcome
     }
 
-    /// What is known of every request except control requests.
+    /// Known for every request except control requests.
     struct Schedule {
-        /// Latency, jitter, and the delays among the faults.
+        /// The sum of latency, jitter, and the delays of faults.
         let delay: Duration
         /// The request's number in the recorder.
         let record: Int
@@ -88,7 +89,7 @@ final class EmulatorCore: Sendable {
         }
     }
 
-    /// A request to the metadata service, which never meets a fault.
+    /// A request to the metadata service, which never triggers a fault.
     func serverRoleRequestBegan(on connection: Int, _ head: RequestHead, headers: RecordedHeaders) -> Schedule {
         let time = configuration.clock.wallClockMilliseconds
         return update { shared in
@@ -106,7 +107,7 @@ final class EmulatorCore: Sendable {
         return configuration.latency + configuration.jitter * dice.roll()
     }
 
-    /// The request is whole, and if there is a status, answered. The body is nil if it was too large.
+    /// The request is complete, and answered if there is a status. The body is nil if it was too large.
     func requestArrived(_ record: Int, body: [UInt8]?, status: Int?) {
         shared.withLock { $0.recorder.update(record, body: body, status: status) }
     }
@@ -119,7 +120,7 @@ final class EmulatorCore: Sendable {
         }
     }
 
-    /// The service's answer, at the end of the request's body.
+    /// The service's answer to a complete request.
     func answer(to head: RequestHead, route: Route, body: KeyService.Body, plan: Plan) -> Answer {
         let reply = plan.service.reply(
             to: head, route: route, body: body, wallClockMilliseconds: wallClockMilliseconds(plan)
@@ -135,7 +136,7 @@ final class EmulatorCore: Sendable {
         return reply.answer
     }
 
-    /// The emulator's clock as the request sees it, skewed or not; milliseconds since 1970.
+    /// The emulator's clock as this request sees it, including skew; milliseconds since 1970.
     func wallClockMilliseconds(_ plan: Plan?) -> Int64 {
         configuration.clock.wallClockMilliseconds + (plan?.faults.skewMilliseconds ?? 0)
     }
@@ -151,7 +152,7 @@ final class EmulatorCore: Sendable {
 
     var state: EmulatorState { shared.withLock { $0.counters.state } }
 
-    /// The state now and after each change, of which a slow reader gets the newest.
+    /// The current state, then the state after each change; a slow reader skips to the newest.
     var states: AsyncStream<EmulatorState> {
         let (states, continuation) = AsyncStream.makeStream(
             of: EmulatorState.self, bufferingPolicy: .bufferingNewest(1))
@@ -167,12 +168,12 @@ final class EmulatorCore: Sendable {
         return states
     }
 
-    /// Changes what is counted.
+    /// Changes the counters, and notifies the readers of `states`.
     private func update<Result>(_ change: (inout Shared) -> Result) -> Result {
         shared.withLock { shared in
             let result = change(&shared)
             if !shared.observers.isEmpty {
-                // `yield` does not wait, and runs no code of the reader's.
+                // `yield` neither blocks nor runs code of the reader.
                 let state = shared.counters.state
                 for observer in shared.observers.values { observer.yield(state) }
             }
@@ -200,7 +201,7 @@ final class EmulatorCore: Sendable {
         shared.withLock { $0.throttle = Throttle(requestsPerSecond: requestsPerSecond) }
     }
 
-    /// Sets the counters to zero and forgets the recorded requests; faults, dice and throttle are as at the start. The seed
+    /// Resets the counters, the recorded requests, faults, dice and throttle to their state at the start. The seed
     /// stays.
     func reset() {
         update { shared in
@@ -213,7 +214,7 @@ final class EmulatorCore: Sendable {
     }
 }
 
-/// Counts the requests of each key in windows of one second, which begin with a key's first request.
+/// Counts the requests for each key in windows of one second; the first begins with the key's first request.
 struct Throttle: Sendable {
     /// Nil: no limit.
     private(set) var requestsPerSecond: Int?

@@ -3,7 +3,12 @@ import KMSJSON
 import KMSEmulator
 import KMSPlatform
 
-/// `ncloud-kms-emulator`: an emulator around a command, or one that stands alone.
+/// `ncloud-kms-emulator`: an emulator that runs around a command, or on its own.
+///
+/// The terms of this program, in addition to those of the module `KMSEmulator`:
+/// - command: the program after `--`, which the emulator runs as its child
+/// - standalone: an emulator without a command
+/// - announcement: the line of JSON that says where a standalone emulator listens
 struct EmulatorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ncloud-kms-emulator",
@@ -21,17 +26,18 @@ struct EmulatorCommand: ParsableCommand {
         completion: .file())
     var seed: String?
 
-    @Flag(help: "Plain HTTP; the default is TLS, with a certificate made at start for localhost, 127.0.0.1 and ::1.")
+    @Flag(
+        help: "Plain HTTP; the default is TLS, with a certificate made at the start for localhost, 127.0.0.1 and ::1.")
     var http = false
 
     @Option(
         help: ArgumentHelp(
-            "Listen on this address; 0.0.0.0 or :: for all. Other machines can reach all but loopback addresses.",
+            "Listen on this address; 0.0.0.0 or :: for all. Other machines can reach it unless it is a loopback address.",
             valueName: "address"),
         transform: Self.listenAddress)
     var listen: IPAddress = .loopback
 
-    @Option(help: "Listen on this port; 0 takes a free one.")
+    @Option(help: "Listen on this port; 0 picks a free one.")
     var port: UInt16 = 0
 
     @Option(
@@ -42,7 +48,7 @@ struct EmulatorCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Write the authority to trust to this file, as PEM; everybody can read it, and it is not removed.",
+            "Write the certificate authority to trust to this file (PEM, readable for everybody). The file is not removed.",
             valueName: "file"
         ),
         completion: .file())
@@ -50,7 +56,7 @@ struct EmulatorCommand: ParsableCommand {
 
     @Flag(
         help: """
-            Be the metadata service of a VPC server, too: the command gets its credentials from the server's role instead \
+            Also act as the metadata service of a VPC server: the command gets its credentials from the server's role instead \
             of a key pair.
             """)
     var metadata = false
@@ -63,13 +69,13 @@ struct EmulatorCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Answer 429 (410) beyond this number of requests per second for one key; 0 for no limit.",
+            "Answer 429 (code 410) above this number of requests per second for one key; 0 means no limit.",
             valueName: "n"))
     var throttle = 0
 
     @Option(
         help: ArgumentHelp(
-            "Repeat a run: the same requests meet the same faults and get the same jitter and request ids.",
+            "Make a run reproducible: the same requests trigger the same faults and get the same jitter and request ids.",
             valueName: "n"))
     var randomSeed: UInt64?
 
@@ -81,7 +87,7 @@ struct EmulatorCommand: ParsableCommand {
     @Argument(parsing: .postTerminator, help: "The command to run, after --.")
     var command: [String] = []
 
-    /// Five minutes: longer than any time-out that a test could want to see.
+    /// Five minutes: longer than any timeout that a test could wait for.
     private static let maximumDelayMilliseconds = 300_000
     /// The same as the limit of `PUT /_emulator/seed`.
     private static let maximumSeedBytes = 8 << 20
@@ -113,9 +119,9 @@ struct EmulatorCommand: ParsableCommand {
     }
 
     func run() throws {
-        // Before signals are blocked: a seed may come from a terminal or a pipe, and Ctrl-C must end the wait.
+        // Before signals are blocked: the seed may be read from a terminal or a pipe, and Ctrl-C must end the wait.
         let seed = try loadSeed()
-        // Before any thread is started, so that every thread inherits the mask and no signal is lost.
+        // Before any thread starts, so that every thread inherits the mask and no signal is lost.
         let signals = SignalQueue()
         let exitStatus: Int32
         do {
@@ -137,7 +143,7 @@ struct EmulatorCommand: ParsableCommand {
                     endpoint: emulator.endpoint, caFile: emulator.certificateFile,
                     credentials: metadata
                         ? .serverRole(endpoint: emulator.endpoint) : .keyPair(seed.accessKeys[0]))
-                // The words after `--` are the last ones.
+                // The words after `--` are the last arguments.
                 let arguments = ProcessArguments.pointers?.suffix(command.count) ?? []
                 exitStatus = try WrappedCommand(Array(arguments), environment: environment, signals: signals).run()
             }
@@ -165,13 +171,13 @@ struct EmulatorCommand: ParsableCommand {
     }
 
     private func warnOfOthers(_ port: UInt16) {
-        let role = metadata ? " and get the key pair of the role" : ""
+        let role = metadata ? " and get the role's key pair" : ""
         StandardError.report(
-            "warning: it listens on \(listen.urlHost):\(port), where other machines may reach it: they can change what it "
-                + "answers\(role)")
+            "warning: listening on \(listen.urlHost):\(port), which other machines may reach; they can change what the "
+                + "emulator answers\(role)")
     }
 
-    /// Writes one line of JSON, the only one that standard output ever gets.
+    /// Writes one line of JSON, the only output on stdout.
     private func announce(_ emulator: Emulator, _ seed: Seed, caFile: String?) throws {
         var json = JSONWriter()
         json.object { object in
@@ -190,7 +196,7 @@ struct EmulatorCommand: ParsableCommand {
     }
 }
 
-/// An emulator that stands alone has nowhere to announce itself.
+/// A standalone emulator without stdout can't say where it listens.
 private struct ClosedOutput: Error, CustomStringConvertible {
-    let description = "stdout is closed, so nobody could read where the emulator listens"
+    let description = "stdout is closed, so the emulator can't say where it listens"
 }

@@ -7,17 +7,18 @@ import KMSPlatform
         do throws(PlatformError) {
             try StandardStreams.fillGaps()
         } catch {
-            end("the system refused: \(error)", status: OwnExitStatus.failure)
+            end("can't start: \(error)", status: OwnExitStatus.failure)
         }
-        // Without the command after "--" it would serve, and the caller would wait for an exit status that never comes.
+        // Without its command the emulator would run standalone, and the caller would wait for an exit status that
+        // never comes.
         guard let arguments = ProcessArguments.strings else {
-            end("the system did not hand over the command line", status: EX_SOFTWARE)
+            end("the system did not provide the command line", status: EX_SOFTWARE)
         }
         do {
             var command = try EmulatorCommand.parseAsRoot(arguments)
-            // As with `-- $CMD` and an empty variable: standing alone, it would print a secret and serve without end.
+            // For example `-- $CMD` with an empty variable: standalone, it would print a secret and serve without end.
             if (command as? EmulatorCommand)?.command.isEmpty == true, arguments.contains("--") {
-                end("no command follows \"--\"; leave that out to run the emulator alone", status: EX_USAGE)
+                end("no command after \"--\"; leave out \"--\" to run the emulator on its own", status: EX_USAGE)
             }
             try command.run()
         } catch {
@@ -25,14 +26,14 @@ import KMSPlatform
         }
     }
 
-    /// ArgumentParser's own way out reports success even if the text could not be written.
+    /// ArgumentParser's own exit reports success even if the text could not be written.
     private static func exit(after error: any Error) -> Never {
         let text = EmulatorCommand.fullMessage(for: error)
         guard EmulatorCommand.exitCode(for: error) == .success, !text.isEmpty else {
             EmulatorCommand.exit(withError: error)
         }
         do {
-            // Help, the version, completions.
+            // Help, the version, or a completion script.
             try FileContents.append(Array("\(text)\n".utf8), to: STDOUT_FILENO)
         } catch {
             end("stdout: \(error)", status: EX_IOERR)
@@ -46,7 +47,7 @@ import KMSPlatform
     }
 }
 
-/// Exit statuses of the emulator itself, the same as those of `env` and `timeout`; others are the command's.
+/// Exit statuses of the emulator itself, the same as those of `env` and `timeout`; all others are the command's.
 enum OwnExitStatus {
     /// The emulator could not start.
     static let failure: Int32 = 125
@@ -56,9 +57,9 @@ enum OwnExitStatus {
 }
 
 enum StandardError {
-    /// Writes one line, with the program's name before it.
+    /// Writes one line that starts with the program's name.
     static func report(_ message: String) {
-        // There is no other place to report a failure of this.
+        // If this fails, there is no other place to report it.
         try? FileContents.append(Array("ncloud-kms-emulator: \(message)\n".utf8), to: STDERR_FILENO)
     }
 }

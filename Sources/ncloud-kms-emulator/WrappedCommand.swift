@@ -1,26 +1,26 @@
 import KMSEmulator
 import KMSPlatform
 
-/// A command that the emulator runs as its child: signals and standard streams pass through.
+/// A command that the emulator runs as its child; signals and standard streams are passed on.
 struct WrappedCommand {
-    /// C strings, so that a file name that is not UTF-8 reaches the command as it is.
+    /// C strings, so that a file name that is not UTF-8 reaches the command unchanged.
     private let arguments: [UnsafeMutablePointer<CChar>]
     private let environment: CommandEnvironment
     private let signals: SignalQueue
 
-    /// - Parameter arguments: the command, which is looked up in `PATH`, and its arguments; not empty. They must live until
-    ///   `run` returns.
+    /// - Parameter arguments: the command, which is looked up in `PATH`, and its arguments; not empty. They must stay
+    ///   valid until `run` returns.
     init(_ arguments: [UnsafeMutablePointer<CChar>], environment: CommandEnvironment, signals: SignalQueue) {
         self.arguments = arguments
         self.environment = environment
         self.signals = signals
     }
 
-    /// Runs it to its end.
+    /// Runs the command until it ends.
     ///
-    /// - Returns: the status to exit with: its own, 128 + the signal that ended it, or 126 or 127 if it could not be
-    ///   started.
-    /// - Throws: if the system does not tell how it ended.
+    /// - Returns: the status to exit with: the command's own, 128 + the signal that ended it, or 126 or 127 if it could
+    ///   not be started.
+    /// - Throws: `PlatformError` if the system does not report how it ended.
     func run() throws(PlatformError) -> Int32 {
         var child: pid_t = 0
         let failure = spawn(&child)
@@ -34,7 +34,7 @@ struct WrappedCommand {
             if delivery.signal == SIGCHLD {
                 if let status = try exitStatus(of: child) { return status }
             } else if !delivery.isFromTerminal {
-                // Until `waitpid` has reported its end, the process id can't belong to another process.
+                // Until `waitpid` has reported its end, its process id can't be reused.
                 kill(child, delivery.signal)
             }
         }
@@ -66,20 +66,20 @@ struct WrappedCommand {
         return kept
     }
 
-    /// Nil while the process runs.
+    /// Nil while the process is running.
     private func exitStatus(of child: pid_t) throws(PlatformError) -> Int32? {
         var status: Int32 = 0
         let ended = waitpid(child, &status, WNOHANG)
         guard ended >= 0 else { throw PlatformError("waitpid") }
         guard ended == child else { return nil }
-        // The macros WIFEXITED, WEXITSTATUS and WTERMSIG are not imported.
+        // The macros WIFEXITED and WEXITSTATUS are not imported.
         let signal = status & 0x7F
         return signal == 0 ? (status >> 8) & 0xFF : 128 + signal
     }
 }
 
-/// The environment of a wrapped command: the emulator's own, with the variables that lead a client to the emulator, and
-/// without those that would lead it elsewhere.
+/// The environment of the command: the emulator's own, plus the variables that lead a client to the emulator, minus
+/// those that would lead it elsewhere.
 struct CommandEnvironment {
     private let variables: [String: String]
 
@@ -91,7 +91,7 @@ struct CommandEnvironment {
         "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy",
     ]
 
-    /// Where other clients look for the authorities to trust: OpenSSL itself and Go, Python's `requests`, the `curl`
+    /// Where other clients look for trusted authorities: OpenSSL itself and Go, Python's `requests`, the `curl`
     /// command, Node.
     private static let trust = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"]
 
@@ -113,7 +113,7 @@ struct CommandEnvironment {
             variables["NCLOUD_SECRET_KEY"] = accessKey.secret
         case .serverRole(let endpoint):
             variables["NCLOUD_METADATA_API_ENDPOINT"] = endpoint
-            // Without this a client would use the user's own profile before it asks for a role.
+            // Otherwise a client would use the user's own profile before it asks for a role.
             variables["NCLOUD_CONFIG_FILE"] = "/dev/null"
         }
         if let caFile {
@@ -122,38 +122,38 @@ struct CommandEnvironment {
         self.variables = variables
     }
 
-    /// Whether the command gets a variable of the emulator's own environment.
+    /// Whether the command inherits a variable of the emulator's own environment.
     func inherits(_ name: String) -> Bool { variables[name] == nil && !Self.misleading.contains(name) }
 
-    /// The variables that are added, as `NAME=VALUE`.
+    /// The variables to add, as `NAME=VALUE`.
     var additions: [String] { variables.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" } }
 }
 
-/// The signals that the emulator takes one by one, on its main thread, instead of being interrupted by them.
+/// The signals that the emulator receives one at a time on its main thread, without being interrupted by them.
 ///
-/// The stop signals of a terminal (SIGTSTP and others) are not among them: they reach the command as well, and stop both.
+/// The terminal's stop signals (SIGTSTP and others) are not included: they reach the command as well, and stop both.
 struct SignalQueue {
     static let terminating = [SIGTERM, SIGINT, SIGHUP, SIGQUIT]
     private static let others = [SIGUSR1, SIGUSR2, SIGWINCH, SIGALRM]
 
-    /// What was blocked before, and will be for the command.
+    /// The mask before `init`, which the command gets.
     let originalMask: sigset_t
     private let awaited: sigset_t
 
-    /// Blocks the signals for the calling thread and for all threads that it starts later.
+    /// Blocks the signals for the calling thread and all threads that it starts later.
     init() {
         var awaited = sigset_t()
         sigemptyset(&awaited)
-        // A blocked signal is never ignored, and `nohup` asks that SIGHUP is.
+        // A blocked signal is not ignored, but `nohup` requires that SIGHUP is.
         for signal in Self.terminating + Self.others + [SIGCHLD] where !TerminationSignals.staysIgnored(signal) {
             sigaddset(&awaited, signal)
         }
-        // If the reader of our output goes away, `write` fails, and everything is cleaned up.
+        // If the reader of our output goes away, `write` fails, and the emulator cleans up.
         var blocked = awaited
         sigaddset(&blocked, SIGPIPE)
         var original = sigset_t()
         pthread_sigmask(SIG_BLOCK, &blocked, &original)
-        // An inherited "ignore" would make the kernel discard the status of a child before we could ask for it.
+        // If SIGCHLD stayed ignored, the kernel would discard the child's status before we could read it.
         signal(SIGCHLD, SIG_DFL)
         self.awaited = awaited
         originalMask = original
@@ -161,7 +161,7 @@ struct SignalQueue {
 
     struct Delivery {
         let signal: Int32
-        /// From the terminal's driver (Ctrl-C), which sends it to the command as well.
+        /// Whether it came from the terminal (Ctrl-C), which sends it to the command as well.
         let isFromTerminal: Bool
     }
 

@@ -77,20 +77,21 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "a word is missing"), ("reset,", "a word is missing"), ("reset,reset", "\"reset\" comes twice"),
-        ("stauts=503", "it must hold exactly one effect"), ("count=1", "it must hold exactly one effect"),
-        ("reset,hang", "it must hold exactly one effect"), ("status=503,close", "it must hold exactly one effect"),
+        ("", "empty word between commas"), ("reset,", "empty word between commas"),
+        ("reset,reset", "\"reset\" occurs twice"),
+        ("stauts=503", "it must have exactly one effect"), ("count=1", "it must have exactly one effect"),
+        ("reset,hang", "it must have exactly one effect"), ("status=503,close", "it must have exactly one effect"),
         ("status=199", "status must be an integer from 200 to 599"), ("status", "status needs a value"),
         ("status=", "status needs a value"), ("code=777", "the code 777 needs a status"),
         ("code=ODD", "the code ODD needs a status"), ("code=FORBIDDEN,number", "the code FORBIDDEN is not a number"),
-        ("empty,code=500", "\"code\" is unknown, or does not go with the others"),
-        ("reset,retry-after=1", "\"retry-after\" is unknown, or does not go with the others"),
-        ("reset=head", "reset takes no value but \"body\""), ("hang=5", "hang takes no value"),
+        ("empty,code=500", "\"code\" is unknown, or can't be combined with the other words"),
+        ("reset,retry-after=1", "\"retry-after\" is unknown, or can't be combined with the other words"),
+        ("reset=head", "the only value of reset is \"body\""), ("hang=5", "hang takes no value"),
         ("close-every=0", "close-every must be an integer from 1 on"), ("delay=x", "delay must be an integer"),
         ("hang,rate=2", "rate must be a number from 0 to 1"), ("hang,rate=nan", "rate must be a number from 0 to 1"),
         ("hang,count=0", "count must be an integer from 1 on"), ("skew=360", "skew must be like +360s"),
         ("skew=99999999d", "skew must be like +360s"), ("skew", "skew needs a value"),
-        ("status=503,retry-after=\u{7F}", "retry-after holds characters that can't be sent"),
+        ("status=503,retry-after=\u{7F}", "retry-after contains characters that are not allowed in a header"),
     ])
     func `a text that is not a fault is refused with the reason`(text: String, problem: String) {
         let error = #expect(throws: FaultSpecError.self) { try Fault(parsing: text) }

@@ -64,7 +64,7 @@ import Testing
             environment: ["TMPDIR": "/nonexistent", "XDG_RUNTIME_DIR": nil])
         #expect(result.status == 125)
         let expected =
-            "ncloud-kms-emulator: no folder for temporary files can be written: tried /nonexistent (No such file or directory), "
+            "ncloud-kms-emulator: no temporary folder is writable; tried /nonexistent (No such file or directory), "
             + "/tmp (Read-only file system), /dev/shm (Read-only file system); "
             + "set TMPDIR, or use --ca-out FILE or --http\n"
         #expect(result.errors == expected)

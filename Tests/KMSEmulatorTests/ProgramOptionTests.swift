@@ -49,7 +49,7 @@ import Testing
             #"curl -sS -o /dev/null -w "%{http_code} $NCLOUD_KMS_ENDPOINT" "$NCLOUD_KMS_ENDPOINT/_emulator/health""#
         let result = try await Program.run(Program.emulator, ["--listen", address] + shell(script))
         #expect(result.output.hasPrefix("200 https://\(host):"), "\(result)")
-        #expect(result.errors.hasPrefix("ncloud-kms-emulator: warning: it listens on ") == warns, "\(result.errors)")
+        #expect(result.errors.hasPrefix("ncloud-kms-emulator: warning: listening on ") == warns, "\(result.errors)")
         #expect(result.errors.isEmpty != warns)
     }
 
@@ -91,7 +91,7 @@ import Testing
         #expect(result.output.isEmpty)
         #expect(
             result.errors
-                == "ncloud-kms-emulator: no command follows \"--\"; leave that out to run the emulator alone\n")
+                == "ncloud-kms-emulator: no command after \"--\"; leave out \"--\" to run the emulator on its own\n")
     }
 
     private func runWithout(_ redirections: String, _ arguments: [String]) async throws -> Program.Result {
@@ -106,7 +106,7 @@ import Testing
         #expect(result.status == 125)
         #expect(
             result.errors
-                == "ncloud-kms-emulator: stdout is closed, so nobody could read where the emulator listens\n")
+                == "ncloud-kms-emulator: stdout is closed, so the emulator can't say where it listens\n")
         #expect(try await runWithout(redirections, ["--version"]).status == 74)
     }
 
@@ -178,7 +178,9 @@ import Testing
         #expect(result.status == 0)
     }
 
-    @Test(arguments: [("", "--seed -: no JSON: the text is empty"), ("{}", "--seed -: the member \"keys\" is missing")])
+    @Test(arguments: [
+        ("", "--seed -: not valid JSON: the text is empty"), ("{}", "--seed -: the member \"keys\" is missing"),
+    ])
     func `a bad seed on standard input is reported`(seed: String, message: String) async throws {
         let result = try await Program.run(Program.emulator, ["--seed", "-"] + shell("echo ran"), input: seed)
         #expect(result.status == 64)

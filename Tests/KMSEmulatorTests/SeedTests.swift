@@ -47,19 +47,19 @@ import Testing
     private static let key = #""keyTag":"a","keyType":"RSA2048""#
 
     @Test(arguments: [
-        ("", "", "no JSON: the text is empty, at byte 0"),
+        ("", "", "not valid JSON: the text is empty, at byte 0"),
         ("[]", "", "must be an object"),
         ("{}", "", "the member \"keys\" is missing"),
-        ("{\"keys\":[],\"kyes\":[]}", "", "unknown member \"kyes\"; known are accessKeys, keys, role, tokens"),
-        ("{\"keys\":[],\"keys\":[]}", "", "the member \"keys\" comes twice"),
+        ("{\"keys\":[],\"kyes\":[]}", "", "unknown member \"kyes\"; the members are accessKeys, keys, role, tokens"),
+        ("{\"keys\":[],\"keys\":[]}", "", "the member \"keys\" occurs twice"),
         ("{\"keys\":{}}", "keys", "must be an array"),
-        ("{\"keys\":[],\"accessKeys\":[]}", "accessKeys", "must hold at least one access key"),
+        ("{\"keys\":[],\"accessKeys\":[]}", "accessKeys", "must have at least one access key"),
         ("{\"keys\":[],\"accessKeys\":[{\"id\":\"\",\"secret\":\"s\"}]}", "accessKeys[0].id", "must not be empty"),
         (
             "{\"keys\":[],\"accessKeys\":[{\"id\":\"i\",\"secret\":\"s\",\"permissions\":[\"sign\"]}]}",
             "accessKeys[0].permissions[0]", "must be \"get-pub-key\" or \"get-pub-key:TAG\""
         ),
-        ("{\"keys\":[{\(key)},{\(key)}]}", "keys[1].keyTag", "\"a\" comes twice"),
+        ("{\"keys\":[{\(key)},{\(key)}]}", "keys[1].keyTag", "\"a\" occurs twice"),
         (
             "{\"keys\":[{\"keyTag\":\"a\",\"keyType\":\"RSA\"}]}", "keys[0].keyType",
             "must be one of AES256, RSA2048, ECDSA"
@@ -71,7 +71,7 @@ import Testing
         ),
         (
             "{\"keys\":[{\(key),\"versions\":[{\"version\":1,\"publicKey\":\"\"},{\"version\":1,\"publicKey\":\"\"}]}]}",
-            "keys[0].versions[1].version", "\"1\" comes twice"
+            "keys[0].versions[1].version", "\"1\" occurs twice"
         ),
         (
             "{\"keys\":[{\(key),\"versions\":[{\"version\":1}]}]}", "keys[0].versions[0]",
@@ -79,11 +79,11 @@ import Testing
         ),
         (
             "{\"keys\":[{\(key),\"versions\":[{\"version\":1,\"publicKey\":\"\",\"generate\":true}]}]}",
-            "keys[0].versions[0]", "only one of publicKey, generate can be given"
+            "keys[0].versions[0]", "give only one of publicKey, generate"
         ),
         (
             "{\"keys\":[{\(key),\"versions\":[{\"version\":1,\"privateKey\":\"x\"}]}]}",
-            "keys[0].versions[0].privateKey", "must be the PEM of a private key without a passphrase"
+            "keys[0].versions[0].privateKey", "must be a private key as PEM, without a passphrase"
         ),
         (
             "{\"keys\":[{\(key),\"rawAnswer\":{\"status\":600}}]}", "keys[0].rawAnswer.status",
@@ -91,11 +91,11 @@ import Testing
         ),
         (
             "{\"keys\":[{\(key),\"rawAnswer\":{\"status\":200,\"headers\":{\"A\":\"x\\ny\"}}}]}",
-            "keys[0].rawAnswer.headers.A", "is no header that can be sent"
+            "keys[0].rawAnswer.headers.A", "is not a valid header, or is one that the server sets itself"
         ),
         (
             "{\"keys\":[{\(key),\"rawAnswer\":{\"status\":200,\"headers\":{\"Content-Length\":\"5\"}}}]}",
-            "keys[0].rawAnswer.headers.Content-Length", "is no header that can be sent"
+            "keys[0].rawAnswer.headers.Content-Length", "is not a valid header, or is one that the server sets itself"
         ),
         (
             "{\"keys\":[{\(key),\"rawAnswer\":{\"status\":200,\"bodyBase64\":\"A\"}}]}",
@@ -151,8 +151,9 @@ import Testing
 
     @Test(arguments: ["AES256"]) func `an AES key has no public half`(type: String) {
         let text = #"{"keys":[{"keyTag":"a","keyType":"\#(type)","versions":[{"version":1,"generate":true}]}]}"#
-        #expect(throws: SeedError("keys[0].versions[0]", "an AES256 key has no public half, so it has no \"generate\""))
-        {
+        #expect(
+            throws: SeedError("keys[0].versions[0]", "an AES256 key has no public key, so it can't have \"generate\"")
+        ) {
             try parse(text)
         }
     }

@@ -1,17 +1,17 @@
 import KMSJSON
 
-/// Answers the requests under `/_emulator/`, for tests only: unsigned, never faulted, never counted.
+/// Answers the test requests under `/_emulator/`: unsigned, never faulted, never counted.
 ///
 /// | request | body | answer |
 /// |---|---|---|
 /// | `GET health` | | `{"status":"ok","version":"…"}` |
 /// | `GET state` | | `EmulatorState` |
-/// | `GET requests`, `GET requests?since=N` | | the last 1,000 requests, or those after number N (`Recorder`) |
+/// | `GET requests`, `GET requests?since=N` | | the last 1,000 requests, or those after request N (`Recorder`) |
 /// | `PUT seed` | a seed | `{}` |
 /// | `POST fault` | `{"faults": ["status=503,code=500,rate=0.05"]}`, replacing all | `{}` |
-/// | `POST throttle` | `{"perSecond": N}`; 0 or null lifts it | `{}` |
-/// | `POST close-idle` | ends every connection that is between two requests, others after their answers | `{}` |
-/// | `POST reset` | sets counters to zero, forgets requests; faults, dice and throttle are as at the start | `{}` |
+/// | `POST throttle` | `{"perSecond": N}`; 0 or null removes the limit | `{}` |
+/// | `POST close-idle` | closes every connection: idle ones at once, others after their current answer | `{}` |
+/// | `POST reset` | resets counters, recorded requests, faults, dice and throttle | `{}` |
 ///
 /// An error is `{"error": "…"}` with 400, 404, 405 or 413.
 struct Control: Sendable {
@@ -31,7 +31,8 @@ struct Control: Sendable {
         do throws(Failure) {
             guard let wanted = Self.methods.first(where: { $0.name == name })?.method else {
                 let known = Self.methods.map(\.name).joined(separator: ", ")
-                throw Failure(status: 404, text: "no such control: \"\(name)\"; known are \(known)")
+                throw Failure(
+                    status: 404, text: "unknown control request \"\(name)\"; the control requests are \(known)")
             }
             guard method == wanted else {
                 throw Failure(status: 405, text: "the method must be \(wanted)", headers: [.init("Allow", wanted)])
@@ -63,7 +64,7 @@ struct Control: Sendable {
             }
         case "requests":
             let since = try since(in: query)
-            // A copy, so that no request waits while it is written.
+            // Copied, so that other requests do not wait while it is written.
             let recorder = core.recorder
             return .json(status: 200) { recorder.write(since: since, to: &$0) }
         case "state": return .json(status: 200) { core.state.write(to: &$0) }
@@ -77,12 +78,12 @@ struct Control: Sendable {
         return .json(status: 200) { $0.object { _ in } }
     }
 
-    /// The number in `since=N`; 0 without a query.
+    /// The N of `since=N`; 0 without a query.
     private func since(in query: String) throws(Failure) -> Int {
         if query.isEmpty { return 0 }
         let prefix = "since="
         guard query.hasPrefix(prefix), let number = Int(query.dropFirst(prefix.count)), number >= 0 else {
-            throw Failure(text: "the query must be since=N, with the number of a request")
+            throw Failure(text: "the query must be since=N, where N is the number of a request")
         }
         return number
     }
@@ -99,7 +100,7 @@ struct Control: Sendable {
     }
 
     private func throttle(in body: [UInt8]) throws(Failure) -> Int? {
-        let form = "the body must be {\"perSecond\": N}, an integer from 0 or null"
+        let form = "the body must be {\"perSecond\": N}, where N is an integer of at least 0, or null"
         let value = try member("perSecond", in: body, form)
         if value.isNull { return nil }
         guard let number = value.integer, number >= 0 else { throw Failure(text: form) }

@@ -1,23 +1,25 @@
 import KMSJSON
 
-/// What an emulator has seen, for tests; also the answer to `GET /_emulator/state`. Control requests are not counted.
+/// What an emulator has counted, for tests; also the answer to `GET /_emulator/state`. Control requests are not
+/// counted.
 package struct EmulatorState: Sendable, Equatable {
     /// All requests whose headers arrived completely, including faulted and refused ones.
     package var total = 0
-    /// The same by the key tag of the path, known to the emulator or not.
+    /// The same by the key tag in the path, whether or not the seed has such a key.
     package var perKey: [String: Int] = [:]
-    /// The requests of each of the last 1,000 connections that had any, in the order in which they were opened.
+    /// The number of requests on each of the last 1,000 connections with at least one, in the order in which they were
+    /// opened.
     package var perConnection: [Int] = []
     package var openConnections = 0
     /// Connections opened since the start or the last reset.
     package var openedConnections = 0
-    /// Requests refused with 401 and the code 200: signature, clock, token.
+    /// Requests refused with 401 and code 200: wrong signature, clock or token.
     package var signaturesRefused = 0
     /// Requests refused by the throttle.
     package var throttled = 0
-    /// Requests that met a fault.
+    /// Requests that triggered a fault.
     package var faulted = 0
-    /// Requests whose client went away before the answer was complete.
+    /// Requests whose client disconnected before the answer was complete.
     package var aborted = 0
 }
 
@@ -43,30 +45,30 @@ extension EmulatorState: JSONWritable {
     }
 }
 
-/// Counts for `EmulatorState`, and knows which connections are idle.
+/// Counts for `EmulatorState`, and tracks which connections are idle.
 struct Counters: Sendable {
-    /// Connections that are reported one by one.
+    /// How many connections are reported individually.
     private static let maximumConnections = 1_000
-    /// Key tags that are counted one by one: more than any test looks at, and little memory.
+    /// How many key tags are counted individually: more than any test needs, and little memory.
     private static let maximumKeyTags = 10_000
 
     private var totals = EmulatorState()
     private var open: [Int: Connection] = [:]
-    /// The requests of closed connections, by number.
+    /// The number of requests on each closed connection.
     private var closed: [Int: Int] = [:]
 
     private struct Connection {
         let socket: Int32
         var requests = 0
         var isBusy = false
-        /// It ends after the answer that is under way.
+        /// Whether it is closed after the current answer.
         var closesWhenIdle = false
-        /// All of its requests were control requests, so it is not counted.
+        /// Whether it has had control requests only; then it is not counted.
         var isControl = false
         var isCountedAsOpened = true
     }
 
-    /// - Parameter number: ascends in the order of opening.
+    /// - Parameter number: increases in the order of opening.
     mutating func connectionOpened(_ number: Int, socket: Int32) {
         open[number] = Connection(socket: socket)
         totals.openedConnections += 1
@@ -75,7 +77,7 @@ struct Counters: Sendable {
     mutating func connectionClosed(_ number: Int) {
         guard let connection = open.removeValue(forKey: number), connection.requests > 0 else { return }
         closed[number] = connection.requests
-        // The older half at once: to sort for each would take too long.
+        // Drops the older half at once: sorting at every close would take too long.
         guard closed.count > 2 * Self.maximumConnections else { return }
         for oldest in closed.keys.sorted().prefix(closed.count - Self.maximumConnections) { closed[oldest] = nil }
     }
@@ -86,7 +88,7 @@ struct Counters: Sendable {
         open[number]?.isControl = true
     }
 
-    /// - Returns: how many requests the connection has had, with this one.
+    /// - Returns: the number of requests on the connection so far, including this one.
     mutating func requestBegan(on number: Int, keyTag: String?) -> Int {
         totals.total += 1
         if let keyTag, totals.perKey.count < Self.maximumKeyTags || totals.perKey[keyTag] != nil {
@@ -97,7 +99,7 @@ struct Counters: Sendable {
         return open[number]?.requests ?? 1
     }
 
-    /// A request that is not counted itself, on a connection that is.
+    /// A request that is not counted itself, on a connection that is counted.
     mutating func serverRoleRequestBegan(on number: Int) {
         guard var connection = open[number] else { return }
         if connection.isControl {
@@ -108,7 +110,7 @@ struct Counters: Sendable {
         open[number] = connection
     }
 
-    /// - Returns: the connection's socket, if the connection must end now.
+    /// - Returns: the connection's socket if it must be closed now.
     mutating func requestEnded(on number: Int, isAborted: Bool) -> Int32? {
         open[number]?.isBusy = false
         if isAborted { totals.aborted += 1 }
@@ -120,7 +122,7 @@ struct Counters: Sendable {
     mutating func requestThrottled() { totals.throttled += 1 }
     mutating func requestFaulted() { totals.faulted += 1 }
 
-    /// Begins anew; open connections stay open, with no requests and not counted as opened.
+    /// Starts over. Open connections stay open, without requests, and are not counted as opened.
     mutating func reset() {
         totals = EmulatorState()
         closed = [:]
@@ -130,7 +132,7 @@ struct Counters: Sendable {
         }
     }
 
-    /// The sockets of connections between two requests, to be closed; the others are closed when their requests end.
+    /// - Returns: the sockets of idle connections, to be closed now; the others are closed when their requests end.
     mutating func closeIdle() -> [Int32] {
         var sockets: [Int32] = []
         for (number, connection) in open where !connection.isControl {

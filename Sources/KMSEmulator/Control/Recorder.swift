@@ -1,40 +1,40 @@
 import KMSJSON
 import KMSPlatform
 
-/// The last requests, for tests that look at what a client has sent; also the answer to `GET /_emulator/requests`.
-/// Control requests are not among them, and nothing that authenticates a request is kept.
+/// The last requests, for tests that check what a client sent; also the answer to `GET /_emulator/requests`. Control
+/// requests are not recorded, and credentials are redacted.
 struct Recorder: Sendable {
-    /// The most requests that are kept; fewer if they are large.
+    /// The maximum number of recorded requests; fewer are kept if they are large.
     static let maximumCount = 1_000
-    /// What their headers and bodies may take together.
+    /// The maximum total size of their targets, headers and bodies.
     static let maximumBytes = 16 << 20
 
     struct Record: Sendable {
-        /// 1 for the emulator's first request; ascends in the order in which their headers arrived.
+        /// 1 for the emulator's first request; increases in the order in which the headers arrived.
         let number: Int
-        /// When its headers arrived: milliseconds since 1970 by the emulator's clock, without a fault's skew.
+        /// When the headers arrived: milliseconds since 1970 by the emulator's clock, without a fault's skew.
         let wallClockMilliseconds: Int64
         let method: String
-        /// Path and query, as they came.
+        /// Path and query, as received.
         let target: String
         let headers: RecordedHeaders
         let faults: FaultPlan.Outcome
-        /// Nil until it has arrived, and for one that was too large.
+        /// Nil until it has arrived, and if it was too large.
         var body: [UInt8]?
-        /// Nil until there is an answer.
+        /// Nil until the request is answered.
         var status: Int?
 
         fileprivate var bytes: Int { headers.bytes + target.utf8.count + (body?.count ?? 0) }
     }
 
-    /// A ring buffer: `count` records in the order of their numbers, from the index `first` on.
+    /// A ring buffer: `count` records in the order of their numbers, starting at the index `first`.
     private var records: ContiguousArray<Record?> = []
     private var first = 0
     private var count = 0
     private var bytes = 0
     private(set) var lastNumber = 0
 
-    /// Notes that a request has begun.
+    /// Records the start of a request.
     ///
     /// - Returns: the request's number.
     mutating func began(
@@ -52,25 +52,25 @@ struct Recorder: Sendable {
         return lastNumber
     }
 
-    /// Notes the body of a request, and the status of its answer if there is one; does nothing if the request was
-    /// forgotten.
+    /// Records the body of a request, and the status of its answer if there is one. Does nothing if the request has
+    /// been dropped.
     mutating func update(_ number: Int, body: [UInt8]?, status: Int?) {
         let offset = number - (lastNumber - count + 1)
         guard (0..<count).contains(offset) else { return }
         let index = (first + offset) % Self.maximumCount
         let isNew = records[index]?.body == nil
-        // A copy of its own: the capacity of the other one may be larger, and would not be counted.
+        // Copied, because the capacity of the given array may be larger and would not be accounted for.
         if isNew { records[index]?.body = body?.withUnsafeBufferPointer(Array.init) }
         records[index]?.status = status
         if isNew { grow(by: body?.count ?? 0) }
     }
 
-    /// Those after this number, the oldest first.
+    /// The requests after this number, oldest first.
     func records(since number: Int) -> [Record] {
         (0..<count).compactMap { records[(first + $0) % Self.maximumCount] }.filter { $0.number > number }
     }
 
-    /// `{"requests":[…],"last":N}`, where `last` is what `since` takes to get the ones that come after these.
+    /// Writes `{"requests":[…],"last":N}`; pass `last` as `since` to get the requests after these.
     func write(since number: Int, to json: inout JSONWriter) {
         json.object { object in
             object.member("requests") { json in
@@ -80,7 +80,7 @@ struct Recorder: Sendable {
         }
     }
 
-    /// Forgets all; numbers go on.
+    /// Drops all records; the numbering continues.
     mutating func reset() {
         records = []
         (first, count, bytes) = (0, 0, 0)
@@ -111,7 +111,7 @@ extension Recorder.Record: JSONWritable {
                     for (name, value) in headers.fields { object.member(named: name, value) }
                 }
             }
-            // Bytes that are not UTF-8 become U+FFFD.
+            // Invalid UTF-8 becomes U+FFFD.
             object.member("body", body.map { String(decoding: $0, as: UTF8.self) })
             object.member("status", status)
             object.member("fault", faults.summary)
@@ -119,9 +119,9 @@ extension Recorder.Record: JSONWritable {
     }
 }
 
-/// The headers of a request in one array, without the values of those that authenticate it.
+/// The headers of a request in one array; the values of those that authenticate it are redacted.
 struct RecordedHeaders: Sendable, Equatable {
-    /// Replaces a secret.
+    /// Replaces a secret value.
     static let redacted = Array("<redacted>".utf8)
 
     /// Name, NUL, value, NUL, and so on.
@@ -142,7 +142,7 @@ struct RecordedHeaders: Sendable, Equatable {
         text.append(0)
     }
 
-    /// Names in lower case, each once; the values of a repeated one are joined with commas (RFC 9110, section 5.3).
+    /// Names in lower case, each once; the values of a repeated header are joined with commas (RFC 9110, section 5.3).
     var fields: [(name: String, value: String)] {
         let parts = text.split(separator: 0, omittingEmptySubsequences: false)
         var fields: [(name: String, value: String)] = []
@@ -158,8 +158,8 @@ struct RecordedHeaders: Sendable, Equatable {
         return fields
     }
 
-    /// Words in the names of headers that hold secrets: the API's own, in any version, and the usual ones, which a client
-    /// may send by mistake.
+    /// Header names that contain one of these words hold secrets: the API's own, in any version, and common ones that a
+    /// client may send by mistake.
     private static let secretWords: [StaticString] = [
         "signature", "access-key", "token", "api-key", "secret", "authorization", "cookie", "password",
     ]

@@ -1,8 +1,8 @@
 import KMSPlatform
 
-// What `--random-seed` repeats: the dice, and the ids of answers.
+// Everything random that `--random-seed` makes reproducible: the dice, and the request ids.
 
-/// Decides about faults with a rate and about jitter: random numbers in [0, 1).
+/// The random numbers in [0, 1) for faults with a rate and for jitter.
 struct Dice: Sendable {
     private var source: Source
 
@@ -11,7 +11,7 @@ struct Dice: Sendable {
         case function(@Sendable () -> Double)
     }
 
-    /// The same numbers for the same seed.
+    /// The same seed gives the same numbers.
     init(seed: UInt64) { source = .seeded(SplitMix64(seed: seed)) }
 
     init(_ function: @escaping @Sendable () -> Double) { source = .function(function) }
@@ -21,14 +21,14 @@ struct Dice: Sendable {
         case .function(let function): return function()
         case .seeded(var generator):
             defer { source = .seeded(generator) }
-            // The 53 bits that a number below 1 has. `Double.random(in:using:)` does not promise the same numbers in
-            // every version of the standard library.
+            // The 53 bits of precision that a number below 1 has. `Double.random(in:using:)` does not promise the same
+            // numbers in every version of the standard library.
             return Double(generator.next() >> 11) * 0x1p-53
         }
     }
 }
 
-/// The ids of answers: the same 16 digits for one server, then a number.
+/// The ids of requests: 16 digits that are the same for one server, then a number.
 struct RequestIDs: Sendable {
     private let prefix: String
     private var count: UInt64 = 0
@@ -44,7 +44,7 @@ struct RequestIDs: Sendable {
         return prefix + Self.hexadecimal(count)
     }
 
-    /// 16 digits.
+    /// 16 hexadecimal digits.
     private static func hexadecimal(_ number: UInt64) -> String {
         String(unsafeUninitializedCapacity: 16) { buffer in
             for index in 0..<8 {
@@ -56,8 +56,8 @@ struct RequestIDs: Sendable {
     }
 }
 
-/// A generator that repeats its numbers for a seed (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators,
-/// 2014).
+/// A generator that gives the same numbers for the same seed (Steele, Lea, Flood: Fast Splittable Pseudorandom Number
+/// Generators, 2014).
 struct SplitMix64: RandomNumberGenerator, Sendable {
     private var state: UInt64
 

@@ -1,4 +1,4 @@
-/// One thing that goes wrong, and when. Written as text, it is what `--fault` takes (see `init(parsing:)`).
+/// Something that goes wrong, and when. Its text form is the argument of `--fault` (see `init(parsing:)`).
 package struct Fault: Sendable, Equatable {
     var effect: Effect
     var trigger: Trigger
@@ -9,27 +9,27 @@ package struct Fault: Sendable, Equatable {
     }
 
     enum Effect: Sendable, Equatable {
-        /// The request does not get its whole answer.
+        /// The request does not get its complete answer.
         case ending(Ending)
-        /// Answers later, in addition to the latency of every answer.
+        /// Delays the answer, in addition to the latency.
         case delay(milliseconds: Int)
         /// Closes a connection after the answer to every n-th of its requests.
         case closeEvery(requests: Int)
-        /// Moves the emulator's clock forward, or back if negative: for the check of timestamps and for `Date`.
+        /// Moves the emulator's clock forward, or back if negative. Affects timestamp checks and `Date`.
         case skew(milliseconds: Int64)
     }
 
-    /// What a request gets instead of its whole answer.
+    /// What a request gets instead of its complete answer.
     enum Ending: Sendable, Equatable {
         /// Another answer.
         case answer(Answer)
         /// A TCP reset before the first byte of the answer.
         case reset
-        /// The end of the connection, without an answer.
+        /// The connection is closed without an answer.
         case close
-        /// Nothing, ever.
+        /// No answer, ever.
         case hang
-        /// The head of its answer, and a body that does not arrive as it should.
+        /// The head of the answer, and a body that does not arrive properly.
         case body(BodyEnding)
     }
 
@@ -43,13 +43,13 @@ package struct Fault: Sendable, Equatable {
         case trickle(intervalMilliseconds: Int)
     }
 
-    /// All conditions must hold.
+    /// When a fault takes effect. All conditions must hold.
     struct Trigger: Sendable, Equatable {
         /// Requests for this key; nil: any.
         var keyTag: String?
-        /// How many of the requests that match, from the first one on; nil: all.
+        /// How many of the matching requests, starting with the first; nil: all.
         var count: Int?
-        /// The probability for each request that matches, 0–1; nil: 1.
+        /// The probability for each matching request, 0–1; nil: 1.
         var rate: Double?
 
         init(keyTag: String? = nil, count: Int? = nil, rate: Double? = nil) {
@@ -60,10 +60,10 @@ package struct Fault: Sendable, Equatable {
     }
 }
 
-/// The faults in force. Decides which of them happen to each request.
+/// The current faults; decides which of them each request triggers.
 ///
-/// Skew, delays and `close-every` combine with anything. Of the endings only the first one that is triggered happens;
-/// those after it do not use up their counts.
+/// Skew, delays and `close-every` combine with everything. Of the endings only the first that is triggered takes
+/// effect; later ones do not use up their counts.
 struct FaultPlan: Sendable {
     private var faults: [(fault: Fault, remaining: Int)]
 
@@ -71,20 +71,20 @@ struct FaultPlan: Sendable {
         self.faults = faults.map { ($0, $0.trigger.count ?? .max) }
     }
 
-    /// What goes wrong with one request.
+    /// The faults of one request.
     struct Outcome: Sendable, Equatable {
         var skewMilliseconds: Int64 = 0
         var delayMilliseconds = 0
-        /// The connection ends after the answer.
+        /// Whether the connection is closed after the answer.
         var closesConnection = false
         var ending: Fault.Ending?
 
-        /// Whether anything goes wrong at all.
+        /// Whether there is any fault at all.
         var isFault: Bool { self != Outcome() }
     }
 
     /// - Parameters:
-    ///   - keyTag: the key in the request's path, if there is one.
+    ///   - keyTag: the key tag in the request's path, if any.
     ///   - requestOfConnection: 1 for the connection's first request.
     ///   - random: returns a number in [0, 1); called once for each fault with a rate.
     mutating func outcome(keyTag: String?, requestOfConnection: Int, random: () -> Double) -> Outcome {
@@ -113,7 +113,7 @@ struct FaultPlan: Sendable {
 }
 
 extension FaultPlan.Outcome {
-    /// What went wrong, as `--fault` writes it: `status=503`, `delay=50,truncate`; nil if nothing did.
+    /// The faults in the syntax of `--fault`: `status=503`, `delay=50,truncate`; nil if there are none.
     var summary: String? {
         var words: [String] = []
         if skewMilliseconds != 0 { words.append("skew=\(skewMilliseconds)ms") }

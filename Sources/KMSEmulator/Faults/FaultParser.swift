@@ -1,4 +1,4 @@
-/// Why the text of a fault could not be read.
+/// Why the text of a fault is not valid.
 package struct FaultSpecError: Error, Equatable, CustomStringConvertible {
     package let description: String
 
@@ -6,23 +6,23 @@ package struct FaultSpecError: Error, Equatable, CustomStringConvertible {
 }
 
 extension Fault {
-    /// Reads what `--fault` takes: words separated by commas, exactly one of which is an effect.
+    /// Parses the argument of `--fault`: words separated by commas, exactly one of which is an effect.
     ///
     /// | word | meaning |
     /// |---|---|
-    /// | `status=N`, `code=C` | that answer (200–599), in the gateway's form if C is a number and in the service's if it is a name; either word implies the other if it is in the tables of the API reference, and a status without a code has no body |
-    /// | `empty`, `html`, `text` | no body (200), a page of HTML (502), a line of text (503); `status=N` for another status |
+    /// | `status=N`, `code=C` | that answer (200–599), in the gateway's form if C is a number and in the service's if it is a name; one implies the other if NAVER's API guide lists it; a status without a code has no body |
+    /// | `empty`, `html`, `text` | no body (200), an HTML page (502), a line of text (503); `status=N` for another status |
     /// | `reset`, `reset=body` | a TCP reset instead of the answer, or in the middle of its body |
     /// | `close` | the connection is closed without an answer |
     /// | `truncate` | half of the body, then closed |
     /// | `trickle`, `trickle=MS` | the body in chunks of one byte, MS (1) before each |
-    /// | `hang` | no answer |
-    /// | `delay=MS` | a later answer |
+    /// | `hang` | no answer, ever |
+    /// | `delay=MS` | delays the answer |
     /// | `close-every=N` | closes after every N-th answer of a connection |
     /// | `skew=+360s` | the emulator's clock is wrong (ms, s, m, h, d) |
     ///
-    /// With `count=N` (the first N), `rate=P` (with this probability), `key=TAG` (for this key), and for answers
-    /// `message=TEXT`, `number` (`errorCode` as a JSON number) and `retry-after=VALUE` (the header, any text).
+    /// Combine with `count=N` (the first N requests), `rate=P` (this probability), `key=TAG` (this key), and for
+    /// answers `message=TEXT`, `number` (`errorCode` as a JSON number) and `retry-after=VALUE` (the header, any text).
     package init(parsing text: String) throws(FaultSpecError) {
         var words = try FaultWords(text)
         var trigger = Trigger()
@@ -38,7 +38,7 @@ extension Fault {
         let others = words.names.intersection(Self.otherNames).sorted()
         guard others.count + (isAnswer ? 1 : 0) == 1 else {
             let known = (Self.answerNames + Self.otherNames).joined(separator: ", ")
-            throw words.failure("it must hold exactly one effect: \(known)")
+            throw words.failure("it must have exactly one effect: \(known)")
         }
         let effect = isAnswer ? .ending(.answer(try words.takeAnswer())) : try words.takeEffect(others[0])
         try words.expectEmpty()
@@ -51,7 +51,7 @@ extension Fault {
     ]
 }
 
-/// The words of a fault's text (`NAME` or `NAME=VALUE`, separated by commas), taken one by one.
+/// The words of a fault's text (`NAME` or `NAME=VALUE`, separated by commas), consumed one at a time.
 private struct FaultWords {
     private let text: String
     private var values: [String: String?] = [:]
@@ -61,8 +61,8 @@ private struct FaultWords {
         for word in text.split(separator: ",", omittingEmptySubsequences: false) {
             let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let name = String(parts[0])
-            guard !name.isEmpty else { throw failure("a word is missing") }
-            guard values[name] == nil else { throw failure("\"\(name)\" comes twice") }
+            guard !name.isEmpty else { throw failure("empty word between commas") }
+            guard values[name] == nil else { throw failure("\"\(name)\" occurs twice") }
             values.updateValue(parts.count == 2 ? String(parts[1]) : nil, forKey: name)
         }
     }
@@ -73,7 +73,7 @@ private struct FaultWords {
 
     private func has(_ name: String) -> Bool { values[name] != nil }
 
-    /// Takes a word that needs a value; nil if it is not there.
+    /// Consumes a word that requires a value; nil if it does not occur.
     mutating func takeValue(_ name: String) throws(FaultSpecError) -> String? {
         guard let value = values.removeValue(forKey: name) else { return nil }
         guard let value, !value.isEmpty else { throw failure("\(name) needs a value") }
@@ -89,29 +89,29 @@ private struct FaultWords {
         return integer
     }
 
-    /// Takes a word that may have a value.
+    /// Consumes a word with an optional value.
     @discardableResult
     private mutating func takeOptionalValue(_ name: String) -> String? { values.removeValue(forKey: name) ?? nil }
 
-    /// Takes a word that has no value.
+    /// Consumes a word without a value.
     private mutating func takeFlag(_ name: String) throws(FaultSpecError) {
         guard takeOptionalValue(name) == nil else { throw failure("\(name) takes no value") }
     }
 
-    /// Checks that all words were taken.
+    /// Checks that all words have been consumed.
     func expectEmpty() throws(FaultSpecError) {
         guard let name = names.min() else { return }
-        throw failure("\"\(name)\" is unknown, or does not go with the others")
+        throw failure("\"\(name)\" is unknown, or can't be combined with the other words")
     }
 
     // MARK: Effects
 
-    /// - Parameter name: the word of an effect, which is there.
+    /// - Parameter name: the word of an effect, which must occur.
     mutating func takeEffect(_ name: String) throws(FaultSpecError) -> Fault.Effect {
         switch name {
         case "reset":
             let place = takeOptionalValue(name)
-            guard place == nil || place == "body" else { throw failure("reset takes no value but \"body\"") }
+            guard place == nil || place == "body" else { throw failure("the only value of reset is \"body\"") }
             return .ending(place == nil ? .reset : .body(.reset))
         case "trickle":
             guard values[name] != .some(nil) else {
@@ -134,7 +134,7 @@ private struct FaultWords {
         }
     }
 
-    /// A sign, a whole number and a unit, up to 100 years; in milliseconds.
+    /// A sign, an integer and a unit, up to 100 years; in milliseconds.
     private mutating func takeSkew() throws(FaultSpecError) -> Int64 {
         let units: [(name: String, milliseconds: Int64)] = [
             ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000),
@@ -172,13 +172,15 @@ private struct FaultWords {
         }
         if let retryAfter {
             let header = Answer.Header("Retry-After", retryAfter)
-            guard header.isWellFormed else { throw failure("retry-after holds characters that can't be sent") }
+            guard header.isWellFormed else {
+                throw failure("retry-after contains characters that are not allowed in a header")
+            }
             answer.headers = [header]
         }
         return answer
     }
 
-    /// An answer from one of the tables of the API reference, or one like them.
+    /// An answer that NAVER's API guide lists, or one of the same form.
     private mutating func takeTableAnswer(status: Int?) throws(FaultSpecError) -> Answer {
         let isNumber = has("number")
         if isNumber { try takeFlag("number") }

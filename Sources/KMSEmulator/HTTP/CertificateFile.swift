@@ -1,23 +1,23 @@
 import KMSPlatform
 
-/// The PEM of the emulator's authority as a file that clients read: a temporary one, or one that the user named.
+/// The authority's certificate in a PEM file for clients: a temporary file, or one that the user named.
 package final class CertificateFile: Sendable {
-    /// Absolute.
+    /// An absolute path.
     let path: String
     /// Nil for a file that the user named.
     private let folder: TemporaryFolder?
 
-    /// No folder for temporary files can be written.
+    /// No temporary folder is writable.
     package struct NoTemporaryFolder: Error, Equatable, CustomStringConvertible {
-        /// Each folder that was tried, and why it could not be written.
+        /// Each folder that was tried, and why it is not writable.
         let tried: [String]
 
         package var description: String {
-            "no folder for temporary files can be written: tried \(tried.joined(separator: ", "))"
+            "no temporary folder is writable; tried \(tried.joined(separator: ", "))"
         }
     }
 
-    /// Creates a file that only this user can read; `remove` removes it.
+    /// Creates a file that only this user can read; `remove` deletes it.
     init(temporary pem: String) throws(NoTemporaryFolder) {
         var tried: [String] = []
         for parent in TemporaryFolder.candidates {
@@ -33,14 +33,15 @@ package final class CertificateFile: Sendable {
         throw NoTemporaryFolder(tried: tried)
     }
 
-    /// Writes a file that everybody can read (mode 0644) and that stays. It appears with its whole contents.
+    /// Writes a file that everybody can read (mode 0644) and that is not removed. It appears with its complete
+    /// contents.
     ///
-    /// - Parameter path: a regular file there is replaced; a symbolic link is followed.
+    /// - Parameter path: an existing regular file is replaced; a symbolic link is followed.
     init(publishing pem: String, at path: String) throws(PlatformError) {
         folder = nil
         self.path = try Self.absolute(path)
         var info = stat()
-        // Others could not mount a device or a pipe, and no client could read it twice.
+        // Others could not mount a device or a pipe, and a client could not read it twice.
         if lstat(path, &info) == 0, stat(path, &info) != 0 || info.st_mode & S_IFMT != S_IFREG {
             throw PlatformError("\(path) is not a regular file", errorNumber: EINVAL)
         }
@@ -51,7 +52,7 @@ package final class CertificateFile: Sendable {
         }
     }
 
-    /// Removes a temporary file; does nothing if it is gone.
+    /// Deletes a temporary file; does nothing if it is gone.
     func remove() { folder?.remove() }
 
     private static func absolute(_ path: String) throws(PlatformError) -> String {
@@ -62,15 +63,15 @@ package final class CertificateFile: Sendable {
     }
 }
 
-/// A folder of the emulator's own for one file, with mode 0700, inside a folder for temporary files.
+/// A folder for one file of this emulator, with mode 0700, inside a temporary folder.
 ///
-/// It is locked for as long as its process lives. A folder without a lock was left by a process that had no time to clean
-/// up (`kill -9`); the next emulator removes it.
+/// Its process keeps it locked. A folder without a lock was left behind by a process that could not clean up (`kill
+/// -9`); the next emulator removes it.
 final class TemporaryFolder: Sendable {
-    /// The only file that we put there; others are not ours to remove.
+    /// The only file that we create there; we must not remove others.
     static let fileName = "ca.pem"
 
-    /// Folders for temporary files, in the order in which they are tried. The last two are cleared when the machine starts.
+    /// Temporary folders, in the order in which they are tried. The last two are cleared at boot.
     static var candidates: [String] {
         func variable(_ name: String) -> String { getenv(name).map { String(cString: $0) } ?? "" }
         return [variable("TMPDIR"), "/tmp", variable("XDG_RUNTIME_DIR"), "/dev/shm"].filter { $0.hasPrefix("/") }
@@ -79,12 +80,12 @@ final class TemporaryFolder: Sendable {
     private static let template = "ncloud-kms-emulator-ca.XXXXXX"
 
     let path: String
-    /// Its descriptor, which holds the lock; nil after `remove`.
+    /// The folder's descriptor, which holds the lock; nil after `remove`.
     private let lock: Lock<CInt?>
 
-    /// Makes a folder with a file of mode 0600 in it, and removes those of processes that are gone.
+    /// Creates a folder with a file of mode 0600 in it, and removes the folders that other processes left behind.
     ///
-    /// - Parameter parent: the folder for temporary files, an absolute path.
+    /// - Parameter parent: the temporary folder, an absolute path.
     init(in parent: String, contents: [UInt8]) throws(PlatformError) {
         Self.removeLeftovers(in: parent)
         (path, lock) = try Self.make(in: parent, contents)
@@ -92,7 +93,7 @@ final class TemporaryFolder: Sendable {
 
     deinit { remove() }
 
-    /// The file in it.
+    /// The file in the folder.
     var filePath: String { "\(path)/\(Self.fileName)" }
 
     /// Removes the folder and its file; does nothing if they are gone.
@@ -120,7 +121,7 @@ final class TemporaryFolder: Sendable {
             let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
             let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
             guard descriptor >= 0 else {
-                // Another emulator removed the folder as a leftover before it was locked.
+                // Another emulator took the folder for a leftover and removed it before it was locked.
                 if errno == ENOENT { continue }
                 throw PlatformError("open \(path)")
             }
@@ -128,7 +129,7 @@ final class TemporaryFolder: Sendable {
                 close(descriptor)
                 continue
             }
-            // On a file system without locks no emulator removes the folder either.
+            // On a file system without locks no emulator removes folders, either.
             do {
                 try write(contents, to: "\(path)/\(fileName)")
                 return (path, Lock(descriptor))
@@ -147,7 +148,7 @@ final class TemporaryFolder: Sendable {
         try FileContents.append(contents, to: descriptor)
     }
 
-    /// Removes the folders of processes that are gone.
+    /// Removes the folders of processes that have ended.
     private static func removeLeftovers(in parent: String) {
         guard let folder = opendir(parent) else { return }
         defer { closedir(folder) }

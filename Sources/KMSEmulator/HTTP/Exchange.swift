@@ -1,17 +1,16 @@
 import CKMSMicrohttpd
 import KMSPlatform
 
-/// One connection and the request that is under way on it, from its first line to its answer. Belongs to the server's
-/// thread.
+/// One connection and its current request, from the request line to the answer. Used on the server's thread only.
 ///
-/// libmicrohttpd calls `begin`, `headersArrived`, `receive` for each part of a body, `requestArrived` and `requestEnded`,
-/// then `begin` for the connection's next request.
+/// libmicrohttpd calls `begin`, `headersArrived`, `receive` for each part of a body, `requestArrived` and
+/// `requestEnded`; then `begin` for the connection's next request.
 final class Exchange {
     enum Phase {
-        /// The request line was read, and the headers not yet.
+        /// The request line has been read, the headers have not.
         case started
         case receiving
-        /// The whole request is there, and its answer is delayed.
+        /// The request is complete, and its answer is delayed.
         case waiting
         case answering
     }
@@ -25,18 +24,18 @@ final class Exchange {
     private var head = RequestHead(method: "", target: "")
     private var route = Route.unknown
     private var body: [UInt8] = []
-    /// The largest body that is kept; a longer one is read and dropped.
+    /// The maximum size of a body; a longer one is read and dropped.
     private var maximumBodyBytes = KeyService.maximumBodyBytes
     private var isBodyTooLarge = false
     /// Nil for control requests.
     private var schedule: EmulatorCore.Schedule?
     /// Nil for control requests and for those to the metadata service.
     private var plan: EmulatorCore.Plan?
-    /// A fault or the end of the server cut the request off, so its client did not abort it.
+    /// Whether a fault or the end of the server cut the request off, so that its client did not abort it.
     var isCutOff = false
 
-    /// A body with a larger `Content-Length` is refused before it is sent. Shorter ones are read to their end, so that the
-    /// connection can go on.
+    /// A body with a larger `Content-Length` is refused before it is sent. Smaller ones are read to their end, so that
+    /// the connection can be reused.
     private static let maximumDroppedBytes = 1 << 20
 
     /// A new connection.
@@ -51,7 +50,7 @@ final class Exchange {
 
     // MARK: The request
 
-    /// Begins the next request.
+    /// The connection's next request starts.
     func begin(target: String) {
         phase = .started
         head.target = target
@@ -99,7 +98,7 @@ final class Exchange {
         var headers = RecordedHeaders()
         headers.reserve()
         withUnsafeMutablePointer(to: &headers) { pointer in
-            // Calls the closure for each header before it returns.
+            // The closure is called for each header before this returns.
             _ = MHD_get_connection_values(
                 connection, .HEADER_KIND,
                 { context, _, name, value in
@@ -122,13 +121,13 @@ final class Exchange {
 
     // MARK: Faults
 
-    /// The request is whole, or the delay of its answer is over.
+    /// The request is complete, or the delay of its answer is over.
     func requestArrived() -> MHD_Result {
         guard let delay = schedule?.delay else { return send(answer()) }
         let faults = plan?.faults ?? FaultPlan.Outcome()
         if phase == .receiving {
             let isDelayed = faults.ending == .hang || delay > .zero
-            // Its answer may never come.
+            // Recorded now, as it may never be answered.
             if faults.isFault || isDelayed { record(status: nil) }
             if isDelayed {
                 phase = .waiting
@@ -161,10 +160,10 @@ final class Exchange {
         }
     }
 
-    /// Suspends the connection; `resumption` says why libmicrohttpd calls again.
+    /// Suspends the connection. When libmicrohttpd calls again, `resumption` says why.
     ///
-    /// - Parameter duration: nil waits until the client goes away or the server stops.
-    /// - Returns: false, with nothing done, if the server is stopping.
+    /// - Parameter duration: nil waits until the client disconnects or the server stops.
+    /// - Returns: false, without an effect, if the server is stopping.
     func suspend(for duration: Duration?) -> Bool {
         let isSuspended = server.suspensions.suspend(number, connection, socket: socket, for: duration)
         if !isSuspended { isCutOff = true }
@@ -189,7 +188,7 @@ final class Exchange {
         return server.core.answer(to: head, route: route, body: isBodyTooLarge ? .tooLarge : .bytes(body), plan: plan)
     }
 
-    /// - Parameter ending: nil sends the body as it is.
+    /// - Parameter ending: nil sends the body properly.
     private func send(_ answer: Answer, _ ending: Fault.BodyEnding? = nil) -> MHD_Result {
         phase = .answering
         record(status: answer.status)
@@ -212,7 +211,8 @@ final class Exchange {
         }
         if let contentType = answer.contentType { add("Content-Type", contentType) }
         add("Date", server.dates.text(wallClockMilliseconds: server.core.wallClockMilliseconds(plan)))
-        // Not for control requests: `--random-seed` gives the others the same ids however many of those there are.
+        // Not for control requests: with `--random-seed` the others get the same ids, however many control requests
+        // there are.
         if plan != nil { add(HeaderName.requestID, server.requestIDs.next()) }
         if plan?.faults.closesConnection == true { add("Connection", "close") }
         return MHD_queue_response(connection, UInt32(answer.status), response)
@@ -223,11 +223,11 @@ final class Exchange {
         server.core.requestArrived(schedule.record, body: isBodyTooLarge ? nil : body, status: status)
     }
 
-    /// - Parameter isComplete: the whole answer was sent, or the server has stopped.
+    /// - Parameter isComplete: whether the complete answer was sent, or the server has stopped.
     func requestEnded(isComplete: Bool) {
         // Nil for control requests, and for those that ended before their headers arrived.
         guard schedule != nil else { return }
-        // Those to the metadata service, which have no plan, are not counted.
+        // Requests to the metadata service, which have no plan, are not counted.
         server.core.requestEnded(on: number, isAborted: plan != nil && !isComplete && !isCutOff)
         schedule = nil
         plan = nil

@@ -1,12 +1,12 @@
 import CKMSMicrohttpd
 import KMSPlatform
 
-/// The body of an answer that does not arrive as it should. libmicrohttpd asks for it piece by piece.
+/// The body of an answer that does not arrive properly. libmicrohttpd requests it in blocks.
 final class FaultyBody {
     private let bytes: [UInt8]
     private let ending: Fault.BodyEnding
     private let exchange: Exchange
-    /// The pause before the next byte of a trickle is over.
+    /// Whether the pause before the next byte of a trickle is over.
     private var hasPaused = false
 
     private init(_ bytes: [UInt8], _ ending: Fault.BodyEnding, _ exchange: Exchange) {
@@ -15,9 +15,9 @@ final class FaultyBody {
         self.exchange = exchange
     }
 
-    /// A new response, which the caller destroys; nil if there is no memory.
+    /// A new response, to be destroyed by the caller; nil if there is no memory.
     static func response(_ bytes: [UInt8], _ ending: Fault.BodyEnding, _ exchange: Exchange) -> OpaquePointer? {
-        // An empty body can't be cut, so a byte is announced that never comes. Chunks have no length.
+        // An empty body can't be cut, so the head announces one byte that never comes. A chunked body has no length.
         let announced = if case .trickle = ending { UInt64.max } else { UInt64(max(bytes.count, 1)) }
         let context = Unmanaged.passRetained(FaultyBody(bytes, ending, exchange))
         let response = MHD_create_response_from_callback(
@@ -26,7 +26,7 @@ final class FaultyBody {
         return response
     }
 
-    /// The most that libmicrohttpd asks for at once.
+    /// The maximum number of bytes that libmicrohttpd requests at once.
     private static let blockBytes = 16 << 10
 
     private static let read: MHD_ContentReaderCallback = { context, position, buffer, limit in
@@ -39,7 +39,7 @@ final class FaultyBody {
         if let context { Unmanaged<FaultyBody>.fromOpaque(context).release() }
     }
 
-    // The values of macros with casts, which are not imported.
+    // The values of macros with casts, which Swift does not import.
     private static let endOfStream = -1  // MHD_CONTENT_READER_END_OF_STREAM
     private static let endWithError = -2  // MHD_CONTENT_READER_END_WITH_ERROR
 
@@ -73,8 +73,8 @@ final class FaultyBody {
 }
 
 enum TCPReset {
-    /// Ends a connection with RST. To connect to no address does that; `SO_LINGER` would not, as libmicrohttpd shuts its
-    /// sockets down before it closes them.
+    /// Ends a connection with a TCP reset: `connect` with the family AF_UNSPEC does that. `SO_LINGER` would not, as
+    /// libmicrohttpd shuts its sockets down before it closes them.
     static func send(on socket: Int32) {
         var address = sockaddr()
         address.sa_family = sa_family_t(AF_UNSPEC)

@@ -2,7 +2,7 @@ import KMSPlatform
 
 /// An IPv4 or IPv6 address.
 package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
-    /// 4 or 16, in network order.
+    /// 4 or 16 bytes, in network order.
     let bytes: [UInt8]
 
     package static let loopback = IPAddress(bytes: [127, 0, 0, 1])
@@ -10,7 +10,7 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
 
     private init(bytes: [UInt8]) { self.bytes = bytes }
 
-    /// Reads `127.0.0.1`, `::1` or `[::1]`; nil for anything else, so for names and for addresses with a zone.
+    /// Parses `127.0.0.1`, `::1` or `[::1]`; nil for anything else, such as names and addresses with a zone.
     package init?(_ text: String) {
         let isBracketed = text.hasPrefix("[") && text.hasSuffix("]")
         let text = isBracketed ? String(text.dropFirst().dropLast()) : text
@@ -28,7 +28,7 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
 
     var isIPv6: Bool { bytes.count == 16 }
 
-    /// `0.0.0.0` or `::`, which stand for all addresses of a machine.
+    /// `0.0.0.0` or `::`, which mean all addresses of a machine.
     var isUnspecified: Bool { bytes.allSatisfy { $0 == 0 } }
 
     /// Whether only this machine can reach it: 127.0.0.0/8, also as an IPv4-mapped address, and `::1`.
@@ -45,10 +45,10 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    /// As the host of a URL (RFC 3986, section 3.2.2).
+    /// As the host of a URL: IPv6 in brackets (RFC 3986, section 3.2.2).
     package var urlHost: String { isIPv6 ? "[\(self)]" : description }
 
-    /// Calls `body` with the address and a port in the form that the socket calls take.
+    /// Calls `body` with the address and a port, as the socket calls expect them.
     func withSocketAddress<Result>(port: UInt16, _ body: (UnsafeMutablePointer<sockaddr>, socklen_t) -> Result)
         -> Result
     {
@@ -76,7 +76,7 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// The addresses of this machine's interfaces, each once; empty if the system does not say.
+    /// The addresses of this machine's interfaces, without duplicates; empty if the system can't list them.
     static func ofThisMachine() -> [IPAddress] {
         var first: UnsafeMutablePointer<ifaddrs>?
         guard getifaddrs(&first) == 0 else { return [] }

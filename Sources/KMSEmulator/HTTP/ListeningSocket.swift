@@ -1,17 +1,17 @@
 import KMSPlatform
 
-/// A TCP socket that listens on one address, or on all of the machine.
+/// A TCP socket that listens on one address of the machine, or on all of them.
 struct ListeningSocket {
-    /// The most connections that wait to be accepted: enough for the bursts of tests.
+    /// The maximum number of connections that wait to be accepted: enough for bursts in tests.
     private static let backlog: Int32 = 1_024
 
     let descriptor: Int32
     let port: UInt16
 
     /// - Parameters:
-    ///   - address: `::` listens on all IPv4 addresses, too, if the system has both.
-    ///   - port: 0 takes a free one.
-    /// - Throws: `EADDRINUSE` if the port is taken, `EADDRNOTAVAIL` if the address is not one of this machine.
+    ///   - address: `::` also listens on all IPv4 addresses, if the system supports both.
+    ///   - port: 0 picks a free one.
+    /// - Throws: `EADDRINUSE` if the port is taken, `EADDRNOTAVAIL` if the address does not belong to this machine.
     init(address: IPAddress, port: UInt16) throws(PlatformError) {
         let family = address.isIPv6 ? AF_INET6 : AF_INET
         #if os(Linux)
@@ -34,9 +34,9 @@ struct ListeningSocket {
     ) throws(PlatformError) -> UInt16 {
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         guard fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0 else { throw PlatformError("fcntl") }
-        // A port can be reused at once, even if connections of its last user are still in TIME_WAIT.
+        // Lets a port be reused at once, even if connections of its last user are still in TIME_WAIT.
         set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
-        // The system's default differs. On a system without IPv4 this fails, which does not matter.
+        // The system's default varies. On a system without IPv4 this fails, without consequences.
         if address.isIPv6 { set(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, address.isUnspecified ? 0 : 1) }
 
         let isBound = address.withSocketAddress(port: port) { bind(descriptor, $0, $1) == 0 }
@@ -57,7 +57,7 @@ struct ListeningSocket {
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
         }
         guard status == 0 else { throw PlatformError("getsockname") }
-        // The port is in the same place in `sockaddr_in` and `sockaddr_in6`.
+        // The port is at the same offset in `sockaddr_in` and `sockaddr_in6`.
         return withUnsafeBytes(of: &storage) { UInt16(bigEndian: $0.loadUnaligned(as: sockaddr_in.self).sin_port) }
     }
 }

@@ -1,10 +1,10 @@
 import CKMSMicrohttpd
 import KMSPlatform
 
-/// The HTTP server: libmicrohttpd with one thread, which lets each connection's `Exchange` answer.
+/// The HTTP server: libmicrohttpd with one thread; each connection's `Exchange` answers its requests.
 final class Server: @unchecked Sendable {
-    // Sendable: `dates` and `requestIDs` are used on libmicrohttpd's thread only; everything else is constant and Sendable
-    // itself, except `daemon`, which has a lock.
+    // Sendable: `dates` and `requestIDs` are used on libmicrohttpd's thread only; `daemon` has a lock; everything else
+    // is constant and itself Sendable.
     let core: EmulatorCore
     let control: Control
     let suspensions: Suspensions
@@ -12,17 +12,17 @@ final class Server: @unchecked Sendable {
     var dates = HTTPDateCache()
     var requestIDs: RequestIDs
     private let daemon = Lock<OpaquePointer?>(nil)
-    /// Nil for plain HTTP. libmicrohttpd keeps the pointers for as long as its daemon lives.
+    /// Nil for plain HTTP. libmicrohttpd keeps these pointers as long as its daemon lives.
     private let identity: TLSIdentity?
 
-    /// The most connections that are open at once: more than the tests make, and within the usual limit of descriptors.
+    /// The maximum number of open connections: more than tests open, and within the usual descriptor limit.
     private static let maximumConnections = 4_096
 
     struct Failure: Error, CustomStringConvertible {
         let description = "libmicrohttpd did not start the server"
     }
 
-    /// - Parameter certificate: nil serves plain HTTP.
+    /// - Parameter certificate: nil for plain HTTP.
     init(
         core: EmulatorCore, certificate: ServerCertificate?, address: IPAddress, port: UInt16, requestIDs: RequestIDs
     ) throws {
@@ -47,7 +47,7 @@ final class Server: @unchecked Sendable {
     }
 
     private func start(_ socket: Int32) -> OpaquePointer? {
-        // Not retained: `stop` ends all calls before the owner releases the server.
+        // Not retained: `stop` ends all callbacks before the owner releases the server.
         let context = Unmanaged.passUnretained(self).toOpaque()
         func option(_ kind: MHD_OPTION, _ value: Int, _ pointer: UnsafeMutableRawPointer? = nil) -> MHD_OptionItem {
             MHD_OptionItem(option: kind, value: value, ptr_value: pointer)
@@ -59,8 +59,8 @@ final class Server: @unchecked Sendable {
             option(.NOTIFY_CONNECTION, unsafeBitCast(Callbacks.connection, to: Int.self), context),
             option(.NOTIFY_COMPLETED, unsafeBitCast(Callbacks.completed, to: Int.self), context),
         ]
-        // `poll` and not epoll: version 0.9.75 watches edges, and misses a close that arrives together with the last
-        // bytes before it, so that such a connection would stay open.
+        // `poll` instead of epoll: version 0.9.75 uses edge triggering, and misses a close that arrives together with
+        // the last bytes before it, so that such a connection would stay open.
         var flags = MHD_USE_POLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
         if let identity {
             flags |= MHD_USE_TLS.rawValue
@@ -71,7 +71,7 @@ final class Server: @unchecked Sendable {
         return cmicrohttpd_start(flags, Callbacks.request, context, options)
     }
 
-    /// Ends all connections and both threads. May be called again.
+    /// Closes all connections and ends both threads. Calling it again has no effect.
     func stop() {
         // Suspended connections must be resumed first, or libmicrohttpd aborts the process.
         suspensions.stop()
@@ -83,9 +83,9 @@ final class Server: @unchecked Sendable {
     }
 }
 
-/// What libmicrohttpd calls, all on its one thread. The context of each connection is its `Exchange`.
+/// The callbacks of libmicrohttpd, all on its one thread. The context of each connection is its `Exchange`.
 private enum Callbacks {
-    /// A connection was opened or is about to be closed. Here `context` is the `Server`.
+    /// A connection has been opened, or is about to be closed. Here `context` is the `Server`.
     static let connection: MHD_NotifyConnectionCallback = { context, connection, socketContext, event in
         guard let context, let connection, let socketContext else { return }
         if event == .CONNECTION_NOTIFY_STARTED {
@@ -97,7 +97,7 @@ private enum Callbacks {
         }
     }
 
-    /// The request line was read. The result is the request's context for `request` and `completed`.
+    /// The request line has been read. The result is the request's context for `request` and `completed`.
     static let requestLine:
         @convention(c) (
             UnsafeMutableRawPointer?, UnsafePointer<CChar>?, OpaquePointer?
@@ -107,7 +107,7 @@ private enum Callbacks {
             return pointer
         }
 
-    /// Called when the headers are there, for each part of the body, at its end, and after each suspension.
+    /// Called when the headers have been read, for each part of the body, at its end, and after each suspension.
     static let request: MHD_AccessHandlerCallback = { _, _, _, method, _, upload, uploadCount, requestContext in
         guard let method, let uploadCount, let exchange = exchange(requestContext?.pointee) else { return .NO }
         switch exchange.phase {
@@ -126,7 +126,7 @@ private enum Callbacks {
         }
     }
 
-    /// The request has ended, one way or the other.
+    /// The request has ended, for whatever reason.
     static let completed: MHD_RequestCompletedCallback = { _, _, requestContext, reason in
         exchange(requestContext?.pointee)?.requestEnded(
             isComplete: reason == .REQUEST_TERMINATED_COMPLETED_OK || reason == .REQUEST_TERMINATED_DAEMON_SHUTDOWN)
@@ -137,12 +137,12 @@ private enum Callbacks {
     }
 }
 
-/// The values of `Date` for the current second and for the last few others that a skewed clock asked for.
+/// Caches the values of `Date` for the current second and for a few others that a skewed clock gave.
 struct HTTPDateCache: Sendable {
     private var texts: [Int64: String] = [:]
 
     mutating func text(wallClockMilliseconds: Int64) -> String {
-        // Rounded down, before 1970 as well.
+        // Rounded down, also before 1970.
         let seconds =
             wallClockMilliseconds >= 0 ? wallClockMilliseconds / 1_000 : (wallClockMilliseconds - 999) / 1_000
         if let text = texts[seconds] { return text }
@@ -153,7 +153,7 @@ struct HTTPDateCache: Sendable {
     }
 }
 
-/// A certificate and its private key as C strings, which live as long as this object.
+/// A certificate and its private key as C strings that live as long as this object.
 private final class TLSIdentity: Sendable {
     // Sendable: written in `init` and freed in `deinit` only.
     nonisolated(unsafe) let privateKey: UnsafeMutablePointer<CChar>?

@@ -2,22 +2,22 @@ import CKMSOpenSSL
 import KMSPlatform
 
 /// The emulator's TLS identity: a certificate for the names that its clients may use, and the certificate of the
-/// authority that signed it. Both are made at every start. The authority's key is not kept, so it is safe to trust.
+/// authority that signed it. Both are made at every start. The authority's key is not kept, so trusting it is safe.
 struct ServerCertificate {
-    /// What a client must trust, PEM.
+    /// The authority's certificate, which a client must trust, as PEM.
     let authorityPEM: String
-    /// The server's certificate, PEM.
+    /// The server's certificate, as PEM.
     let certificatePEM: String
-    /// Its private key, PEM.
+    /// The private key of the server's certificate, as PEM.
     let privateKeyPEM: String
 
     struct Failure: Error, CustomStringConvertible {
         let description = "OpenSSL could not make the certificate"
     }
 
-    /// Longer than any run of an emulator, shorter than the 398 days that some clients allow at most.
+    /// Longer than any emulator runs, and less than the 398 days that some clients accept.
     private static let validSeconds = 365 * 24 * 60 * 60
-    /// Clients whose clocks are slow by less can still connect.
+    /// Clients whose clocks are slow by less than this can still connect.
     private static let backdatedSeconds = 24 * 60 * 60
 
     /// - Parameter names: at least one.
@@ -53,7 +53,7 @@ struct ServerCertificate {
         self.privateKeyPEM = privateKeyPEM
     }
 
-    /// - Parameter issuer: nil for a certificate that signs itself.
+    /// - Parameter issuer: nil for a self-signed certificate.
     private static func certificate(
         name: String, key: borrowing PrivateKey, issuer: OpaquePointer?, signedBy signer: borrowing PrivateKey,
         extensions: [(kind: Int32, value: String)]
@@ -72,7 +72,7 @@ struct ServerCertificate {
         _ certificate: OpaquePointer, name: String, key: OpaquePointer, issuer: OpaquePointer,
         extensions: [(kind: Int32, value: String)]
     ) -> Bool {
-        // Random, so that clients that remember certificates never see a serial number with two contents.
+        // Random, so that clients that remember certificates never see one serial number with two contents.
         let serial = Int64.random(in: 1...Int64.max)
         let version3 = 2
         guard X509_set_version(certificate, version3) == 1,
@@ -96,13 +96,13 @@ struct ServerCertificate {
     }
 }
 
-/// A host that a certificate is good for (RFC 5280, section 4.2.1.6).
+/// A host that a certificate is valid for (RFC 5280, section 4.2.1.6).
 package enum SubjectName: Sendable, Hashable {
     case dns(String)
     case address(IPAddress)
 
-    /// Reads an IP address, or a host name: labels of letters, digits, hyphens and underscores, up to 253 bytes in all,
-    /// of which the first may be `*`. Nil for anything else.
+    /// Parses an IP address, or a host name: labels of letters, digits, hyphens and underscores, at most 253 bytes; the
+    /// first label may be `*`. Nil for anything else.
     package init?(_ text: String) {
         if let address = IPAddress(text) {
             self = .address(address)
@@ -112,7 +112,7 @@ package enum SubjectName: Sendable, Hashable {
         let isWildcard = labels.count > 1 && labels[0] == "*"
         guard (1...253).contains(text.utf8.count), (isWildcard ? labels[1...] : labels[...]).allSatisfy(Self.isLabel)
         else { return nil }
-        // A name of numbers alone would be an address, and this is not a valid one.
+        // An all-numeric name would be an IP address, and this is not a valid one.
         guard !labels.allSatisfy({ $0.utf8.allSatisfy(\.isASCIIDigit) }) else { return nil }
         self = .dns(text)
     }
@@ -132,8 +132,8 @@ package enum SubjectName: Sendable, Hashable {
         }
     }
 
-    /// The names of a server that listens on an address: always those of the loopback interface; the address itself, or
-    /// all addresses of this machine if it listens on all; and the machine's host name if others can reach it.
+    /// The names for a server that listens on an address: always those of the loopback interface; the address itself,
+    /// or all addresses of this machine if it listens on all; and the machine's host name if others can reach it.
     static func names(listeningOn address: IPAddress) -> [SubjectName] {
         var names: [SubjectName] = [.dns("localhost"), .address(.loopback), .address(.loopback6)]
         if address.isUnspecified {
@@ -155,7 +155,7 @@ package enum SubjectName: Sendable, Hashable {
 }
 
 extension [SubjectName] {
-    /// Each once, in the same order.
+    /// Without duplicates, in the same order.
     var unique: [SubjectName] {
         var seen: Set<SubjectName> = []
         return filter { seen.insert($0).inserted }

@@ -1,20 +1,20 @@
 import CKMSMicrohttpd
 import KMSPlatform
 
-/// Connections that wait for some time, or without end, and do not block the server's thread.
+/// Suspends connections for some time, or indefinitely, without blocking the server's thread.
 ///
-/// A thread resumes each when its time has come, or when its client goes away, which libmicrohttpd does not notice while
-/// a connection is suspended.
+/// A thread resumes each connection when its time is up, or when its client disconnects, which libmicrohttpd does not
+/// notice while a connection is suspended.
 final class Suspensions: Sendable {
-    /// Why a connection goes on.
+    /// Why a connection was resumed.
     enum Outcome: Sendable {
         case elapsed
         case clientWentAway
         case stopped
     }
 
-    /// The thread looks at a new suspension after this time at the latest, so that under load it is not woken for every
-    /// one. A client that goes away earlier is noticed then.
+    /// The thread notices a new suspension after this time at the latest, so that under load it is not woken for each
+    /// one. It then also notices a client that disconnected earlier.
     private static let watchDelay: Duration = .milliseconds(2)
 
     private let state = Lock(State())
@@ -37,22 +37,22 @@ final class Suspensions: Sendable {
 
     init() throws(PlatformError) {
         waker = try Waker()
-        // The thread holds the only strong reference that outlives `stop`, and so closes the waker's pipe.
+        // The thread holds the only strong reference that outlives `stop`; when it ends, the waker's pipe is closed.
         try Thread.start(name: "kms-emu-timer") { [self] in run() }
     }
 
-    /// Suspends a connection; `outcome(of:)` says why libmicrohttpd calls again.
+    /// Suspends a connection. When libmicrohttpd calls again, `outcome(of:)` says why.
     ///
     /// - Parameters:
-    ///   - number: of the connection.
-    ///   - duration: nil waits until the client goes away or the server stops.
-    /// - Returns: false, with nothing done, if the server is stopping.
+    ///   - number: the connection's number.
+    ///   - duration: nil waits until the client disconnects or the server stops.
+    /// - Returns: false, without an effect, if the server is stopping.
     func suspend(_ number: Int, _ connection: OpaquePointer, socket: Int32, for duration: Duration?) -> Bool {
         let now = clock.now
         let deadline = duration.map { now + $0 } ?? .distantFuture
         let wakes: Bool? = state.withLock { state in
             guard !state.isStopped else { return nil }
-            // Under the lock, so that it is not resumed before it is suspended. The call takes no lock of ours.
+            // With the lock held, so that it is not resumed before it is suspended. The call takes no lock of ours.
             MHD_suspend_connection(connection)
             state.waiting[number] = Entry(connection: connection, socket: socket, deadline: deadline)
             let wake = min(deadline, now + Self.watchDelay)
@@ -69,7 +69,7 @@ final class Suspensions: Sendable {
         state.withLock { $0.outcomes.removeValue(forKey: number) }
     }
 
-    /// Resumes all and ends the thread. After that nothing is suspended.
+    /// Resumes all connections and ends the thread. Nothing is suspended afterwards.
     func stop() {
         state.withLock { state in
             state.isStopped = true
@@ -105,10 +105,10 @@ final class Suspensions: Sendable {
     }
 
     #if os(Linux)
-    /// `POLLRDHUP` of <poll.h>, which the module of glibc hides: the peer closed its end.
+    /// `POLLRDHUP` of <poll.h>, which glibc's module does not export: the peer closed its end.
     private static let hangUpEvents: Int16 = 0x2000
     #else
-    /// `POLLHUP` is reported without being asked for.
+    /// `POLLHUP` is reported without being requested.
     private static let hangUpEvents: Int16 = 0
     #endif
 

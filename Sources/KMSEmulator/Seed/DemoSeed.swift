@@ -1,8 +1,8 @@
-// The default seed. The keys are constants, so that answers are the same on every start; they were made with `openssl
-// genpkey`, and nobody has the private halves.
+// The default seed. Its keys are constants, so that the answers are the same on every start. They were made with
+// `openssl genpkey`; the private keys were discarded.
 
 extension Seed {
-    /// `demo-rsa` (versions 1–3, of which 2 is disabled), `demo-ec` and `demo-aes`, and one access key.
+    /// `demo-rsa` (versions 1–3; 2 is disabled), `demo-ec` and `demo-aes`, and one access key.
     package static let demo = Seed(
         accessKeys: [.demo],
         keys: [
@@ -19,7 +19,7 @@ extension Seed {
 }
 
 extension Seed.AccessKey {
-    /// Valid only for an emulator, and recognisable as such.
+    /// Valid for an emulator only, and recognisable as such.
     package static let demo = Seed.AccessKey(
         id: "DEMOACCESSKEY0000001", secret: "DEMOSECRETKEYnotasecret000000000000000001")
 }

@@ -4,7 +4,7 @@ import CKMSOpenSSL
 struct PrivateKey: ~Copyable {
     let pointer: OpaquePointer
 
-    /// Takes over the reference; nil for a null pointer.
+    /// Takes ownership of the reference; nil for a null pointer.
     private init?(owning pointer: OpaquePointer?) {
         guard let pointer else { return nil }
         self.pointer = pointer
@@ -12,22 +12,22 @@ struct PrivateKey: ~Copyable {
 
     deinit { EVP_PKEY_free(pointer) }
 
-    /// A new key with 2048 bits; nil if OpenSSL fails.
+    /// A new RSA key with 2,048 bits; nil if OpenSSL fails.
     static func rsa2048() -> PrivateKey? { PrivateKey(owning: copenssl_generate_rsa(2_048)) }
 
-    /// A new key on P-256; nil if OpenSSL fails.
+    /// A new EC key on P-256; nil if OpenSSL fails.
     static func p256() -> PrivateKey? { PrivateKey(owning: copenssl_generate_ec("P-256")) }
 
-    /// Reads a PEM without a passphrase; nil for any other text.
+    /// Parses a PEM without a passphrase; nil for any other text.
     init?(pem: String) {
         var pem = pem
         let key = pem.withUTF8 { text -> OpaquePointer? in
-            // The BIO has no copy of the text, so it must not outlive the closure.
+            // The BIO does not copy the text, so it must not outlive the closure.
             guard let length = Int32(exactly: text.count), let bio = BIO_new_mem_buf(text.baseAddress, length) else {
                 return nil
             }
             defer { BIO_free(bio) }
-            // Without this callback OpenSSL would ask the terminal for the passphrase of an encrypted key.
+            // Without this callback OpenSSL would prompt for the passphrase of an encrypted key on the terminal.
             return PEM_read_bio_PrivateKey(bio, nil, { _, _, _, _ in -1 }, nil)
         }
         self.init(owning: key)
@@ -41,7 +41,7 @@ struct PrivateKey: ~Copyable {
 }
 
 enum PEM {
-    /// What `write` writes to a memory BIO; nil if it does not return 1.
+    /// The text that `write` writes to a memory BIO; nil if it does not return 1.
     static func text(_ write: (OpaquePointer) -> Int32) -> String? {
         guard let bio = BIO_new(BIO_s_mem()) else { return nil }
         defer { BIO_free(bio) }

@@ -1,4 +1,4 @@
-/// What an emulator knows when it starts: access keys, tokens and keys.
+/// What an emulator serves: access keys, tokens, keys and a role.
 ///
 /// As JSON, for `--seed FILE` and `PUT /_emulator/seed`. A `?` marks an optional member; unknown members are errors:
 ///
@@ -15,22 +15,24 @@
 /// }
 /// ```
 ///
-/// - Without `accessKeys` there is the one of the demo seed; without `permissions` everything is permitted.
+/// - Without `accessKeys` the seed has the access key of the demo seed; without `permissions` everything is permitted.
 /// - `status` is `ENABLE` by default.
-/// - `publicKey` is served as it is, whatever text it is. `privateKey` is a PEM, whose public half is served. `generate`
-///   makes a key when the seed is read: RSA with 2048 bits or ECDSA on P-256, depending on `keyType`.
-/// - `rawAnswer` replaces the answer to every request for the version or key that passes authentication and permissions:
-///   `{"status": 200–599, "contentType"?, "headers"?: {"NAME": "VALUE"}, "body"? | "bodyBase64"?}`. Its `headers` also
-///   replace the emulator's own, such as `Date`. That of a key is sent without a look at the request's body.
-/// - `role` is what the metadata service hands out, if there is one: the access key with that id (default: the first one),
-///   which may be used for `validSeconds` (default: 6 hours) after each answer. Without it the role is `demo-role`.
+/// - `publicKey` is served unchanged, whatever text it is. `privateKey` is a PEM, whose public key is served.
+///   `generate` makes a key when the seed is parsed: RSA with 2,048 bits or ECDSA on P-256, depending on `keyType`.
+/// - `rawAnswer` replaces the answer to every request for the version or key that passes authentication and
+///   permissions: `{"status": 200–599, "contentType"?, "headers"?: {"NAME": "VALUE"}, "body"? | "bodyBase64"?}`. Its
+///   `headers` also replace the emulator's own, such as `Date`. A key's `rawAnswer` is sent whatever the request's body
+///   is.
+/// - `role` is the role of the metadata service, if there is one: it provides the access key with that id (default: the
+///   first one), valid for `validSeconds` (default: 6 hours) after each answer. Without this member the role is
+///   `demo-role`.
 package struct Seed: Sendable, Equatable {
     package var accessKeys: [AccessKey]
     package var keys: [Key]
     package var tokens: [Token]
     package var role: Role
 
-    /// - Parameter role: nil makes one of the first access key.
+    /// - Parameter role: nil means the default role with the first access key.
     package init(
         accessKeys: [AccessKey] = [.demo], keys: [Key] = [], tokens: [Token] = [], role: Role? = nil
     ) {
@@ -40,7 +42,7 @@ package struct Seed: Sendable, Equatable {
         self.role = role ?? Role(accessKeyID: accessKeys.first?.id ?? "")
     }
 
-    /// A key pair that signs requests.
+    /// An access key id and its secret, which sign requests.
     package struct AccessKey: Sendable, Equatable {
         package var id: String
         package var secret: String
@@ -54,7 +56,7 @@ package struct Seed: Sendable, Equatable {
         }
     }
 
-    /// The right to get public keys: of one key, or of every key.
+    /// The permission to get the public key of one key, or of every key.
     package struct Permission: Sendable, Equatable {
         /// Nil: every key.
         package var keyTag: String?
@@ -62,14 +64,14 @@ package struct Seed: Sendable, Equatable {
         package init(keyTag: String? = nil) { self.keyTag = keyTag }
     }
 
-    /// The kinds of key that the service has.
+    /// The service's key types.
     package enum KeyType: String, Sendable, CaseIterable {
         case aes256 = "AES256"
         case rsa2048 = "RSA2048"
         case ecdsa = "ECDSA"
     }
 
-    /// The state of a key or of a version; raw values are the service's.
+    /// The state of a key or of a version; raw values are the service's names.
     package enum Status: String, Sendable, CaseIterable {
         case enabled = "ENABLE"
         case disabled = "DISABLE"
@@ -99,7 +101,7 @@ package struct Seed: Sendable, Equatable {
         /// 1–100.
         package var number: Int
         package var status: Status
-        /// The text that is served; nil for keys without a public half.
+        /// The text to serve; nil for keys without a public key.
         package var publicKey: String?
         package var rawAnswer: Answer?
 
@@ -111,11 +113,11 @@ package struct Seed: Sendable, Equatable {
         }
     }
 
-    /// An access token, which is good for one key.
+    /// An access token, valid for one key.
     package struct Token: Sendable, Equatable {
         package var token: String
         package var keyTag: String
-        /// Milliseconds since 1970 from which it is refused; nil: it never expires.
+        /// When it expires, in milliseconds since 1970; nil: never.
         package var expiresAtMilliseconds: Int64?
 
         package init(token: String, keyTag: String, expiresAtMilliseconds: Int64? = nil) {
@@ -131,9 +133,9 @@ package struct Seed: Sendable, Equatable {
         package static let defaultValidSeconds = 6 * 60 * 60
 
         package var id: String
-        /// The id of the access key of the seed that it hands out.
+        /// The id of the seed's access key that the role provides.
         package var accessKeyID: String
-        /// How long the key pair may be used after each answer. It keeps working after that.
+        /// How long the credentials are declared valid after each answer. They keep working after that.
         package var validSeconds: Int
 
         package init(id: String = defaultID, accessKeyID: String, validSeconds: Int = defaultValidSeconds) {

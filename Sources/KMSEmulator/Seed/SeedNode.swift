@@ -1,18 +1,19 @@
 import KMSJSON
 
-/// One value of a seed's text with the path to it, so that every error says where it is.
+/// One value of a seed's text and the path to it, so that every error says where it is.
 struct SeedNode {
     let path: String
     let value: JSONValue
 
     func failure(_ problem: String) -> SeedError { SeedError(path, problem) }
 
-    /// The members of an object, which must have no names but these, and each at most once.
+    /// The members of an object, which may have only these names, each at most once.
     func object(names: Set<String>) throws(SeedError) -> SeedObject {
         guard let members = value.members else { throw failure("must be an object") }
-        if let name = value.duplicateName { throw failure("the member \"\(name)\" comes twice") }
+        if let name = value.duplicateName { throw failure("the member \"\(name)\" occurs twice") }
         for member in members where !names.contains(member.name) {
-            throw failure("unknown member \"\(member.name)\"; known are \(names.sorted().joined(separator: ", "))")
+            throw failure(
+                "unknown member \"\(member.name)\"; the members are \(names.sorted().joined(separator: ", "))")
         }
         return SeedObject(
             path: path, members: Dictionary(members.map { ($0.name, $0.value) }, uniquingKeysWith: { _, last in last }))
@@ -70,7 +71,7 @@ struct SeedObject {
 
 /// What is wrong with a seed, and where.
 package struct SeedError: Error, Equatable, CustomStringConvertible {
-    /// The member, as `keys[0].versions[1].status`; empty for the whole text.
+    /// The path of the member, such as `keys[0].versions[1].status`; empty for the whole text.
     let path: String
     let problem: String
 

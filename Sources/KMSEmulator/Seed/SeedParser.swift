@@ -2,7 +2,7 @@ import KMSJSON
 import KMSPlatform
 
 extension Seed {
-    /// Reads a seed in the form that `Seed` describes, and generates the keys that it asks for.
+    /// Parses a seed in the form that `Seed` documents, and generates the keys that it requests.
     ///
     /// - Throws: `SeedError`, which names the member.
     package init(parsing text: [UInt8]) throws(SeedError) {
@@ -10,14 +10,14 @@ extension Seed {
         do {
             value = try JSONValue(parsing: Array(text.droppingByteOrderMark()))
         } catch {
-            throw SeedError("", "no JSON: \(error)")
+            throw SeedError("", "not valid JSON: \(error)")
         }
 
         let root = try SeedNode(path: "", value: value).object(names: ["accessKeys", "keys", "tokens", "role"])
         accessKeys = [.demo]
         if let node = root["accessKeys"] {
             accessKeys = try Self.map(node, AccessKey.init(node:))
-            guard !accessKeys.isEmpty else { throw node.failure("must hold at least one access key") }
+            guard !accessKeys.isEmpty else { throw node.failure("must have at least one access key") }
             try Self.expectUnique(accessKeys.map(\.id), of: node, member: "id")
         }
         let keysNode = try root.required("keys")
@@ -48,7 +48,7 @@ extension Seed {
     ) throws(SeedError) {
         var seen: Set<Value> = []
         for (index, value) in values.enumerated() where !seen.insert(value).inserted {
-            throw SeedError("\(node.path)[\(index)].\(member)", "\"\(value)\" comes twice")
+            throw SeedError("\(node.path)[\(index)].\(member)", "\"\(value)\" occurs twice")
         }
     }
 }
@@ -83,7 +83,7 @@ extension Seed.Token {
         token = try object.required("token").nonEmptyString()
         keyTag = try object.required("keyTag").nonEmptyString()
         expiresAtMilliseconds = nil
-        // "UL" is the API's word for a token that does not expire.
+        // "UL" is the API's value for a token that does not expire.
         if let node = object["expiresAt"], node.value.string != "UL" {
             guard let milliseconds = node.value.integer, milliseconds >= 0 else {
                 throw node.failure("must be milliseconds since 1970 or \"UL\"")
@@ -106,11 +106,11 @@ extension Seed.Role {
         guard accessKeys.contains(where: { $0.id == accessKeyID }) else {
             throw SeedError("\(node.path).accessKeyId", "no access key of the seed has the id \"\(accessKeyID)\"")
         }
-        // A year: longer than any real one.
+        // One year: longer than any real role's credentials.
         validSeconds = try object["validSeconds"]?.integer(in: 1...31_536_000) ?? Self.defaultValidSeconds
     }
 
-    /// Allowed in a path without escapes (RFC 3986, section 3.3) and used in names of roles.
+    /// Allowed in a path without percent-encoding (RFC 3986, section 3.3), and used in names of roles.
     private static let idPunctuation = ".-_~+=,@:"
 
     private static func isIDByte(_ byte: UInt8) -> Bool {
@@ -147,16 +147,16 @@ extension Seed.Version {
         if let node = object["rawAnswer"] { rawAnswer = try Answer(node: node) }
 
         let given = sources.filter { object[$0] != nil }
-        guard given.count <= 1 else { throw node.failure("only one of \(given.joined(separator: ", ")) can be given") }
+        guard given.count <= 1 else { throw node.failure("give only one of \(given.joined(separator: ", "))") }
         if keyType == .aes256, let name = given.first {
-            throw node.failure("an AES256 key has no public half, so it has no \"\(name)\"")
+            throw node.failure("an AES256 key has no public key, so it can't have \"\(name)\"")
         }
         publicKey = nil
         if let node = object["publicKey"] {
             publicKey = try node.string()
         } else if let node = object["privateKey"] {
             guard let pem = PrivateKey(pem: try node.string())?.publicPEM else {
-                throw node.failure("must be the PEM of a private key without a passphrase")
+                throw node.failure("must be a private key as PEM, without a passphrase")
             }
             publicKey = pem
         } else if let node = object["generate"] {
@@ -170,7 +170,7 @@ extension Seed.Version {
         }
     }
 
-    /// The public half of a new key; nil if OpenSSL fails, and for AES.
+    /// The public key of a new key pair; nil if OpenSSL fails, and for AES.
     private static func generatedKey(_ type: Seed.KeyType) -> String? {
         switch type {
         case .rsa2048: PrivateKey.rsa2048()?.publicPEM
@@ -191,14 +191,16 @@ extension Answer {
             for (name, value) in members {
                 let node = SeedNode(path: "\(node.path).\(name)", value: value)
                 let header = Header(name, try node.string())
-                guard header.isWellFormed else { throw node.failure("is no header that can be sent") }
+                guard header.isWellFormed else {
+                    throw node.failure("is not a valid header, or is one that the server sets itself")
+                }
                 headers.append(header)
             }
         }
         body = []
         if let node = object["body"] { body = Array(try node.string().utf8) }
         if let node = object["bodyBase64"] {
-            guard object["body"] == nil else { throw node.failure("only one of body, bodyBase64 can be given") }
+            guard object["body"] == nil else { throw node.failure("give only one of body, bodyBase64") }
             guard let bytes = Base64.decode(try node.string()) else { throw node.failure("must be Base64") }
             body = bytes
         }

@@ -5,7 +5,7 @@ package struct Answer: Sendable, Equatable {
     /// 200–599.
     package var status: Int
     package var contentType: String?
-    /// Further headers; they replace the emulator's own of the same name.
+    /// Further headers; they replace the emulator's headers of the same names.
     package var headers: [Header]
     package var body: [UInt8]
 
@@ -25,8 +25,8 @@ package struct Answer: Sendable, Equatable {
             self.value = value
         }
 
-        /// Whether it can be sent (RFC 9110, sections 5.1 and 5.5) and does not frame the message, which the server does
-        /// itself.
+        /// Whether it is valid (RFC 9110, sections 5.1 and 5.5) and not one that frames the message, which the server
+        /// sets itself.
         var isWellFormed: Bool {
             let isToken = name.utf8.allSatisfy { byte in
                 (0x21...0x7E).contains(byte) && !"\"(),/:;<=>?@[\\]{}".utf8.contains(byte)
@@ -58,9 +58,10 @@ package struct Answer: Sendable, Equatable {
     }
 }
 
-/// The answers with which the service refuses a request: the tables of the API reference.
+/// The answers with which the service refuses a request, from the tables of NAVER's API guide
+/// (https://api.ncloud-docs.com/docs/en/common-ncpapi).
 enum Refusal {
-    /// Those of the gateway in front of the service: `{"error":{"errorCode":…,"message":…,"details":…}}`.
+    /// Refusals by the API gateway: `{"error":{"errorCode":…,"message":…,"details":…}}`.
     struct Gateway: Equatable {
         let status: Int
         let code: Int
@@ -79,7 +80,7 @@ enum Refusal {
         static let endpointTimeout = Gateway(status: 504, code: 510, message: "Endpoint Timeout")
         static let unexpectedError = Gateway(status: 500, code: 900, message: "Unexpected Error")
 
-        /// Among several with the same status the most usual one comes first.
+        /// Where several have the same status, the most common one comes first.
         static let all: [Gateway] = [
             badRequest, authenticationFailed, permissionDenied, forbidden, notFound, throttleLimited, rateLimited,
             quotaExceeded, entityTooLarge, endpointError, endpointTimeout, unexpectedError,
@@ -89,7 +90,8 @@ enum Refusal {
             Self.answer(status: status, code: "\(code)", message: message, details: details)
         }
 
-        /// - Parameter isNumber: `errorCode` is a JSON number, which third parties have reported, instead of a string.
+        /// - Parameter isNumber: whether `errorCode` is a JSON number instead of a string; users have reported such
+        ///   answers.
         static func answer(
             status: Int, code: String, isNumber: Bool = false, message: String, details: String
         ) -> Answer {
@@ -107,7 +109,7 @@ enum Refusal {
         }
     }
 
-    /// Those of the service itself: `{"code":…,"msg":…,"data":null}`.
+    /// Refusals by the service itself: `{"code":…,"msg":…,"data":null}`.
     enum Service: String, CaseIterable {
         case forbidden = "FORBIDDEN"
         case internalServerError = "INTERNAL_SERVER_ERROR"

@@ -1,9 +1,10 @@
 import CKMSOpenSSL
 import KMSPlatform
 
-/// Finds out who sent a request, as the gateway does (the API reference, "Authentication").
+/// Determines who sent a request, as the gateway does (NAVER's API guide,
+/// https://api.ncloud-docs.com/docs/en/common-ncpapi).
 struct Authenticator: Sendable {
-    /// "5 minutes or more away from the server's clock is invalid" (the API reference).
+    /// A difference of 5 minutes or more to the server's clock is invalid (NAVER's API guide).
     static let allowedSkewMilliseconds: Int64 = 5 * 60 * 1_000
 
     private let accessKeys: [String: Seed.AccessKey]
@@ -14,7 +15,7 @@ struct Authenticator: Sendable {
         self.tokens = Dictionary(tokens.map { ($0.token, $0) }) { first, _ in first }
     }
 
-    /// Why a request is refused with 401 and the code 200.
+    /// Why a request is refused with 401 and code 200.
     enum Failure: Error, Equatable {
         case missingHeader(String)
         case unreadableTimestamp
@@ -37,7 +38,7 @@ struct Authenticator: Sendable {
         }
     }
 
-    /// A caller, and what the caller may do.
+    /// A caller, and the caller's permissions.
     enum Caller: Equatable {
         case account(Seed.AccessKey)
         case token(Seed.Token)
@@ -53,9 +54,9 @@ struct Authenticator: Sendable {
         }
     }
 
-    /// The token header comes first: it is sent instead of the other three.
+    /// A token takes precedence: it is sent instead of the other three headers.
     ///
-    /// - Parameter wallClockMilliseconds: the server's clock, milliseconds since 1970.
+    /// - Parameter wallClockMilliseconds: the server's clock, in milliseconds since 1970.
     func caller(of head: RequestHead, wallClockMilliseconds: Int64) throws(Failure) -> Caller {
         if let value = head.token {
             guard let token = tokens[value] else { throw .unknownToken }
@@ -81,14 +82,14 @@ struct Authenticator: Sendable {
     }
 }
 
-/// Signature version 2 of the API gateway (the API reference, "Authentication").
+/// Version 2 of the API gateway's signature (NAVER's API guide, https://api.ncloud-docs.com/docs/en/common-ncpapi).
 ///
-/// The client has its own code for the same rule, and neither may use the other's: a mistake in one must not match the
-/// same mistake in the other.
+/// The client implements the same rule separately, and neither may use the other's code: an error in one must not be
+/// hidden by the same error in the other.
 enum RequestSignature {
     /// Base64(HMAC-SHA256(secret, string to sign)).
     ///
-    /// - Parameter target: the request target as it came over the wire, path and query.
+    /// - Parameter target: the request target as received: path and query.
     static func compute(
         method: String, target: String, timestamp: String, accessKey: String, secret: String
     ) -> String {
@@ -104,12 +105,12 @@ enum RequestSignature {
 
         let secret = Array(secret.utf8)
         var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-        // Fails only when OpenSSL has no SHA-256 or no memory; the digest of zeros then matches no signature.
+        // Fails only if OpenSSL has no SHA-256 or no memory; the digest of zeros then matches no signature.
         _ = HMAC(EVP_sha256(), secret, Int32(secret.count), text, text.count, &digest, nil)
         return Base64.encode(digest)
     }
 
-    /// Whether `signature` is the expected one, compared in constant time.
+    /// Whether the signatures are equal, compared in constant time.
     static func matches(_ signature: String, _ expected: String) -> Bool {
         let (given, expected) = (Array(signature.utf8), Array(expected.utf8))
         return given.count == expected.count && CRYPTO_memcmp(given, expected, expected.count) == 0

@@ -1,25 +1,25 @@
 import KMSJSON
 import KMSPlatform
 
-/// The service itself: what it answers to a request, faults and latency aside.
+/// The service itself: its answer to a request, without faults and latency.
 ///
-/// It is a seed prepared for look-ups, and immutable: another seed makes another service.
+/// A seed prepared for look-ups, and immutable: another seed makes another service.
 struct KeyService: Sendable {
     /// The body of a request.
     enum Body: Equatable {
         case bytes([UInt8])
-        /// Longer than `maximumBodyBytes`, and not kept.
+        /// Longer than `maximumBodyBytes`, and dropped.
         case tooLarge
     }
 
-    /// An answer, and what the counters note about it.
+    /// An answer, and what to count about it.
     struct Reply: Equatable {
         var answer: Answer
         var isAuthenticationFailure = false
         var isThrottled = false
     }
 
-    /// More than any operation of the API takes (8 KiB of data in Base64).
+    /// More than any operation of the API needs (8 KiB of data in Base64).
     static let maximumBodyBytes = 64 << 10
 
     private let authenticator: Authenticator
@@ -30,11 +30,12 @@ struct KeyService: Sendable {
         keys = Dictionary(seed.keys.map { ($0.keyTag, ServedKey($0)) }) { first, _ in first }
     }
 
-    /// The checks come in this order: path, method, size, credentials, permission, key, throttle, body.
+    /// Answers a request. The checks are, in this order: path, method, size, credentials, permission, key, throttle,
+    /// body.
     ///
     /// - Parameters:
-    ///   - wallClockMilliseconds: the service's clock, milliseconds since 1970.
-    ///   - admits: counts a request for a known key, and says whether the throttle lets it pass.
+    ///   - wallClockMilliseconds: the service's clock, in milliseconds since 1970.
+    ///   - admits: counts a request for a known key, and returns whether it is within the throttle's limit.
     func reply(
         to head: RequestHead, route: Route, body: Body, wallClockMilliseconds: Int64, admits: (String) -> Bool
     ) -> Reply {
@@ -85,19 +86,19 @@ struct KeyService: Sendable {
 
 /// The body of a get-pub-key request.
 enum GetPublicKeyBody {
-    /// "1–100" (the API reference).
+    /// The range in NAVER's API guide.
     static let versions = 1...100
 
     enum Failure: Error, Equatable {
-        /// Not JSON: the gateway refuses it (400 with 100).
+        /// Not JSON: the gateway refuses it (400 with code 100).
         case syntax(String)
-        /// JSON, but not what the operation takes: the service refuses it (`INVALID_REQUEST`).
+        /// JSON, but not valid for the operation: the service refuses it (`INVALID_REQUEST`).
         case invalid
     }
 
-    /// The version that is asked for; nil for the most recent one. No body, an empty one and `{}` mean the same.
+    /// The requested version; nil for the latest. An absent or empty body and `{}` mean the latest.
     static func version(in body: [UInt8]) throws(Failure) -> Int? {
-        // The usual body of a request for the most recent version.
+        // The usual body of a request for the latest version.
         if body.isEmpty || body == [UInt8(ascii: "{"), UInt8(ascii: "}")] { return nil }
         let value: JSONValue
         do { value = try JSONValue(parsing: body) } catch { throw .syntax(error.description) }
@@ -108,9 +109,9 @@ enum GetPublicKeyBody {
     }
 }
 
-/// One key, with its answers rendered in advance.
+/// One key, with its answers built in advance.
 private struct ServedKey: Sendable {
-    /// What answers every request for the key, if the seed says so.
+    /// The seed's answer to every request for the key, if it has one.
     let rawAnswer: Answer?
     private let isServed: Bool
     private let newestVersion: Int?
@@ -136,12 +137,12 @@ private struct ServedKey: Sendable {
         return .success(publicKey: publicKey)
     }
 
-    /// The answer for a version; nil stands for the most recent one, **whatever its state**. The reference says "absent
-    /// = the most recent version; a disabled version can't be retrieved": when the newest is disabled, a request without
-    /// a version is refused and does not fall back to an older one.
+    /// The answer for a version; nil means the latest, **whatever its state**. NAVER's API guide says that a request
+    /// without a version means the most recent one, and that a disabled version can't be retrieved: so if the latest is
+    /// disabled, a request without a version is refused and does not fall back to an older one.
     func answer(version: Int?) -> Answer {
         guard let number = version ?? newestVersion else { return Refusal.Service.unprocessableEntity.answer }
-        // Whatever the key's type and state are.
+        // Whatever the key's type and state.
         if let rawAnswer = rawAnswers[number] { return rawAnswer }
         guard isServed, let answer = answers[number] else { return Refusal.Service.unprocessableEntity.answer }
         return answer

@@ -1,9 +1,9 @@
 import KMSPlatform
 
-/// What the service looks at in a request before its body.
+/// The parts of a request that the service needs before its body.
 struct RequestHead: Sendable, Equatable {
     var method: String
-    /// The request target as it came over the wire: path and query, nothing unescaped.
+    /// The request target as received: path and query, percent-encoded.
     var target: String
     var timestamp: String?
     var accessKey: String?
@@ -32,9 +32,9 @@ enum HeaderName {
     static let requestID = "x-ncp-apigw-request-id"
 }
 
-/// Where a request target leads.
+/// The destination of a request target.
 enum Route: Equatable {
-    /// `/kms/v1/keys/{keyTag}/get-pub-key`, the tag unescaped.
+    /// `/kms/v1/keys/{keyTag}/get-pub-key`; the tag is decoded.
     case getPublicKey(keyTag: String)
     /// `/_emulator/{name}?{query}`, for tests.
     case control(name: String, query: String)
@@ -67,7 +67,7 @@ enum Route: Equatable {
         self = .unknown
     }
 
-    /// Resolves `%XX` (RFC 3986, section 2.1); anything that is not such an escape stays as it is.
+    /// Decodes `%XX` (RFC 3986, section 2.1); anything else stays unchanged.
     private static func unescaped(_ segment: Substring.UTF8View) -> String {
         guard segment.contains(UInt8(ascii: "%")) else { return String(Substring(segment)) }
         let bytes = Array(segment)

@@ -1,7 +1,7 @@
 import KMSJSON
 import KMSPlatform
 
-/// The part of a VPC server's metadata service that hands out the key pair of the server's role.
+/// The part of a VPC server's metadata service that provides the credentials of the server's role.
 ///
 /// | request | answer |
 /// |---|---|
@@ -23,8 +23,8 @@ struct ServerRole: Sendable {
     }
 
     /// - Parameters:
-    ///   - roleID: what follows the path; empty asks for the role's id.
-    ///   - wallClockMilliseconds: the service's clock, milliseconds since 1970.
+    ///   - roleID: the rest of the path; if empty, the answer is the role's id.
+    ///   - wallClockMilliseconds: the service's clock, in milliseconds since 1970.
     func answer(method: String, roleID: String, wallClockMilliseconds: Int64) -> Answer {
         guard method == "GET" else {
             return .text(status: 405, "The method must be GET.\n", headers: [Answer.Header("Allow", "GET")])
@@ -36,7 +36,7 @@ struct ServerRole: Sendable {
             json.object { object in
                 object.member("AccessKeyId", accessKey.id)
                 object.member("SecretAccessKey", accessKey.secret)
-                // Without the milliseconds.
+                // Without milliseconds.
                 object.member("Expiration", "\(expiration.rfc3339.dropLast(".000Z".count))Z")
                 object.member("Code", "Success")
                 object.member("Message", "")
