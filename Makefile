@@ -1,22 +1,22 @@
-# Thin on purpose: each target is one or two commands of the toolchain. `make help` lists them.
+# Thin on purpose: each target is one or two commands of the toolchain. `make help` lists the targets.
 SWIFT ?= swift
-# For .ci/dependencies, which looks for it.
+# For .ci/dependencies, which checks for it.
 export SWIFT
 PREFIX ?= /usr/local
-# Without the runtime's checks that nobody changes what somebody else is using: the tests, also the optimised ones, keep
-# them, and they are a twentieth of the instructions of a fetched key. With the C++ library inside that Swift's runtime
-# needs, from a folder that has nothing else: to load it is a twentieth of the program's start.
+# Without the runtime's exclusivity checks, which are a twentieth of the instructions of a fetched key; the tests keep
+# them, in optimised builds, too. Links the C++ library that Swift's runtime needs statically, from a folder that has
+# nothing else: loading it is a twentieth of the program's start.
 RELEASE = $(SWIFT) build -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked -Xlinker -L$(STATIC)
 STATIC = $(CURDIR)/.build/static
-# So many tests at once: most start processes and servers, and more of them would only wait for each other.
+# Limits how many tests run at once: most start processes and servers, and more would only wait for each other.
 TEST = SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 $(SWIFT) test --disable-xctest
-# Optimised code frees memory earlier than code for debugging: what C may still point to then, only these builds show.
+# Optimised code frees memory earlier than debug code: only these builds show when C still points to freed memory.
 OPTIMISED = -c release -Xswiftc -enable-testing
-# The tests of the modules that hand memory to C, without the rest of the package.
+# The tests of the modules that pass memory to C, without the rest of the package.
 OPTIMISED_TESTS = $(OPTIMISED) --scratch-path .build-optimised
 SOAK_FIGURES = $(CURDIR)/.build/soak-figures
 PROGRAMS = ncloud-kms-rpc ncloud-kms-emulator
-# What comes with the programs, in folders as they stand under PREFIX.
+# The files that come with the programs, in the folders that they have under PREFIX.
 SHARE = .build/share
 MANUALS = $(SHARE)/man/man1
 BASH_COMPLETIONS = $(SHARE)/bash-completion/completions
@@ -50,29 +50,29 @@ man: build ## Man pages and shell completions, at .build/share
 demo: build ## Run the service inside the emulator and show some calls
 	@.build/release/ncloud-kms-emulator -- protocol/demo.sh .build/release/ncloud-kms-rpc
 
-test: ## All tests; those of the modules that hand memory to C a second time, optimised
+test: ## Run all tests; those of the modules that pass memory to C a second time, optimised
 	@.ci/dependencies test
 	$(SWIFT) build --build-tests
 	$(TEST) --skip-build
 	NCLOUD_KMS_TESTS_OF_C=1 $(SWIFT) build --build-tests $(OPTIMISED_TESTS)
 	NCLOUD_KMS_TESTS_OF_C=1 $(TEST) --skip-build $(OPTIMISED_TESTS)
 
-# The tests append their figures; without any, nothing was run, and that is a failure.
-soak: ## Hours in minutes: mixed traffic (NCLOUD_KMS_SOAK_MINUTES, 10), an outage, throttling, a minute of idleness
+# The tests append their figures. If there are none, no test ran, which is a failure.
+soak: ## Run the soak tests: mixed traffic (NCLOUD_KMS_SOAK_MINUTES, default 10), an outage, throttling, an idle minute
 	@.ci/dependencies test
 	@rm -f $(SOAK_FIGURES)
 	$(SWIFT) build --build-tests
 	NCLOUD_KMS_SOAK=$(SOAK_FIGURES) $(SWIFT) test --skip-build --disable-xctest --no-parallel \
 		--filter 'SoakTests|IdleTests'; status=$$?; cat $(SOAK_FIGURES) && exit $$status
 
-sanitize: ## All tests under the thread sanitizer, then under the address sanitizer, also in optimised builds
+sanitize: ## Run all tests under the thread sanitizer, then the address sanitizer, then the latter optimised
 	@.ci/dependencies test
 	NCLOUD_KMS_SANITIZER=thread TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/tsan.suppressions" \
 		$(TEST) --sanitize=thread --scratch-path .build-tsan
 	NCLOUD_KMS_SANITIZER=address $(TEST) --sanitize=address --scratch-path .build-asan
 	NCLOUD_KMS_SANITIZER=address $(TEST) --sanitize=address $(OPTIMISED) --scratch-path .build-asan-optimised
 
-bench: build ## Measure beside the peers, QUICK=1: in two minutes; AGAINST=FOLDER: beside another build; RECORD=1: keep it
+bench: build ## Benchmark against other clients; QUICK=1: in two minutes; AGAINST=FOLDER: another build; RECORD=1: keep the result
 	@.ci/dependencies bench
 	@python3 -B Tests/Benchmarks/bench.py $(if $(QUICK),--quick) $(if $(RECORD),--record) $(if $(AGAINST),--against $(AGAINST))
 

@@ -1,7 +1,7 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
-/// What every target of ours is compiled with: the language mode of Swift 6, so complete concurrency checking.
+/// The settings of all our targets: the Swift 6 language mode, with complete concurrency checking.
 let settings: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -10,7 +10,7 @@ let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-s
 
 let package = Package(
     name: "ncloud-kms-rpc",
-    // `InlineArray` is in the standard library from here on.
+    // `InlineArray` needs this version.
     platforms: [.macOS(.v26)],
     products: [
         .executable(name: "ncloud-kms-rpc", targets: ["ncloud-kms-rpc"]),
@@ -22,9 +22,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
-    // From the ground up; an arrow points down only. `ArchitectureTests` reads the imports and holds them to this list.
+    // Lower layers first; imports point downwards only. `ArchitectureTests` checks the imports against this list.
     targets: [
-        // Floor 0: system libraries, each a module map and typed `static inline` wrappers.
+        // Layer 0: system libraries, each a module map with typed `static inline` wrappers.
         .systemLibrary(
             name: "CKMSLibcurl", pkgConfig: "libcurl",
             providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
@@ -36,30 +36,30 @@ let package = Package(
             providers: [.apt(["libmicrohttpd-dev"]), .brew(["libmicrohttpd"])]),
         .systemLibrary(name: "CKMSLinux"),
 
-        // Floor 1: what knows neither the wire nor the service.
+        // Layer 1: modules that know neither the protocol nor the service.
         .target(name: "KMSPlatform", dependencies: ["CKMSLinux"], swiftSettings: settings),
         .target(name: "KMSJSON", dependencies: ["KMSPlatform"], swiftSettings: settings),
         .target(
             name: "KMSPublicKeys", dependencies: ["CKMSOpenSSL", "KMSJSON", "KMSPlatform"], swiftSettings: settings),
 
-        // Floor 2: the wire and the client, which do not know each other.
+        // Layer 2: the protocol and the client, which do not know each other.
         .target(name: "KMSJSONRPC", dependencies: ["KMSJSON", "KMSPlatform"], swiftSettings: settings),
         .target(
             name: "NCloudKMS",
             dependencies: ["KMSJSON", "KMSPublicKeys", "KMSPlatform", "CKMSLibcurl", "CKMSOpenSSL", logging],
             swiftSettings: settings),
 
-        // Floor 3: the methods, which join the two, and the commands, which need the client alone.
+        // Layer 3: the methods, which connect the two, and the commands, which need only the client.
         .target(
             name: "KMSCommands", dependencies: ["KMSJSON", "NCloudKMS", "KMSPublicKeys", "KMSPlatform", logging],
             swiftSettings: settings),
         .target(
             name: "KMSService",
             dependencies: ["KMSJSON", "KMSJSONRPC", "NCloudKMS", "KMSPublicKeys", "KMSPlatform", logging],
-            // A symbolic link to protocol/openrpc.json, which `rpc.discover` answers.
+            // A symbolic link to protocol/openrpc.json, the answer of `rpc.discover`.
             resources: [.embedInCode("openrpc.json")], swiftSettings: settings),
 
-        // Floor 4: the program.
+        // Layer 4: the program.
         .executableTarget(
             name: "ncloud-kms-rpc",
             dependencies: [
@@ -69,7 +69,7 @@ let package = Package(
             ],
             swiftSettings: settings),
 
-        // The emulator: a house of its own, which never sees the client.
+        // The emulator, which shares nothing with the client.
         .target(
             name: "KMSEmulator", dependencies: ["KMSJSON", "KMSPlatform", "CKMSOpenSSL", "CKMSMicrohttpd"],
             swiftSettings: settings),
@@ -77,7 +77,7 @@ let package = Package(
             name: "ncloud-kms-emulator", dependencies: ["KMSEmulator", "KMSJSON", "KMSPlatform", argumentParser],
             swiftSettings: settings),
 
-        // For the build: a filter that writes the manual pages.
+        // A build tool: a filter that writes the manual pages.
         .executableTarget(
             name: "kms-man-page", dependencies: ["KMSJSON", "KMSCommands", "KMSPlatform"], swiftSettings: settings),
 
@@ -126,10 +126,11 @@ let package = Package(
     ]
 )
 
-// `make test` runs the tests of the modules that hand memory to C a second time, optimised, and builds nothing else for it.
+// `make test` runs the tests of the modules that pass memory to C a second time, optimised, and builds nothing else for
+// it.
 if Context.environment["NCLOUD_KMS_TESTS_OF_C"] != nil {
     var kept: Set = ["KMSPlatformTests", "KMSPublicKeysTests", "NCloudKMSTests", "KMSEmulatorTests"]
-    // With what they need, and what that needs.
+    // Plus their dependencies, transitively.
     var count = 0
     while count < kept.count {
         count = kept.count

@@ -1,11 +1,11 @@
 import KMSJSON
 
-/// A command as ArgumentParser describes it with `--experimental-dump-help`.
+/// A command, as ArgumentParser describes it with `--experimental-dump-help`.
 struct CommandDescription {
     let name: String
     let abstract: String
     let discussion: String
-    /// Those that `--help` lists.
+    /// The ones that `--help` lists.
     let arguments: [ArgumentDescription]
     /// Without `help`, which ArgumentParser adds.
     let subcommands: [CommandDescription]
@@ -29,15 +29,15 @@ struct ArgumentDescription {
     let isPositional: Bool
     let isOptional: Bool
     let isRepeating: Bool
-    /// It stands after `--`.
+    /// Whether it comes after `--`.
     let followsTerminator: Bool
-    /// With their hyphens, short ones first.
+    /// With their hyphens, short names first.
     let names: [String]
     /// Nil for a flag.
     let valueName: String?
     let help: String
 
-    /// Nil for one that is hidden.
+    /// Nil for a hidden argument.
     init?(_ json: JSONValue) {
         guard json["shouldDisplay"]?.bool == true else { return nil }
         let kind = json["kind"]?.string
@@ -59,12 +59,12 @@ struct ArgumentDescription {
         help = facts.isEmpty ? abstract : "\(abstract) (\(facts.joined(separator: "; ")))"
     }
 
-    /// As it stands after `.It` or in a synopsis.
+    /// The text after `.It` or in a synopsis.
     var mdoc: String {
         let value = valueName.map { "Ar \(MdocWriter.argument($0))\(isRepeating ? " ..." : "")" }
         if isPositional { return (followsTerminator ? "Fl \\- " : "") + (value ?? "") }
         return names.map { name in
-            // `Fl` brings one hyphen.
+            // `Fl` adds one hyphen.
             "Fl \(MdocWriter.argument(String(name.dropFirst())))\(value.map { " \($0)" } ?? "")"
         }.joined(separator: " , ")
     }

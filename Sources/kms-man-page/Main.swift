@@ -2,9 +2,14 @@ import KMSJSON
 import KMSPlatform
 
 /// A filter for the build: `PROGRAM --experimental-dump-help | kms-man-page > PROGRAM.1`.
+///
+/// The terms of this program:
+/// - description: ArgumentParser's JSON about a command, its subcommands, arguments and options
+/// - section: a part of a manual page; `ManualSections` has those that the description lacks
+/// - prose: text in paragraphs; literal lines are shown unchanged
 @main
 enum Main {
-    /// ArgumentParser's description of our programs has some 100 KB.
+    /// ArgumentParser's description of one of our programs has about 100 KB.
     private static let maximumBytes = 16 << 20
 
     private static let sections = [
@@ -16,7 +21,7 @@ enum Main {
             let text = try FileContents.of(descriptor: STDIN_FILENO, maximumBytes: maximumBytes)
             guard let program = try JSONValue(parsing: text)["command"].flatMap(CommandDescription.init),
                 let sections = sections[program.name]
-            else { return fail("stdin does not describe one of our programs") }
+            else { return fail("stdin is not the description of one of our programs") }
             let page = ManualPage.text(of: program, sections, date: date)
             try FileContents.append(Array(page.utf8), to: STDOUT_FILENO)
         } catch {
@@ -25,12 +30,12 @@ enum Main {
     }
 
     private static func fail(_ problem: String) {
-        // What can't be said is still told by the status.
+        // If this can't be written, the exit status still reports the failure.
         try? FileContents.append(Array("kms-man-page: \(problem)\n".utf8), to: STDERR_FILENO)
         exit(EXIT_FAILURE)
     }
 
-    /// Today, or the date that a reproducible build names (https://reproducible-builds.org/specs/source-date-epoch/).
+    /// Today, or the date that a reproducible build sets (https://reproducible-builds.org/specs/source-date-epoch/).
     private static var date: String {
         let months = [
             "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",

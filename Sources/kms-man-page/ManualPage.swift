@@ -1,6 +1,6 @@
 /// The manual page of a program.
 enum ManualPage {
-    /// - Parameter date: as mdoc writes it, "November 26, 2026".
+    /// - Parameter date: in mdoc's form, "November 26, 2026".
     static func text(of program: CommandDescription, _ sections: ManualSections, date: String) -> String {
         var page = MdocWriter()
         page.macro("Dd", date)
@@ -18,8 +18,8 @@ enum ManualPage {
         page.section("OPTIONS")
         if !program.subcommands.isEmpty {
             page.sentences(
-                "All commands take these options, before their name or after it; one that does not act on a command means "
-                    + "nothing there.")
+                "All commands accept these options, before or after their name; an option that a command does not use has no "
+                    + "effect.")
         }
         page.definitions(program.options.map { ($0.mdoc, $0.help) })
         page.section("ENVIRONMENT")
@@ -74,7 +74,7 @@ enum ManualPage {
         return String(command.discussion[..<start.lowerBound])
     }
 
-    /// As `.Nd` wants it: no full stop.
+    /// `.Nd` takes no full stop.
     private static func summary(_ abstract: String) -> String {
         abstract.hasSuffix(".") ? String(abstract.dropLast()) : abstract
     }

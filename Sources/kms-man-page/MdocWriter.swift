@@ -1,13 +1,13 @@
 /// Writes a manual page in mdoc(7), for `man` and `mandoc`.
 struct MdocWriter {
-    /// Longer lines of text are broken; `mandoc -T lint` minds those of more than 80.
+    /// Longer lines of text are wrapped; `mandoc -T lint` complains about lines of more than 80 columns.
     private static let maximumColumns = 78
 
     private(set) var text = ""
 
     // MARK: Structure
 
-    /// A macro on a line of its own, its arguments as mdoc wants them.
+    /// A macro on a line of its own; its arguments must be valid mdoc.
     mutating func macro(_ words: String...) {
         line(".\(words.joined(separator: " "))")
     }
@@ -16,7 +16,7 @@ struct MdocWriter {
 
     mutating func subsection(_ title: String) { macro("Ss", title) }
 
-    /// A list of terms, each the arguments of `.It`, and what they mean.
+    /// A list of terms, each the arguments of `.It`, and their meanings.
     mutating func definitions(_ items: [(term: String, meaning: String)]) {
         guard !items.isEmpty else { return }
         macro("Bl", "-tag", "-width", "Ds")
@@ -27,9 +27,9 @@ struct MdocWriter {
         macro("El")
     }
 
-    /// Text for people, in paragraphs with a blank line between them. Lines that begin with a space stay as they are.
+    /// Text in paragraphs, separated by blank lines. Lines that begin with a space stay unchanged.
     ///
-    /// - Parameter isFirst: nothing stands before it in its section.
+    /// - Parameter isFirst: whether it is the first text of its section.
     mutating func prose(_ text: String, isFirst: Bool) {
         var isFirst = isFirst
         var waiting: [Substring] = []
@@ -52,7 +52,7 @@ struct MdocWriter {
         flush(&self)
     }
 
-    /// Lines that are shown as they are, indented.
+    /// Lines that are shown unchanged, indented.
     mutating func literal(_ lines: [String]) {
         let indent = lines.map { $0.prefix { $0 == " " }.count }.min() ?? 0
         macro("Bd", "-literal", "-offset", "indent")
@@ -62,7 +62,7 @@ struct MdocWriter {
 
     // MARK: Text
 
-    /// Fills lines, and begins each sentence on one of its own, as roff spaces them by that.
+    /// Wraps lines, and starts each sentence on a new line, which roff needs to space sentences.
     mutating func sentences(_ text: String) {
         var current = ""
         func flush(_ page: inout MdocWriter) {
@@ -89,7 +89,7 @@ struct MdocWriter {
 
     private mutating func line(_ text: String) { self.text += "\(text)\n" }
 
-    /// - Parameter isLiteral: hyphens and quotes are those of ASCII, as in what is typed.
+    /// - Parameter isLiteral: whether hyphens and quotes must be ASCII, for text to be typed.
     private static func escaped(_ text: String, isLiteral: Bool) -> String {
         text.unicodeScalars.map { scalar in
             switch scalar {
@@ -107,7 +107,7 @@ struct MdocWriter {
         String(repeating: "0", count: max(0, 4 - digits.count)) + digits
     }
 
-    /// What would be taken for a macro is text.
+    /// Escapes a line that would be taken for a macro.
     private static func protected(_ line: String) -> String {
         line.hasPrefix(".") || line.hasPrefix("'") ? "\\&\(line)" : line
     }

@@ -49,7 +49,7 @@ private let maximumLines = 400
     }
 
     @Test func `no arrow of the table points up, nor from the wire to the client or back`() {
-        let floors = [
+        let layers = [
             "CKMSLibcurl": 0, "CKMSOpenSSL": 0, "CKMSMicrohttpd": 0, "CKMSLinux": 0, "KMSPlatform": 1, "KMSJSON": 1,
             "KMSPublicKeys": 1,
             "KMSJSONRPC": 2, "NCloudKMS": 2, "KMSService": 3, "KMSCommands": 3, "ncloud-kms-rpc": 4, "KMSEmulator": 2,
@@ -57,7 +57,7 @@ private let maximumLines = 400
         ]
         for (module, imports) in allowedImports {
             for name in imports {
-                guard let from = floors[module], let to = floors[name] else { continue }
+                guard let from = layers[module], let to = layers[name] else { continue }
                 #expect(from >= to, "\(module) → \(name)")
             }
         }
