@@ -5,21 +5,18 @@ import NCloudKMS
 import KMSPlatform
 import KMSPublicKeys
 
-// The commands that ask once and end, as ArgumentParser reads them. What they do is in `KMSCommands`.
-
-/// Some keys, alone on stdout or in a file.
 struct GetPublicKeyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "get-public-key", abstract: "Print public keys.",
         discussion: """
-            The keys alone are on stdout, in the order of the tags, or nothing is: they are asked for at once, and the \
-            first that fails is the error, one line on stderr that begins with its type.
+            The output is the keys alone, in the order of the tags, or nothing: all keys are requested at the same time, \
+            and the first error is one line on stderr that begins with its type.
 
             \(ExitStatus.helpText(of: .getPublicKey))
             """)
 
     @Argument(
-        help: ArgumentHelp("The tag of a key; with @N its version N.", valueName: "key-tag[@version]"),
+        help: ArgumentHelp("A key tag; @N selects version N.", valueName: "key-tag[@version]"),
         transform: { try KeyReference($0) })
     var keys: [KeyReference]
 
@@ -27,15 +24,15 @@ struct GetPublicKeyCommand: ParsableCommand {
 
     @Option(
         help: """
-            pem, as the service sent it; der, binary; jwk; jwks, a set of keys that verify signatures; ssh, a line of \
-            authorized_keys; pkcs1, for RSA alone; json, the result of getPublicKey, or an array of them.
+            pem: as the service sent it; der: binary; jwk; jwks: a set of signature keys; ssh: a line for \
+            authorized_keys; pkcs1: RSA keys only; json: the result of getPublicKey, or an array of results.
             """)
     var format = KeyOutput.pem
 
     @Option(
         name: .shortAndLong,
         help: ArgumentHelp(
-            "Write to this file, which has the whole answer or stays as it was; - is stdout.", valueName: "file"),
+            "Write to this file, all or nothing; - means stdout.", valueName: "file"),
         completion: .file())
     var output: String?
 
@@ -56,14 +53,14 @@ struct GetPublicKeyCommand: ParsableCommand {
     }
 }
 
-/// The signature of one file, verified here.
+/// `verify`: verifies the signature of one file, locally.
 struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Verify the signature of a file with a public key.",
         discussion: """
-            The signature file holds the signature as it is, or as text: Base64 of the standard alphabet or the one for \
-            URLs, or the service's form ncpkms:vN:BASE64, whose N is the version of the key. The service signs with \
-            PS256 (RSA keys) and ES256 (EC keys).
+            The signature file contains the signature in binary, or as text: standard or URL-safe Base64, or the \
+            service's form ncpkms:vN:BASE64, where N is the version of the key. The service signs with PS256 (RSA \
+            keys) and ES256 (EC keys).
 
               ncloud-kms-rpc verify KEYTAG --algorithm PS256 --signature app.sig app.tar
 
@@ -71,23 +68,23 @@ struct VerifyCommand: ParsableCommand {
             """)
 
     @Argument(
-        help: ArgumentHelp("The key's tag; with @N its version N.", valueName: "key-tag[@version]"),
+        help: ArgumentHelp("The key tag; @N selects version N.", valueName: "key-tag[@version]"),
         transform: { try KeyReference($0) })
     var key: KeyReference
 
     @OptionGroup var version: KeyVersionOption
 
-    @Option(help: "How it was signed, as RFC 7518 names it.")
+    @Option(help: "The signature algorithm, by its name in RFC 7518.")
     var algorithm: SignatureAlgorithm
 
     @Option(
-        help: ArgumentHelp("The file that holds the signature; - is stdin.", valueName: "file"), completion: .file())
+        help: ArgumentHelp("The signature file; - means stdin.", valueName: "file"), completion: .file())
     var signature: String
 
-    @Option(help: "How the two numbers of an ECDSA signature are written: in ASN.1 DER, or one after the other.")
+    @Option(help: "The form of an ECDSA signature: its two numbers in ASN.1 DER, or concatenated.")
     var encoding = SignatureEncoding.der
 
-    @Argument(help: "The file that was signed; - is stdin.", completion: .file())
+    @Argument(help: "The signed file; - means stdin.", completion: .file())
     var file: String
 
     @ParentCommand var program: Program
@@ -108,27 +105,27 @@ struct VerifyCommand: ParsableCommand {
     }
 }
 
-/// What is in the way of a call, one line for each thing that is looked at.
+/// `doctor`: checks everything that a call needs, one line for each finding.
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Check everything that a call needs.",
         discussion: """
-            Looks at the configuration (every wrong setting is a line), the libraries, the credentials (never showing a \
-            secret), the certificate authorities, the name of the service, the connection to it, and its clock; with a \
-            key's tag it makes a real call, too. One line for each: ok, warn, FAIL or skip.
+            Checks the configuration (one line for each invalid setting), the libraries, the credentials (never showing \
+            a secret), the certificate authorities, the service's name, the connection to it, and its clock; with a key \
+            tag it also makes a real call. Each line begins with ok, warn, FAIL or skip.
 
-            With --format json each line is an object with check, verdict (ok, warn, fail or skip), text, and error \
-            where a check failed with one.
+            With --format json, each line is an object with check, verdict (ok, warn, fail or skip), text, and error \
+            if a check failed with one.
 
             \(ExitStatus.helpText(of: .doctor))
             """)
 
     @Argument(
-        help: ArgumentHelp("The tag of a key to call for; with @N its version N.", valueName: "key-tag[@version]"),
+        help: ArgumentHelp("The key tag for a real call; @N selects version N.", valueName: "key-tag[@version]"),
         transform: { try KeyReference($0) })
     var key: KeyReference?
 
-    @Option(help: "How the findings are written: text for people, json for programs.")
+    @Option(help: "The form of the findings: text for people, json for programs.")
     var format = FindingFormat.text
 
     @ParentCommand var program: Program
@@ -159,16 +156,16 @@ struct DoctorCommand: ParsableCommand {
     }
 }
 
-/// A program for Terraform's `external` data source.
+/// `terraform`: a program for Terraform's `external` data source.
 struct TerraformCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "terraform", abstract: "Answer a query of Terraform's external data source.",
         usage: "ncloud-kms-rpc terraform [<options>]",
         discussion: """
-            Reads one JSON object of strings on stdin, {"key_tag": "…", "key_version": "…"}, the version being \
-            optional. Prints one of strings: key_tag, key_version if it was given, public_key (the PEM as the service \
-            sent it), spki, spki_sha256, key_type, key_size, curve, jwk, ssh and ssh_fingerprint; what a key does not \
-            have is left out. An error is one line on stderr.
+            Reads one JSON object of strings from stdin, {"key_tag": "…", "key_version": "…"}; the version is optional. \
+            Prints one object of strings: key_tag, key_version if it was given, public_key (the PEM as the service sent \
+            it), spki, spki_sha256, key_type, key_size, curve, jwk, ssh and ssh_fingerprint; members that the key does \
+            not have are left out. An error is one line on stderr.
 
               data "external" "key" {
                 program = ["ncloud-kms-rpc", "terraform"]
@@ -194,12 +191,12 @@ struct TerraformCommand: ParsableCommand {
     }
 }
 
-// MARK: What they share
+// MARK: Shared by the commands
 
-/// A process for a command that asks once and ends: standard streams that are there, a process that keeps its secrets to
-/// itself, the configuration and the client.
+/// A process that runs one command and ends: prepares the standard streams, protects the process's secrets, and makes
+/// the configuration and the client.
 enum OneShot {
-    /// - Parameter needsStdout: a stdout that is closed is an error.
+    /// - Parameter needsStdout: whether a closed stdout is an error.
     static func client(_ flags: [Setting.Name: String], needsStdout: Bool) throws(CommandFailure) -> KMSClient {
         try prepare(flags, needsStdout: needsStdout)
         do throws(ConfigurationError) {
@@ -210,14 +207,14 @@ enum OneShot {
         }
     }
 
-    /// Gets the process ready, before it reads anything.
+    /// Prepares the process before it reads anything.
     static func prepare(_ flags: [Setting.Name: String], needsStdout: Bool) throws(CommandFailure) {
         let hasStdout: Bool
         do throws(PlatformError) {
             hasStdout = try !StandardStreams.fillGaps().contains(STDOUT_FILENO)
             if flags[.allowDebug] == nil { try ProcessHardening.forbidInspection() }
         } catch {
-            throw CommandFailure(ConfigurationError("the system refused: \(error)", isUsage: false))
+            throw CommandFailure(ConfigurationError("the program could not start: \(error)", isUsage: false))
         }
         if needsStdout, !hasStdout { throw .output("stdout", PlatformError("write", errorNumber: EBADF)) }
     }
@@ -232,7 +229,7 @@ enum OneShot {
         configuration.logger(writer: LogWriter(STDERR_FILENO))
     }
 
-    /// An error is one line, whatever was tried before it: warnings are for those who ask for them.
+    /// Only the error is printed, on one line, whatever was tried before it; warnings are for users who ask for them.
     private static func quiet(
         _ flags: [Setting.Name: String], _ environment: EnvironmentVariables
     ) -> [Setting.Name: String] {

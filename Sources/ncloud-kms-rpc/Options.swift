@@ -4,11 +4,11 @@ import NCloudKMS
 import KMSPlatform
 import KMSPublicKeys
 
-/// The settings of one scope, as options of a command. ArgumentParser sees one `Option` or `Flag` for each entry of the
-/// table: it looks for them in a value's mirror, and reads what was given by the labels there.
+/// The settings of one scope, as options of a command. ArgumentParser sees an `Option` or `Flag` for each setting: it
+/// finds them in the value's mirror, and passes the parsed values under their labels to `init(from:)`.
 protocol SettingOptions: ParsableArguments, CustomReflectable {
     static var scope: Setting.Scope { get }
-    /// The flags that were given.
+    /// The flags on the command line.
     var flags: [Setting.Name: String] { get }
     init(flags: [Setting.Name: String])
 }
@@ -37,26 +37,26 @@ extension SettingOptions {
     }
 }
 
-/// What acts on every call.
+/// The settings for every call.
 struct ClientOptions: SettingOptions {
     static let scope = Setting.Scope.calls
     let flags: [Setting.Name: String]
 }
 
-/// What acts on several calls at once.
+/// The settings for several calls at the same time.
 struct LoadOptions: SettingOptions {
     static let scope = Setting.Scope.load
     let flags: [Setting.Name: String]
 }
 
-/// What acts on a process that serves: the cache and the wire. The commands that ask once take these, too, so that all
-/// can be given the same options, but don't list them.
+/// The settings for a serving process: its cache and its protocol. The other commands accept them, too, so that all
+/// commands can be given the same options, but don't list them.
 struct ServingOptions: SettingOptions {
     static let scope = Setting.Scope.serving
     let flags: [Setting.Name: String]
 }
 
-/// All settings, for the program without a subcommand and for `serve`.
+/// All settings, for `serve` and for the program without a subcommand.
 struct ServiceOptions: ParsableArguments {
     @OptionGroup var client: ClientOptions
     @OptionGroup var load: LoadOptions
@@ -66,7 +66,7 @@ struct ServiceOptions: ParsableArguments {
 
     var flags: [Setting.Name: String] { flags(overriddenBy: []) }
 
-    /// These flags, given before a subcommand, and those after it, which win.
+    /// These flags, given before a subcommand, overridden by those after it.
     func flags(overriddenBy others: [any SettingOptions]) -> [Setting.Name: String] {
         (groups + others).reduce(into: [:]) { flags, group in
             flags.merge(group.flags) { _, other in other }
@@ -99,9 +99,9 @@ extension Setting {
     }
 }
 
-// MARK: The options of single commands
+// MARK: Options of single commands
 
-/// `--key-version`, for the commands that ask for keys.
+/// `--key-version`, for the commands that fetch keys.
 struct KeyVersionOption: ParsableArguments {
     @Option(
         help: ArgumentHelp("The version of the key, 1 to 100 (default: the latest).", valueName: "number"),
@@ -109,7 +109,7 @@ struct KeyVersionOption: ParsableArguments {
     var keyVersion: KeyVersion?
 }
 
-// Words are read as those of the settings are.
+// Words are parsed as in settings: ignoring case and white space around them.
 
 extension KeyOutput: ExpressibleByArgument {
     package init?(argument: String) { self.init(word: argument) }
@@ -123,7 +123,7 @@ extension SignatureEncoding: ExpressibleByArgument {
     public init?(argument: String) { self.init(word: argument) }
 }
 
-/// How `doctor` writes its findings.
+/// The formats of `doctor`'s findings.
 enum FindingFormat: String, CaseIterable, ExpressibleByArgument {
     case text, json
 

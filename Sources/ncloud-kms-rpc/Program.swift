@@ -2,35 +2,40 @@ import ArgumentParser
 import KMSCommands
 import KMSPlatform
 
-/// Where the process begins.
+/// The entry point.
+///
+/// The terms of this program are those of the module `KMSCommands`; in addition:
+/// - service: the program while it serves JSON-RPC
+/// - host: the program that spawned it
+/// - parent: the process whose end also ends it (`--parent-pid`)
 @main
 enum Main {
     static func main() {
-        // Before anything can be written: a host that has closed stderr must not kill what has a status to tell.
+        // Before anything is written: a closed stderr must not kill a process that has a status to report.
         signal(SIGPIPE, SIG_IGN)
         do throws(PlatformError) {
             try StandardStreams.fillGaps()
         } catch {
-            Exit.now(unableToServe: ConfigurationError("the system refused: \(error)", isUsage: false))
+            Exit.now(unableToServe: ConfigurationError("the program could not start: \(error)", isUsage: false))
         }
-        // To serve, or to exit with 0, would look as if the command had been carried out.
+        // Serving, or exiting with 0, would look as if the command had been executed.
         guard let arguments = ProcessArguments.strings else {
-            Exit.now(unableToServe: .internalFault("the system did not hand over the command line"))
+            Exit.now(unableToServe: .internalFault("the system did not provide the command line"))
         }
-        // A host that starts the service has no use for ArgumentParser, and does not wait for it.
+        // A host that starts the service does not need ArgumentParser, and should not wait for it.
         guard let flags = ArgumentLine(arguments).servingFlags else { return Program.run(arguments) }
         Serve.serve(flags: flags)
     }
 }
 
-/// The command line, for all that is not read without ArgumentParser: help, commands, completions, and mistakes.
+/// The command line, for everything that needs ArgumentParser: help, commands, completions, and errors.
 struct Program: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ncloud-kms-rpc",
         abstract: "Public keys of NAVER Cloud's Key Management Service, over JSON-RPC 2.0 on stdin and stdout.",
         usage: "ncloud-kms-rpc [<options>] [<subcommand>]",
         discussion: """
-            Without a subcommand it serves: one JSON-RPC request a line on stdin, one answer a line on stdout, logs on \
+            Without a subcommand it serves: one JSON-RPC request per line on stdin, one answer per line on stdout, logs on \
             stderr. Credentials come from NCLOUD_ACCESS_KEY_ID and NCLOUD_SECRET_ACCESS_KEY, from NCLOUD_KMS_TOKEN, \
             from the profile file, or from the server's role; never from the command line.
 
@@ -56,8 +61,8 @@ struct Program: ParsableCommand {
         Serve.serve(flags: options.flags)
     }
 
-    /// ArgumentParser's own way out prints the usage below a mistake, which takes more lines than a host shows, and takes
-    /// a full disk for success.
+    /// ArgumentParser's own exit prints the usage after an error, which takes more lines than a host shows, and reports
+    /// success on a full disk.
     private static func exit(after error: any Error, arguments: [String]) -> Never {
         let line = ArgumentLine(arguments)
         if let word = line.unknownCommand {
@@ -70,7 +75,7 @@ struct Program: ParsableCommand {
             Exit.now(failure, asJSON: line.wantsJSON)
         }
         do throws(CommandFailure) {
-            // Help, the version, completions.
+            // Help, the version, or a completion script.
             try AnswerTarget.stdout.write(Array("\(fullMessage(for: error))\n".utf8))
             Exit.now(.success)
         } catch {
@@ -78,7 +83,7 @@ struct Program: ParsableCommand {
         }
     }
 
-    /// A message of ArgumentParser's, which may be a sentence over a list, on one line.
+    /// A message of ArgumentParser, which may be a sentence followed by a list, as one line.
     private static func oneLine(_ message: String) -> String {
         let lines = message.split(separator: "\n").map { $0.drop { $0 == " " } }
         let items = lines.filter { $0.hasPrefix("- ") }.map { $0.dropFirst(2) }

@@ -6,13 +6,13 @@ import Logging
 import NCloudKMS
 import KMSPlatform
 
-/// The main job: JSON-RPC on stdin and stdout until one of them ends.
+/// `serve`: JSON-RPC on stdin and stdout until one of them ends.
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Serve JSON-RPC 2.0 on stdin and stdout (as without a subcommand).",
+        abstract: "Serve JSON-RPC 2.0 on stdin and stdout (the default).",
         usage: "ncloud-kms-rpc [serve] [<options>]",
         discussion: """
-            One request a line on stdin, one answer a line on stdout, logs on stderr, until stdin ends.
+            One request per line on stdin, one answer per line on stdout, logs on stderr, until stdin ends.
 
             \(ExitStatus.helpText(of: .serve))
             """)
@@ -30,12 +30,12 @@ struct Serve: ParsableCommand {
         do throws(PlatformError) {
             try serveToTheEnd(flags)
         } catch {
-            Exit.now(unableToServe: ConfigurationError("the system refused: \(error)", isUsage: false))
+            Exit.now(unableToServe: ConfigurationError("the program could not start: \(error)", isUsage: false))
         }
     }
 
     private static func serveToTheEnd(_ flags: [Setting.Name: String]) throws(PlatformError) {
-        // Reading the configuration reads the files of credentials that flags name.
+        // Parsing the configuration reads the credential files that flags name.
         if flags[.allowDebug] == nil { try ProcessHardening.forbidInspection() }
         let configuration: ProgramConfiguration
         do {
@@ -78,14 +78,14 @@ struct Serve: ParsableCommand {
         } catch {
             Exit.now(
                 unableToServe: ConfigurationError(
-                    "\(Setting.Name.parentPID.flag): the end of process \(pid) can't be watched here: \(error)",
+                    "\(Setting.Name.parentPID.flag): the system can't report the end of process \(pid): \(error)",
                     isUsage: false))
         }
     }
 }
 
 extension ProgramConfiguration {
-    /// What the wire is told; its errors name the flags.
+    /// The configuration of the connection; its errors name the flags.
     fileprivate func connection(input: CInt, output: CInt) -> Connection.Configuration {
         let framing: any Framing =
             switch self.framing {
@@ -101,11 +101,11 @@ extension ProgramConfiguration {
     }
 }
 
-/// What somebody who starts the program by hand is told.
+/// The text for a user who starts the program in a terminal.
 enum TerminalHelp {
     static let text = """
-        ncloud-kms-rpc speaks JSON-RPC 2.0: one request a line here, one answer a line on stdout. Programs spawn it with
-        pipes; to try it by hand, paste this line (ctrl-D ends it, --help lists the options):
+        ncloud-kms-rpc speaks JSON-RPC 2.0: one request per line here, one answer per line on stdout. It is meant to be
+        spawned by programs; to try it by hand, paste this line (Ctrl-D ends it, --help lists the options):
         {"jsonrpc":"2.0","id":1,"method":"getPublicKey","params":{"keyTag":"YOUR-KEY-TAG"}}
         """
 }

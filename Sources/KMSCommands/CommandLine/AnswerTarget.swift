@@ -6,18 +6,18 @@ package enum AnswerTarget: Equatable, Sendable {
     case stdout
     case file(OutputFile)
 
-    /// - Parameter path: as `-o` has it; `-` is stdout, and so is nil.
+    /// - Parameter path: the value of `-o`; nil and `-` mean stdout.
     /// - Throws: `CommandFailure` for an empty path.
     init(path: String?) throws(CommandFailure) {
         guard let path, path != "-" else {
             self = .stdout
             return
         }
-        guard !path.isEmpty else { throw .usage("-o needs the name of a file") }
+        guard !path.isEmpty else { throw .usage("-o needs a file name") }
         self = .file(OutputFile(EnvironmentVariables.process.expandingHome(path)))
     }
 
-    /// Whether people would see what is written there.
+    /// Whether people see what is written there.
     var isTerminal: Bool {
         switch self {
         case .stdout: isatty(STDOUT_FILENO) == 1
@@ -25,7 +25,7 @@ package enum AnswerTarget: Equatable, Sendable {
         }
     }
 
-    /// Writes all of the answer: a file has the whole of it, or what it had before.
+    /// Writes the whole answer: afterwards a file has all of it, or its old contents.
     package func write(_ bytes: [UInt8]) throws(CommandFailure) {
         do throws(PlatformError) {
             switch self {

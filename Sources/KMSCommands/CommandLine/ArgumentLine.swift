@@ -1,22 +1,22 @@
 import KMSPlatform
 
-/// A command line, read without ArgumentParser: all of it where it only asks to serve, and else as far as it can be
-/// told without knowing all options, for the words about a mistake in it.
+/// A command line, parsed without ArgumentParser: completely if it only serves, otherwise as far as error messages need
+/// it.
 package struct ArgumentLine: Sendable {
     private let arguments: [String]
 
-    /// - Parameter arguments: without the program's name.
+    /// - Parameter arguments: the arguments without the program's name.
     package init(_ arguments: [String]) {
         self.arguments = arguments
     }
 
     // MARK: A service
 
-    /// The flags of `[serve] [FLAG]…`, as `ProgramConfiguration` takes them; of a flag that comes twice, the last. Nil for
-    /// every other command line, whether it is right or wrong: what that one means is for ArgumentParser to say.
+    /// The flags of `[serve] [FLAG]…`, as `ProgramConfiguration` expects them; if a flag occurs twice, the last one.
+    /// Nil for every other command line, valid or not: ArgumentParser handles those.
     ///
-    /// A service starts without ArgumentParser, which would take a third of the instructions. Whatever is accepted
-    /// here, ArgumentParser accepts with the same result; a test holds the two together.
+    /// A service starts without ArgumentParser, which would take a third of the instructions. ArgumentParser accepts
+    /// everything that is accepted here, with the same result; a test checks that.
     package var servingFlags: [Setting.Name: String]? {
         var flags: [Setting.Name: String] = [:]
         var hasCommand = false
@@ -33,19 +33,19 @@ package struct ArgumentLine: Sendable {
         return flags
     }
 
-    /// A flag and its value, which is empty for one that takes none.
+    /// A flag and its value, which is empty for a flag without one.
     ///
-    /// - Parameter rest: what follows it; a value is taken from there.
+    /// - Parameter rest: the arguments after it; the value is removed from them.
     private static func flag(_ argument: String, rest: inout ArraySlice<String>) -> (Setting.Name, String)? {
         guard let equalsSign = argument.utf8.firstIndex(of: UInt8(ascii: "=")) else {
             guard let name = Setting.Name(flag: argument) else { return nil }
             guard Setting[name].valueName != nil else { return (name, "") }
-            // What begins with a hyphen is no value, save one that stands alone.
+            // An argument that begins with a hyphen is not a value, except for a hyphen alone.
             guard let value = rest.popFirst(), value == "-" || value.utf8.first != UInt8(ascii: "-") else { return nil }
             return (name, value)
         }
-        // An empty value is none to ArgumentParser, which then takes the next argument. It reads characters, not bytes:
-        // an accent in first place would belong to the equals sign.
+        // ArgumentParser treats an empty value as none and takes the next argument. It compares characters, not bytes:
+        // a combining accent after the equals sign would be part of the same character.
         let value = argument[argument.utf8.index(after: equalsSign)...]
         guard let first = value.utf8.first, first < 0x80, let name = Setting.Name(flag: argument[..<equalsSign]),
             Setting[name].valueName != nil
@@ -53,30 +53,29 @@ package struct ArgumentLine: Sendable {
         return (name, String(value))
     }
 
-    // MARK: A mistake
+    // MARK: Errors
 
-    /// The word that stands where a command should, but names none: the first that is neither an option of the program
-    /// nor the value of one, or what `help` is asked about. Nil where there is none, or where an option before it is
-    /// unknown, which is the mistake then.
+    /// The word in the place of a command that is not a command: the first argument that is neither an option of the
+    /// program nor an option's value, or the argument of `help`. Nil if there is none, or if an unknown option precedes
+    /// it, which is then the error.
     package var unknownCommand: String? {
         guard let (word, rest) = firstWord else { return nil }
         if word == "help" { return rest.first { !$0.hasPrefix("-") }.flatMap { Self.unknown($0) } }
         return Self.unknown(word)
     }
 
-    /// Whether errors are for programs, too.
+    /// Whether errors are written as JSON.
     package var wantsJSON: Bool {
         guard let (word, rest) = firstWord, word == "get-public-key" || word == "doctor" else { return false }
-        // `doctor` has fewer formats, but it calls this one the same.
+        // `doctor` has fewer formats, but this one has the same name.
         return rest.contains { $0.hasPrefix("--format=") && KeyOutput(word: String($0.dropFirst(9))) == .json }
             || zip(rest, rest.dropFirst()).contains { $0 == "--format" && KeyOutput(word: $1) == .json }
     }
 
-    /// Whether the program is to serve, rather than to carry out a command, as far as it can be told.
+    /// Whether the command line means to serve, as far as that can be known.
     package var serves: Bool { firstWord.map { $0.word == "serve" } ?? true }
 
-    /// A message about the command line with no more of an argument, or of the value of an option, than its beginning, and
-    /// of no more than 1 KiB, however many arguments it repeats.
+    /// Cuts each argument and option value that a message repeats to an excerpt, and the whole message to 1 KiB.
     package func shortening(_ message: String) -> String {
         let values = arguments.compactMap { argument in
             argument.firstIndex(of: "=").map { String(argument[argument.index(after: $0)...]) }
@@ -97,7 +96,7 @@ package struct ArgumentLine: Sendable {
         return nil
     }
 
-    /// Whether the next argument is an option's value; nil for an option that the program does not have.
+    /// Whether an option takes the next argument as its value; nil for an unknown option.
     private static func takesValue(_ option: String) -> Bool? {
         let word = option.prefix { $0 != "=" }
         if let name = Setting.Name(flag: word) { return Setting[name].valueName != nil && word.count == option.count }
@@ -105,12 +104,12 @@ package struct ArgumentLine: Sendable {
     }
 }
 
-/// The first word of a command line that is no command: what was probably meant.
+/// The first word of a command line that is not a command, and what was probably meant.
 package struct CommandWord: Sendable {
     /// The commands that `--help` lists, in its order.
     package static let commands = ["serve", "get-public-key", "verify", "doctor", "terraform", "help"]
 
-    /// What requests name, and the command that does the same, where there is one.
+    /// The methods of the protocol, and the command that does the same, if there is one.
     private static let methods: [(name: String, command: String?)] = [
         ("getPublicKey", "get-public-key"), ("verifySignature", "verify"), ("getStatus", nil), ("rpc.discover", nil),
         ("shutdown", nil), ("exit", nil), ("$/cancelRequest", nil),
@@ -141,19 +140,19 @@ package struct CommandWord: Sendable {
         let near = known.map { (command: $0.command, distance: Self.distance(plain, Self.letters($0.word))) }
             .min { $0.distance < $1.distance }
         if let near, near.distance <= max(1, plain.count / 3) {
-            return "there is no command \(shown); did you mean \(near.command)?"
+            return "unknown command \(shown); did you mean \(near.command)?"
         }
-        return "there is no command \(shown); \(commands)"
+        return "unknown command \(shown); \(commands)"
     }
 
-    /// Small letters alone: hyphens, dots and capitals are where the spellings differ.
+    /// Lower-case letters only: spellings differ in hyphens, dots and capitals.
     private static func letters(_ word: String) -> [UInt8] {
-        // The distance takes the product of both lengths.
+        // The distance takes time proportional to the product of both lengths.
         Array(
             word.utf8.prefix(64).map(\.asciiLowercased).filter { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) })
     }
 
-    /// Levenshtein's: how many letters must be added, left out or replaced to get from one word to the other.
+    /// The Levenshtein distance: how many letters to insert, delete or replace.
     private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
         var row = Array(0...right.count)
         for (index, letter) in left.enumerated() {

@@ -2,21 +2,21 @@ import KMSJSON
 import NCloudKMS
 import KMSPlatform
 
-/// Why a command has no answer: one line for stderr, and the status of the process.
+/// Why a command has no answer: one line for stderr, and the exit status.
 package struct CommandFailure: Error, Sendable, Equatable {
     package let status: ExitStatus
-    /// For people.
+    /// The error for people.
     package let line: String
-    /// For programs.
+    /// The error for programs.
     let error: CommandError
 
-    /// The reader of the output has closed its end.
+    /// Whether it failed because the reader of the output closed it.
     private(set) var isClosedReader = false
 
-    /// - Parameter line: in place of the error's own.
+    /// - Parameter line: replaces the error's own line.
     private init(_ status: ExitStatus, _ error: CommandError, line: String? = nil) {
         self.status = status
-        // It may repeat an argument or the name of a file, and these may hold anything.
+        // It may repeat an argument or a file name, which can contain any character.
         self.line = LogFormat.escapingControls(line ?? error.line)
         self.error = error
     }
@@ -29,7 +29,7 @@ package struct CommandFailure: Error, Sendable, Equatable {
         self.init(error.isUsage ? .usage : .configuration, CommandError(error), line: error.message)
     }
 
-    /// A value of the command line that can't be used, or one of what stands in for it.
+    /// An invalid value on the command line, or in the input that replaces it.
     init(_ invalid: InvalidValue) {
         self.init(.usage, CommandError(invalid))
     }
@@ -42,7 +42,7 @@ package struct CommandFailure: Error, Sendable, Equatable {
         }
     }
 
-    /// An error of the client, of a verification, or of the values that they are given.
+    /// An error of the client or of a verification, or an invalid value.
     init(of error: any Error) {
         switch error {
         case let error as CommandFailure: self = error
@@ -53,17 +53,17 @@ package struct CommandFailure: Error, Sendable, Equatable {
         }
     }
 
-    /// The command line, or what stands in for it, is wrong.
+    /// An error in the command line, or in the input that replaces it.
     package static func usage(_ message: String) -> CommandFailure {
         CommandFailure(ConfigurationError(message, isUsage: true))
     }
 
-    /// There is no answer, though nothing is wrong with the program or how it was called.
+    /// There is no answer, although neither the program nor the call is at fault.
     static func undecided(_ message: String) -> CommandFailure {
         CommandFailure(.undecided, CommandError(.invalidParams, message), line: message)
     }
 
-    /// - Parameter target: what could not be written, as the user knows it.
+    /// - Parameter target: what could not be written, in the user's terms.
     package static func output(_ target: String, _ problem: PlatformError) -> CommandFailure {
         let message = "\(target): \(problem)"
         var failure = CommandFailure(.output, CommandError(.internalError, message), line: message)
@@ -71,13 +71,13 @@ package struct CommandFailure: Error, Sendable, Equatable {
         return failure
     }
 
-    /// A fault of ours.
+    /// A fault of the program.
     package static func internalFault(_ reason: String) -> CommandFailure {
         CommandFailure(.internalFault, CommandError(internalFault: reason))
     }
 
-    /// The same for `verify`, which promises that all that keeps it from a verdict has one status, save for a fault of
-    /// ours.
+    /// The same failure for `verify`, which reports every reason for having no verdict with one status, except for a
+    /// fault of the program.
     var withoutVerdict: CommandFailure {
         CommandFailure(status == .internalFault ? status : .undecided, error, line: line)
     }
@@ -90,11 +90,11 @@ package struct CommandFailure: Error, Sendable, Equatable {
     }
 }
 
-/// An error as programs read it: with the members, the numbers and the names of an answer of the service.
+/// An error for programs, with the members, codes and type names of the protocol's errors.
 struct CommandError: Sendable, Equatable {
-    /// The errors that are not the client's, as JSON-RPC 2.0 numbers them.
+    /// The codes of JSON-RPC 2.0, for errors that are not the client's.
     enum Code: Int, Sendable {
-        /// What was given can't be used.
+        /// An argument or setting is not valid.
         case invalidParams = -32602
         case internalError = -32603
 
@@ -135,7 +135,7 @@ struct CommandError: Sendable, Equatable {
 
     fileprivate init(internalFault reason: String) {
         self.init(
-            .internalError, "Something that should not happen happened; please report it: \(reason).",
+            .internalError, "Internal error; please report it: \(reason).",
             [KMSError.Detail("reason", .string(reason))])
     }
 
@@ -147,9 +147,9 @@ struct CommandError: Sendable, Equatable {
         self.details = details
     }
 
-    /// The error on one line for people: its type, its number, its sentence, and what else is known.
+    /// The error on one line for people: type, code, message, and further details.
     var line: String {
-        // A sentence about a value holds all that is known of it.
+        // The message about an invalid value already contains all details.
         let details = code == Code.invalidParams.rawValue ? [] : details
         let fields = details.map { detail in
             switch detail.value {

@@ -1,13 +1,13 @@
 import NCloudKMS
 
-/// How the program ends. Numbers from 64 on are those of `sysexits.h`.
+/// The program's exit statuses. Numbers from 64 on are those of `sysexits.h`.
 ///
-/// The commands, `--help`, the man page and the table of `protocol/commands.md` all take the statuses from here.
+/// The commands, `--help`, the man page and the table in `protocol/commands.md` use this list.
 package enum ExitStatus: Int32, CaseIterable, Sendable {
     case success = 0
     /// The answer is no.
     case negative = 1
-    /// There is no answer, and no other status says why.
+    /// There is no answer, and no other status applies.
     case undecided = 2
     case usage = 64
     case noKey = 66
@@ -18,7 +18,7 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
     case permission = 77
     case configuration = 78
 
-    /// The status of a command that ends with such an error.
+    /// The status of a command that ends with this error.
     init(_ code: KMSError.Code) {
         self =
             switch code {
@@ -30,43 +30,43 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
             }
     }
 
-    /// What it says, as a sentence without its full stop.
+    /// The meaning as a sentence without its full stop.
     var meaning: String {
         switch self {
         case .success: "Done; verify: the signature is valid; doctor: no check failed"
-        case .negative: "The answer is no; verify: not valid; doctor: a check failed"
-        case .undecided: "verify could not tell; else an error without its own status (1013)"
-        case .usage: "The command line is wrong, or what terraform reads"
-        case .noKey: "There is no such key or version, or it can't be used (1004, 1005)"
+        case .negative: "verify: the signature is not valid; doctor: a check failed"
+        case .undecided: "verify: no verdict; others: an error without its own status (1013)"
+        case .usage: "Invalid command line; terraform: invalid query"
+        case .noKey: "The key or version does not exist or can't be used (1004, 1005)"
         case .unavailable: "The service or the network failed (1006 to 1009)"
-        case .internalFault: "A fault of the program (-32603); please report it"
-        case .output: "The output can't be written"
+        case .internalFault: "Internal error (-32603); please report it"
+        case .output: "The output could not be written"
         case .untrusted: "The server or its answer can't be trusted (1010, 1011)"
-        case .permission: "No credentials, wrong ones, or they may not do this (1001 to 1003)"
-        case .configuration: "A variable is wrong, or a file that is named can't be used"
+        case .permission: "No credentials, invalid ones, or missing permission (1001 to 1003)"
+        case .configuration: "Invalid environment variable, or an unusable file"
         }
     }
 
-    /// The commands, as far as their statuses differ.
+    /// The commands, where their statuses differ.
     package enum Command: CaseIterable, Sendable {
         case serve, getPublicKey, verify, doctor, terraform
     }
 
-    /// What it says of one command; nil if that never ends so.
+    /// The meaning for one command; nil if it never ends with this status.
     func meaning(of command: Command) -> String? {
         switch (self, command) {
-        case (.success, .serve): "Every answer that was wanted is written"
+        case (.success, .serve): "All answers have been written"
         case (.success, .verify): "The signature is valid"
         case (.success, .doctor): "No check failed"
         case (.success, .getPublicKey), (.success, .terraform): "Done"
         case (.negative, .verify): "The signature is not valid"
         case (.negative, .doctor): "A check failed"
-        case (.undecided, .verify): "It could not be determined; stderr says why"
-        case (.undecided, .getPublicKey), (.undecided, .terraform): "An error that has no status of its own (1013)"
-        case (.usage, .terraform): "The command line is wrong, or the query"
-        case (.usage, _): "The command line is wrong"
-        // A wrong variable is a check that failed.
-        case (.configuration, .doctor): "The system refused what the program needs to start"
+        case (.undecided, .verify): "No verdict; stderr says why"
+        case (.undecided, .getPublicKey), (.undecided, .terraform): "An error without its own status (1013)"
+        case (.usage, .terraform): "Invalid command line or query"
+        case (.usage, _): "Invalid command line"
+        // For `doctor` an invalid variable is a failed check.
+        case (.configuration, .doctor): "The program could not start"
         case (.output, _), (.configuration, _), (.internalFault, _): meaning
         case (.noKey, .getPublicKey), (.noKey, .terraform), (.unavailable, .getPublicKey), (.unavailable, .terraform),
             (.untrusted, .getPublicKey), (.untrusted, .terraform), (.permission, .getPublicKey),
@@ -76,18 +76,18 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         }
     }
 
-    /// What `serve` adds to the list: a second signal ends the program at once. The other commands don't exit then: a
-    /// signal ends them as it ends any program.
+    /// Only `serve` has this status: a second signal ends the program at once, and it exits with the status. A signal
+    /// ends the other commands directly, as it ends any program.
     private static let signalStatus = "128+N"
-    private static let signalMeaning = "signal N came a second time"
+    private static let signalMeaning = "a second signal N ended the program"
 
-    /// Every status with its meaning, in the order of the numbers.
+    /// Every status with its meaning, in numerical order.
     package static var list: [(status: String, meaning: String)] {
         allCases.map { (status: String($0.rawValue), meaning: $0.meaning) }
             + [(status: signalStatus, meaning: "serve: \(signalMeaning)")]
     }
 
-    /// The list for `--help`, which wraps no line of at most 80 columns.
+    /// The list for `--help`, which does not wrap lines of at most 80 columns.
     package static var helpText: String { text(list) }
 
     package static func helpText(of command: Command) -> String {
@@ -100,7 +100,7 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         return text(list + (command == .serve ? [ofSignal] : []))
     }
 
-    /// What such a text begins with.
+    /// The first line of such a text.
     package static let helpTitle = "Exit status:"
 
     private static func text(_ list: [(status: String, meaning: String)]) -> String {

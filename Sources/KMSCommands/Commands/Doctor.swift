@@ -3,9 +3,9 @@ import Logging
 import NCloudKMS
 import KMSPlatform
 
-/// Looks at everything that a call needs, one thing after the other, and goes on when one fails. Blocks.
+/// Checks everything that a call needs, one thing after the other, and continues after a failure. Blocks.
 package struct Doctor {
-    /// What is wrong with a configuration: at least one thing.
+    /// All errors in a configuration: at least one.
     package struct Mistakes: Error {
         package let errors: [ConfigurationError]
 
@@ -19,16 +19,18 @@ package struct Doctor {
     private var hasFailed = false
 
     /// - Parameters:
-    ///   - key: with one, a real call is made for it.
-    ///   - report: told each finding as soon as it is there.
+    ///   - key: if given, a real call is made for it.
+    ///   - report: receives each finding as soon as it is known.
     package init(key: KeyReference?, report: @escaping (Finding) -> Void) {
         self.key = key
         self.report = report
     }
 
+    /// Runs all checks.
+    ///
     /// - Parameters:
-    ///   - configuration: or every mistake that is in it.
-    /// - Returns: whether nothing has failed.
+    ///   - configuration: the configuration, or all errors in it.
+    /// - Returns: whether no check has failed.
     package mutating func examine(
         _ configuration: Result<ProgramConfiguration, Mistakes>, logger: (ProgramConfiguration) -> Logger
     ) -> Bool {
@@ -37,7 +39,7 @@ package struct Doctor {
         guard let usable, hasLibraries else {
             let rest: [Finding.Check] =
                 [.credentials, .authorities, .dns, .connection, .clock] + (key == nil ? [] : [.key])
-            skip(rest, usable == nil ? "needs a configuration" : "needs usable libraries")
+            skip(rest, usable == nil ? "skipped: invalid configuration" : "skipped: unusable libraries")
             return false
         }
         do throws(KMSError) {
@@ -47,9 +49,9 @@ package struct Doctor {
             examineDNS(probe, usable.client)
             examineConnection(probe, usable.client)
         } catch {
-            skip([.credentials, .authorities, .dns], "needs a connection that can be set up")
+            skip([.credentials, .authorities, .dns], "skipped: a connection can't be set up")
             fail(.connection, error)
-            skip([.clock], "needs an answer")
+            skip([.clock], "skipped: no answer")
         }
         if let key { examineKey(key, usable, logger(usable)) }
         return !hasFailed
@@ -66,7 +68,7 @@ package struct Doctor {
             return nil
         case .success(let configuration):
             let client = configuration.client
-            let proxy = client.usesProxy ? ", through a proxy" : ""
+            let proxy = client.usesProxy ? ", using a proxy" : ""
             add(
                 .configuration, .passed,
                 "endpoint \(client.endpoint), zone \(configuration.zone.rawValue)\(proxy)")
@@ -100,7 +102,7 @@ package struct Doctor {
     private mutating func examineAuthorities(_ probe: ServiceProbe) {
         do {
             guard let authorities = try probe.authorities() else {
-                return skip([.authorities], "not needed for plain HTTP")
+                return skip([.authorities], "skipped: not needed for plain HTTP")
             }
             add(.authorities, .passed, authorities)
         } catch {
@@ -116,12 +118,12 @@ package struct Doctor {
             add(
                 .dns, .passed,
                 isName
-                    ? "\(host) is \(addresses.joined(separator: ", "))"
-                    : "\(host) is an address, so no lookup is needed")
+                    ? "\(host) resolves to \(addresses.joined(separator: ", "))"
+                    : "\(host) is an IP address, which needs no lookup")
         } catch {
             let problem = "\(host) was not found: \(error)"
-            // A proxy looks names up itself, so here nobody need know them.
-            if client.usesProxy { return add(.dns, .skipped, "\(problem); the proxy may know it") }
+            // With a proxy, the proxy resolves names, so this machine need not.
+            if client.usesProxy { return add(.dns, .skipped, "\(problem); the proxy may find it") }
             add(.dns, .failed, "\(problem); check the network and its name servers")
         }
     }
@@ -132,7 +134,7 @@ package struct Doctor {
             contact = try probe.contact()
         } catch {
             fail(.connection, error)
-            return skip([.clock], "needs an answer")
+            return skip([.clock], "skipped: no answer")
         }
         let handshake = contact.isEncrypted ? ", TLS \(contact.handshake.milliseconds) ms" : ", not encrypted"
         add(
@@ -143,7 +145,7 @@ package struct Doctor {
     }
 
     private mutating func examineClock(_ difference: Duration?, correctsClock: Bool) {
-        guard let difference else { return skip([.clock], "the answer has no date") }
+        guard let difference else { return skip([.clock], "skipped: the answer has no Date header") }
         let seconds = difference.milliseconds / 1_000
         let text =
             seconds == 0
@@ -155,7 +157,7 @@ package struct Doctor {
         let correction = correctsClock ? ", which the client corrects" : ""
         add(
             .clock, correctsClock ? .warned : .failed,
-            "\(text)\(correction); signatures are refused from 5 minutes on; set the clock")
+            "\(text)\(correction); the service refuses signatures that are 5 minutes off or more; set the clock")
     }
 
     private mutating func examineKey(_ reference: KeyReference, _ configuration: ProgramConfiguration, _ logger: Logger)
@@ -167,7 +169,7 @@ package struct Doctor {
             let curve = key.curve.map { " on \($0.rawValue)" } ?? ""
             add(
                 .key, .passed,
-                "\(reference.keyTag) is an \(key.keyType.rawValue) key of \(key.keySize) bits\(curve), SHA-256 \(key.spkiSHA256)"
+                "\(reference.keyTag) is an \(key.keyType.rawValue) key with \(key.keySize) bits\(curve), SHA-256 \(key.spkiSHA256)"
             )
         } catch let error as KMSError {
             fail(.key, error)
@@ -195,7 +197,7 @@ package struct Doctor {
     }
 }
 
-/// What `doctor` found out about one thing.
+/// The result of one check of `doctor`.
 package struct Finding: Equatable, Sendable {
     enum Check: String, CaseIterable, Sendable {
         case configuration, libraries, credentials, authorities, dns, connection, clock, key
@@ -203,32 +205,32 @@ package struct Finding: Equatable, Sendable {
 
     enum Verdict: String, Sendable {
         case passed = "ok"
-        /// It works, and should be changed all the same.
+        /// It works, but should be changed.
         case warned = "warn"
         case failed = "fail"
-        /// It could not be looked at, as something that it needs has failed.
+        /// It was not checked, because something that it needs failed.
         case skipped = "skip"
     }
 
     let check: Check
     let verdict: Verdict
-    /// Never a secret.
+    /// For people; never contains a secret.
     let text: String
-    /// Of a check that has failed with one.
+    /// The error of a failed check, if it has one.
     var error: CommandError?
 
-    /// The finding on one line, in columns.
+    /// The finding as one line in columns.
     package var line: String {
         func padded(_ text: String, _ width: Int) -> String {
             text + String(repeating: " ", count: max(0, width - text.count))
         }
         let width = Check.allCases.map(\.rawValue.count).max() ?? 0
-        // A failure stands out.
+        // Upper case makes a failure stand out.
         let word = verdict == .failed ? verdict.rawValue.uppercased() : verdict.rawValue
         return "\(padded(word, 4)) \(padded(check.rawValue, width)) \(LogFormat.escapingControls(text))"
     }
 
-    /// The finding as one JSON object: `check`, `verdict`, `text`, and `error` where a check failed with one.
+    /// The finding as one JSON object: `check`, `verdict`, `text`, and `error` if the check failed with one.
     package var json: [UInt8] {
         var json = JSONWriter()
         json.object { finding in

@@ -2,22 +2,23 @@ import KMSJSON
 import NCloudKMS
 import KMSPublicKeys
 
-/// `get-public-key`: some keys, alone on stdout or in a file.
+/// `get-public-key`: writes one or more keys to stdout or to a file, and nothing else.
 package struct KeyPrinter: Sendable {
     package let target: AnswerTarget
     private let queries: [PublicKeyQuery]
     private let format: KeyOutput
 
     /// - Parameters:
-    ///   - version: the one of all keys that don't name theirs.
-    ///   - output: where the keys go, as `-o` has it.
-    /// - Throws: `CommandFailure` when these don't go together.
+    ///   - version: the version for all keys whose reference has none.
+    ///   - output: the value of `-o`.
+    /// - Throws: `CommandFailure` if the arguments contradict each other.
     package init(
         _ keys: [KeyReference], version: KeyVersion?, format: KeyOutput, output: String?
     ) throws(CommandFailure) {
         target = try AnswerTarget(path: output)
         if format.isBinary, target.isTerminal {
-            throw .usage("--format \(format.rawValue) is binary, which a terminal can't show: use -o FILE or a pipe")
+            throw .usage(
+                "--format \(format.rawValue) is binary and can't be shown on a terminal; use -o FILE or a pipe")
         }
         var queries: [PublicKeyQuery] = []
         for key in keys { queries.append(try key.query(version: version)) }
@@ -25,7 +26,7 @@ package struct KeyPrinter: Sendable {
         self.format = format
     }
 
-    /// Writes all keys, or nothing: the first error is thrown.
+    /// Writes all keys, or nothing and throws the first error.
     package func run(_ client: KMSClient) throws(CommandFailure) {
         let bytes: [UInt8]
         do {
@@ -37,10 +38,10 @@ package struct KeyPrinter: Sendable {
     }
 }
 
-/// What names a key on a command line: `KEYTAG`, or `KEYTAG@VERSION`. No key's tag holds an `@`.
+/// A key on the command line: `KEYTAG` or `KEYTAG@VERSION`. A key tag can't contain `@`.
 package struct KeyReference: Equatable, Sendable {
     let keyTag: KeyTag
-    /// Nil is the latest.
+    /// Nil means the latest.
     let version: KeyVersion?
 
     init(_ keyTag: KeyTag, version: KeyVersion? = nil) {
@@ -48,6 +49,8 @@ package struct KeyReference: Equatable, Sendable {
         self.version = version
     }
 
+    /// Parses a reference.
+    ///
     /// - Throws: `InvalidValue` named `keyTag` or `keyVersion`.
     package init(_ text: String) throws(InvalidValue) {
         let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
@@ -55,50 +58,52 @@ package struct KeyReference: Equatable, Sendable {
         version = parts.count == 2 ? try Self.version(String(parts[1])) : nil
     }
 
+    /// Parses a version.
+    ///
     /// - Throws: `InvalidValue` named `keyVersion`.
     package static func version(_ text: String) throws(InvalidValue) -> KeyVersion {
         guard let number = Int(text) else {
             throw InvalidValue(
                 "keyVersion",
-                "must be a whole number from \(KeyVersion.range.lowerBound) to \(KeyVersion.range.upperBound)")
+                "must be an integer from \(KeyVersion.range.lowerBound) to \(KeyVersion.range.upperBound)")
         }
         return try KeyVersion(number)
     }
 
     /// The query for the key.
     ///
-    /// - Parameter general: the version that `--key-version` names for all keys.
-    /// - Throws: `CommandFailure` when the two name different versions.
+    /// - Parameter general: the value of `--key-version`, for all keys.
+    /// - Throws: `CommandFailure` if both specify different versions.
     func query(version general: KeyVersion?) throws(CommandFailure) -> PublicKeyQuery {
         if let version, let general, version != general {
-            throw .usage("\(keyTag)@\(version) and --key-version \(general) contradict each other: leave one out")
+            throw .usage("\(keyTag)@\(version) and --key-version \(general) contradict each other; leave one out")
         }
         return PublicKeyQuery(keyTag: keyTag, version: version ?? general)
     }
 }
 
-/// What `get-public-key` can print.
+/// The output formats of `get-public-key`.
 package enum KeyOutput: String, CaseIterable, Sendable {
-    /// As the service sent it, byte for byte.
+    /// The PEM from the service, byte for byte.
     case pem
     /// SubjectPublicKeyInfo, binary.
     case der
     case jwk
-    /// A JWK Set (RFC 7517, section 5) of keys that verify signatures.
+    /// A JWK Set (RFC 7517, section 5) of signature keys.
     case jwks
-    /// A line of an `authorized_keys` file.
+    /// A line for an `authorized_keys` file.
     case ssh
     /// PEM `RSA PUBLIC KEY`.
     case pkcs1
-    /// The result of `getPublicKey`; an array of them if there are several.
+    /// The result of `getPublicKey`; an array of results for several keys.
     case json
 
-    /// Whether it is not for the eyes of people.
+    /// Whether it can't be shown on a terminal.
     var isBinary: Bool { self == .der }
 
-    /// The keys one after the other, or in one JSON text, in their order.
+    /// All keys in their order: one after the other, or as one JSON text.
     ///
-    /// - Throws: `InvalidValue` named `--format` when a key has no such form.
+    /// - Throws: `InvalidValue` named `--format` if a key has no such form.
     func bytes(of answers: [PublicKeyAnswer]) throws(InvalidValue) -> [UInt8] {
         switch self {
         case .jwks:
@@ -123,7 +128,7 @@ package enum KeyOutput: String, CaseIterable, Sendable {
         case .pem, .der, .jwk, .ssh, .pkcs1:
             var bytes: [UInt8] = []
             for answer in answers {
-                // The service may send a PEM whose last line has no end, which would run into the next block.
+                // The service may send a PEM without a final line feed, which would run into the next block.
                 if self == .pem, let last = bytes.last, last != UInt8(ascii: "\n") { bytes.append(UInt8(ascii: "\n")) }
                 bytes += try encoding(of: answer)
             }
@@ -131,7 +136,7 @@ package enum KeyOutput: String, CaseIterable, Sendable {
         }
     }
 
-    /// One key in a form that others can follow.
+    /// One key, in a form that can be followed by others.
     private func encoding(of answer: PublicKeyAnswer) throws(InvalidValue) -> [UInt8] {
         let key = answer.key
         switch self {
@@ -139,13 +144,13 @@ package enum KeyOutput: String, CaseIterable, Sendable {
         case .jwk: return Self.line { key.writeJWK(to: &$0) }
         case .ssh:
             guard let line = key.sshLine(comment: answer.keyTag.text) else {
-                throw InvalidValue("--format", "asks for ssh, which has no keys on secp256k1, as \(answer.keyTag) is")
+                throw InvalidValue("--format", "is ssh, but SSH has no secp256k1 keys, and \(answer.keyTag) is one")
             }
             return Self.line(Array(line.utf8))
         case .pkcs1:
             guard let pem = key.pkcs1PEM else {
                 throw InvalidValue(
-                    "--format", "asks for pkcs1, which only RSA keys have, and \(answer.keyTag) is an EC key")
+                    "--format", "is pkcs1, which only RSA keys have, but \(answer.keyTag) is an EC key")
             }
             return Array(pem.utf8)
         case .pem, .jwks, .json: return key.pem

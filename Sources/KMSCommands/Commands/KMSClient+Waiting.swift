@@ -1,11 +1,13 @@
 import NCloudKMS
 import KMSPlatform
 
-// For commands, which have nothing else to do meanwhile: each runs the loop, on the calling thread, until it has what it
-// waits for.
+// Blocking calls for commands, which have nothing else to do: each runs the client's loop on the calling thread until
+// the result is known.
 
 extension KMSClient {
-    /// The outcomes of calls that are made at once, in the order of the queries.
+    /// Makes several calls at once.
+    ///
+    /// - Returns: their outcomes, in the order of the queries.
     package nonisolated func waitForKeys(_ queries: [PublicKeyQuery]) -> [Result<PublicKeyAnswer, KMSError>] {
         guard !queries.isEmpty else { return [] }
         let outcomes = Lock<[Int: Result<PublicKeyAnswer, KMSError>]>([:])
@@ -25,7 +27,7 @@ extension KMSClient {
 }
 
 extension SignatureVerifier {
-    /// The outcome of a verification.
+    /// Verifies a signature, and returns the outcome.
     package nonisolated func waitForVerdict(_ query: SignatureQuery) -> Result<SignatureVerdict, SignatureFailure> {
         let outcome = Lock<Result<SignatureVerdict, SignatureFailure>>(.failure(.key(.cancelled)))
         loop.run {

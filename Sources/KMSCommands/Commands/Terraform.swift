@@ -3,10 +3,10 @@ import NCloudKMS
 import KMSPlatform
 import KMSPublicKeys
 
-/// The two ends of Terraform's `external` data source: one JSON object of strings on stdin, one on stdout
+/// The protocol of Terraform's `external` data source: one JSON object of strings on stdin, one on stdout
 /// (https://registry.terraform.io/providers/hashicorp/external/latest/docs/data-sources/external).
 package enum Terraform {
-    /// More than a query can need; what is longer is not one.
+    /// More than any query needs; longer input is refused.
     private static let maximumQueryBytes = 64 << 10
 
     private enum Name: String, CaseIterable {
@@ -15,6 +15,8 @@ package enum Terraform {
     }
 
     /// Answers the query on stdin.
+    ///
+    /// - Throws: `CommandFailure`.
     package static func run(_ client: KMSClient) throws(CommandFailure) {
         let text: [UInt8]
         do {
@@ -31,14 +33,14 @@ package enum Terraform {
         try AnswerTarget.stdout.write(result(answer))
     }
 
-    /// Reads `{"key_tag": "…", "key_version": "…"}`. A version that is null or empty, as an expression of Terraform may
-    /// leave it, is no version.
+    /// Parses `{"key_tag": "…", "key_version": "…"}`. A version that is null or empty, as a Terraform expression may
+    /// produce it, counts as absent.
     ///
     /// - Throws: `InvalidValue`, which names the member.
     static func query(_ text: [UInt8]) throws(InvalidValue) -> PublicKeyQuery {
         let members = try members(of: text)
         guard let keyTag = try self.text(members[.keyTag], .keyTag) else {
-            throw InvalidValue(Name.keyTag.rawValue, "is missing: stdin must name the key, {\"key_tag\": \"…\"}")
+            throw InvalidValue(Name.keyTag.rawValue, "is missing; stdin must name the key: {\"key_tag\": \"…\"}")
         }
         let version = try self.text(members[.keyVersion], .keyVersion)
         return PublicKeyQuery(
@@ -48,7 +50,7 @@ package enum Terraform {
             })
     }
 
-    /// The key as a flat object of strings, on one line. What a key does not have is left out.
+    /// The key as a flat object of strings, on one line. Members that the key does not have are left out.
     static func result(_ answer: PublicKeyAnswer) -> [UInt8] {
         let key = answer.key
         var jwk = JSONWriter()
@@ -91,10 +93,10 @@ package enum Terraform {
         for member in members {
             guard let name = Name(rawValue: member.name) else {
                 let names = Name.allCases.map(\.rawValue).joined(separator: " and ")
-                throw InvalidValue(member.name.excerpt, "is not known; there are \(names)")
+                throw InvalidValue(member.name.excerpt, "is an unknown member; the members are \(names)")
             }
             guard known.updateValue(member.value, forKey: name) == nil else {
-                throw InvalidValue(name.rawValue, "must not be there twice")
+                throw InvalidValue(name.rawValue, "must not occur twice")
             }
         }
         return known

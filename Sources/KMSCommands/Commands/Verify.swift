@@ -3,9 +3,9 @@ import NCloudKMS
 import KMSPlatform
 import KMSPublicKeys
 
-/// `verify`: the signature of one file, verified here.
+/// `verify`: verifies the signature of one file, locally.
 package struct FileVerification: Sendable {
-    /// Signatures by the largest keys have 2 KiB, in Base64 not 3.
+    /// The largest keys make signatures of 2 KiB, or just under 3 KiB in Base64.
     private static let maximumSignatureBytes = 64 << 10
 
     private let key: PublicKeyQuery
@@ -15,16 +15,16 @@ package struct FileVerification: Sendable {
     private let encoding: SignatureEncoding
 
     /// - Parameters:
-    ///   - version: the key's, if the reference does not name it.
-    ///   - file: the path of what was signed; `-` is stdin.
-    ///   - signature: the path of the signature; `-` is stdin.
-    /// - Throws: `CommandFailure` when these don't go together.
+    ///   - version: the key's version, if the reference has none.
+    ///   - file: the path of the signed file; `-` means stdin.
+    ///   - signature: the path of the signature file; `-` means stdin.
+    /// - Throws: `CommandFailure` if the arguments contradict each other.
     package init(
         of file: String, signature: String, by key: KeyReference, version: KeyVersion?, _ algorithm: SignatureAlgorithm,
         _ encoding: SignatureEncoding
     ) throws(CommandFailure) {
         if file == "-", signature == "-" {
-            throw .usage("only one of the signature and the signed file can be stdin")
+            throw .usage("the signature and the signed file can't both be stdin")
         }
         self.key = try key.query(version: version)
         self.file = file
@@ -42,7 +42,7 @@ package struct FileVerification: Sendable {
         do throws(CommandFailure) {
             try AnswerTarget.stdout.write(Array((isValid ? "valid\n" : "not valid\n").utf8))
         } catch  where error.isClosedReader {
-            // A reader that closes stdout wants only the status.
+            // A reader that has closed stdout only wants the status.
         }
         return isValid
     }
@@ -55,15 +55,15 @@ package struct FileVerification: Sendable {
             let path = EnvironmentVariables.process.expandingHome(signature)
             return try FileContents.of(path, maximumBytes: Self.maximumSignatureBytes)
         } catch {
-            // The same as for every other file that a flag names.
+            // As for every other file that a flag names.
             throw CommandFailure(ConfigurationError("--signature \(signature.excerpt): \(error)", isUsage: false))
         }
     }
 
-    /// Of the file, which may be larger than the memory.
+    /// The digest of the file, which may be larger than the memory.
     private func digest() throws(CommandFailure) -> [UInt8] {
         guard var digest = StreamedDigest(algorithm.hash) else {
-            throw .internalFault("OpenSSL could not begin a digest")
+            throw .internalFault("OpenSSL could not start a digest")
         }
         do throws(PlatformError) {
             if file == "-" {
@@ -94,26 +94,26 @@ package struct FileVerification: Sendable {
         }
         guard verdict.isValid || signatureFile.canBeSignature(by: algorithm) else {
             throw .undecided(
-                "--signature \(signature.excerpt): holds no signature by \(algorithm.rawValue), neither as bytes nor as Base64"
+                "--signature \(signature.excerpt): not a signature by \(algorithm.rawValue), neither binary nor as Base64"
             )
         }
         return verdict.isValid
     }
 }
 
-/// What a file holds that is said to be a signature.
+/// The contents of a signature file.
 ///
-/// It is text, Base64 or the service's form, if it can be read so when the ends of lines are left out, as `openssl base64`
-/// breaks lines; else it is the signature itself. No real signature looks like Base64: all of its 64 or more bytes would
-/// have to be among the 64 characters, one in four each.
+/// They are text (Base64, or the service's form) if they can be parsed as that without line breaks, which `openssl
+/// base64` inserts; otherwise they are the signature itself. No real signature looks like Base64: each of its 64 or
+/// more bytes would have to be one of 64 characters, with a chance of one in four each.
 struct SignatureFile: Sendable {
     let signature: ServiceSignature
-    /// Hexadecimal digits alone. A signature in Base64 has other characters, too.
+    /// Whether it has only hexadecimal digits. A signature in Base64 has other characters, too.
     private let looksHexadecimal: Bool
 
-    /// - Throws: `InvalidValue` for a file that begins like the service's form and does not go on so.
+    /// - Throws: `InvalidValue` for a file that begins like the service's form but does not continue so.
     init(_ contents: [UInt8]) throws(InvalidValue) {
-        // A byte order mark is no part of a text; bytes that begin like one stay as they are.
+        // A byte order mark is not part of a text; binary data that begins with the same bytes stays unchanged.
         let lines = contents.droppingByteOrderMark().split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
         let characters = Array(lines.map { $0.trimmingWhitespace() }.joined())
         looksHexadecimal = characters.allSatisfy { $0.hexDigitValue != nil }
@@ -127,8 +127,8 @@ struct SignatureFile: Sendable {
         }
     }
 
-    /// Whether a signature by some key could look like this. What can't is not a signature that is not valid, but the
-    /// wrong file, or a form that is not known.
+    /// Whether a signature by some key could look like this. If not, the file is not an invalid signature, but the
+    /// wrong file, or an unknown form.
     func canBeSignature(by algorithm: SignatureAlgorithm) -> Bool {
         !looksHexadecimal && algorithm.canBeSignature(signature.bytes)
     }

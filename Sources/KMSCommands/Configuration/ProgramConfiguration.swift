@@ -2,7 +2,17 @@ import Logging
 import NCloudKMS
 import KMSPlatform
 
-/// The whole configuration of the program, read and checked.
+/// The configuration of the program, parsed and checked.
+///
+/// The terms of this module:
+/// - command: what the first word of the command line names (`serve`, `get-public-key`, …); without one the program
+///   serves
+/// - setting: an entry of the configuration; a flag or an environment variable gives its value
+/// - configuration: the checked values of all settings
+/// - reference: a key on the command line, `KEYTAG` or `KEYTAG@VERSION`
+/// - query: a checked request for a key or a verification
+/// - failure: why a command has no answer, with its exit status
+/// - finding: the result of one check of `doctor`
 package struct ProgramConfiguration: Sendable {
     package let zone: Zone
     let client: KMSClientConfiguration
@@ -12,16 +22,16 @@ package struct ProgramConfiguration: Sendable {
     package let maximumInFlight: Int
     package let parentPID: Int?
     let logLevel: Logger.Level
-    /// Nil leaves it to whether stderr is a terminal.
+    /// Nil: text if stderr is a terminal, otherwise JSON.
     let logFormat: LogFormat?
 
-    /// How messages are told apart, as `--framing` has it.
+    /// The values of `--framing`: how messages are separated.
     package enum FramingName: String, CaseIterable, Sendable {
         case lines, headers, auto
     }
 
-    /// - Parameter flags: the flags that were given; one without a value has "".
-    /// - Throws: `ConfigurationError` for the first mistake.
+    /// - Parameter flags: the flags on the command line; a flag without a value has "".
+    /// - Throws: `ConfigurationError` for the first error.
     package init(
         flags: [Setting.Name: String], environment: EnvironmentVariables
     ) throws(ConfigurationError) {
@@ -37,8 +47,8 @@ package struct ProgramConfiguration: Sendable {
         logFormat = try reader.optionalChoice(.logFormat)
     }
 
-    /// Every mistake in the configuration, in the order of the settings, where `init` throws the first: each setting is
-    /// read as if it was the only one.
+    /// All errors in the configuration, in the order of the settings, where `init` throws only the first: each setting
+    /// is checked on its own.
     package static func mistakes(
         flags: [Setting.Name: String], environment: EnvironmentVariables
     ) -> [ConfigurationError] {
@@ -54,13 +64,13 @@ package struct ProgramConfiguration: Sendable {
         }
         let found = Setting.Name.allCases.compactMap { name in
             switch name {
-            // The profile is looked for in the file, so the two are read together.
+            // The profile is a section of the file, so both are checked together.
             case .profile: mistake([.profile, .configFile])
             case .configFile: nil
             default: mistake([name])
             }
         }
-        // A mistake that only settings together make.
+        // An error in a combination of settings.
         return found.isEmpty ? mistake(Setting.Name.allCases).map { [$0] } ?? [] : found
     }
 
@@ -71,16 +81,16 @@ package struct ProgramConfiguration: Sendable {
         }
     }
 
-    /// The client of the program, for whichever of its commands, on a loop that the calling thread runs.
+    /// The program's client, whatever the command, on a loop that the calling thread runs.
     ///
-    /// - Throws: `ConfigurationError` when the configuration can't be put to work: a CA file that can't be read, a
-    ///   libcurl that can't be used.
+    /// - Throws: `ConfigurationError` if the configuration can't be used: for example an unreadable CA file or an
+    ///   unusable libcurl.
     package func makeClient(logger: Logger) throws(ConfigurationError) -> KMSClient {
         let loop: EventLoop
         do {
             loop = try EventLoop()
         } catch {
-            throw ConfigurationError("the system is out of resources: \(error)", isUsage: false)
+            throw ConfigurationError("the client could not start: \(error)", isUsage: false)
         }
         do {
             return try KMSClient(client, on: loop, logger: logger)
@@ -90,7 +100,7 @@ package struct ProgramConfiguration: Sendable {
     }
 }
 
-/// The version of the program, as `--version`, `getStatus` and the user agent give it (semver.org).
+/// The program's version in `--version`, `getStatus` and the user agent (semver.org).
 package enum ProgramVersion {
     package static let text = "0.1.0"
 }

@@ -1,8 +1,8 @@
 import Logging
 import NCloudKMS
 
-/// One entry of the configuration. `Setting.all` is the one list of them: flags, environment variables, defaults,
-/// `--help`, shell completions, the manual page and the table of `protocol/settings.md` all come from it.
+/// One entry of the configuration. `Setting.all` is the only list of settings: flags, environment variables, defaults,
+/// `--help`, shell completions, the man page and the table in `protocol/settings.md` are made from it.
 package struct Setting: Sendable {
     package enum Name: String, CaseIterable, Sendable {
         case endpoint, zone, profile
@@ -27,10 +27,10 @@ package struct Setting: Sendable {
         case logLevel = "log-level"
         case logFormat = "log-format"
 
-        /// As it is written on a command line.
+        /// The flag on the command line, with its dashes.
         package var flag: String { "--\(rawValue)" }
 
-        /// What else the flag is called, as other programs call it; without the dashes.
+        /// Another name of the flag that other programs use; without the dashes.
         package var alias: String? { self == .parentPID ? "clientProcessId" : nil }
 
         /// - Parameter word: a flag with its dashes, by its name or its alias.
@@ -44,25 +44,25 @@ package struct Setting: Sendable {
         }
     }
 
-    /// What it acts on, which decides whose help lists it. All commands accept all settings.
+    /// What the setting affects; this decides which commands list it in their help. All commands accept all settings.
     package enum Scope: Sendable {
         /// Every call.
         case calls
-        /// Several calls at once.
+        /// Several calls at the same time.
         case load
-        /// A process that serves: its cache and its wire.
+        /// A serving process: its cache and its protocol.
         case serving
     }
 
-    /// What holds when neither the flag nor a variable is given.
+    /// The value if neither the flag nor a variable is given.
     enum Default: Sendable {
-        /// The same as if this text was given.
+        /// The same as if this text were given.
         case text(String)
-        /// What no text stands for, in words.
+        /// A value that no text can express, described in words.
         case described(String)
     }
 
-    /// What its value can be, as far as a shell can complete it.
+    /// The possible values, for shell completion.
     package enum Values: Equatable, Sendable {
         case words([String])
         case path
@@ -71,20 +71,20 @@ package struct Setting: Sendable {
     }
 
     package let name: Name
-    /// What the value is called in help; nil for a flag that takes none.
+    /// The name of the value in the help; nil for a flag without a value.
     package let valueName: String?
     package let values: Values
-    /// The environment variables that stand in for the flag; the first that is set and not empty counts.
+    /// The environment variables that can replace the flag; the first that is set and not empty is used.
     package let variables: [String]
     let defaultValue: Default
     package let scope: Scope
     /// A sentence without its full stop.
     package let help: String
 
-    /// The entry of that name.
+    /// The setting with this name.
     package static subscript(_ name: Name) -> Setting { name.setting }
 
-    /// In the order of the help page, which is that of the names.
+    /// In the order of the names, which is that of the help.
     package static let all = Name.allCases.map(\.setting)
 
     fileprivate init(
@@ -124,15 +124,15 @@ extension Setting.Name {
         case .endpoint:
             Setting(
                 self, "url", ["NCLOUD_KMS_ENDPOINT"], .described("the zone's host"), .calls,
-                "The service's base URL: scheme, host and port; https, or http to this machine itself")
+                "The service's base URL: scheme, host and port; https, or http to this machine")
         case .zone:
             Setting(
                 self, "name", ["NCLOUD_KMS_ZONE"], .text(Zone.global.rawValue), .calls, values: .cases(Zone.self),
-                "Where the keys are: public, public-kr, public-jp or gov")
+                "The zone of the keys: public, public-kr, public-jp or gov")
         case .profile:
             Setting(
                 self, "name", [CredentialLookup.profileVariable], .described("DEFAULT"), .calls,
-                "The section of the profile file that holds the credentials")
+                "The section of the profile file that has the credentials")
         case .configFile:
             Setting(
                 self, "path", [CredentialLookup.configurationFileVariable], .described("~/.ncloud/configure"), .calls,
@@ -140,7 +140,7 @@ extension Setting.Name {
         case .tokenFile:
             Setting(
                 self, "path", [CredentialLookup.tokenFileVariable], .described("none"), .calls, values: .path,
-                "A file that holds an access token, instead of a key pair; read again when it changes")
+                "A file with an access token, used instead of a key pair; read again when it changes")
         case .caFile:
             Setting(
                 self, "path", ["NCLOUD_KMS_CA_FILE"], .described("the system's"), .calls, values: .path,
@@ -148,55 +148,56 @@ extension Setting.Name {
         case .proxy:
             Setting(
                 self, "url", ["NCLOUD_KMS_PROXY", "HTTPS_PROXY", "https_proxy"], .described("none"), .calls,
-                "The HTTP proxy to the service; a password in it is taken from the environment only")
+                "The HTTP proxy for the service; a password is accepted only from the environment")
         case .cacheTTL:
             Setting(
                 self, "seconds", ["NCLOUD_KMS_CACHE_TTL"], .seconds(Client.defaultCacheTimeToLive), .serving,
-                "How old a cached key may get; 0 keeps nothing")
+                "The maximum age of a cached key; 0 turns the cache off")
         case .staleIfError:
             Setting(
                 self, "seconds", ["NCLOUD_KMS_STALE_IF_ERROR"], .seconds(Client.defaultStaleIfError), .serving,
-                "How much older a cached key may be when the service can't be reached; 0 is off")
+                "How much older a cached key may be if the service can't be reached; 0 turns this off")
         case .ratePerKey:
             Setting(
                 self, "number", ["NCLOUD_KMS_RATE_PER_KEY"], .number(Client.defaultRatePerKey), .load,
-                "Requests a second for one key; 0 is no limit")
+                "Maximum requests per second for one key; 0 means no limit")
         case .rateTotal:
             Setting(
                 self, "number", ["NCLOUD_KMS_RATE_TOTAL"], .number(Client.defaultTotalRate), .load,
-                "Requests a second in all; 0 is no limit")
+                "Maximum requests per second in total; 0 means no limit")
         case .maxConnections:
             Setting(
                 self, "number", ["NCLOUD_KMS_MAX_CONNECTIONS"], .number(Client.defaultMaximumConnections), .load,
-                "Connections to the service, so requests to it at once")
+                "Maximum connections to the service, and so concurrent requests")
         case .maxAttempts:
             Setting(
                 self, "number", ["NCLOUD_KMS_MAX_ATTEMPTS"], .number(Client.defaultMaximumAttempts), .calls,
-                "Requests for one call, retries included")
+                "Maximum requests for one call, retries included")
         case .framing:
             Setting(
                 self, "name", ["NCLOUD_KMS_FRAMING"], .text(Framing.auto.rawValue), .serving,
                 values: .cases(Framing.self),
-                "How messages are told apart: lines, headers (Content-Length), or auto, by the first line")
+                "How messages are separated: lines, headers (Content-Length), or auto, which looks at the first line")
         case .maxMessageBytes:
             Setting(
                 self, "bytes", ["NCLOUD_KMS_MAX_MESSAGE_BYTES"], .number(1 << 20), .serving,
-                "The longest message that is read")
+                "The maximum length of a message")
         case .maxBatch:
             Setting(
-                self, "number", ["NCLOUD_KMS_MAX_BATCH"], .number(1_000), .serving, "The most members of a batch")
+                self, "number", ["NCLOUD_KMS_MAX_BATCH"], .number(1_000), .serving,
+                "The maximum number of batch members")
         case .maxInFlight:
             Setting(
                 self, "number", ["NCLOUD_KMS_MAX_IN_FLIGHT"], .number(1_024), .serving,
-                "Calls at once; beyond that nothing is read from stdin")
+                "Maximum concurrent calls; at the limit nothing is read from stdin")
         case .parentPID:
             Setting(
                 self, "pid", [], .described("off"), .serving,
-                "End when that process ends, for hosts whose pipe others hold open too")
+                "End when this process ends, for hosts whose pipe other processes keep open, too")
         case .stdio:
             Setting(
                 self, nil, [], .described("off"), .serving,
-                "Accepted, as editors' clients pass it, and means nothing: it always speaks on stdin and stdout")
+                "No effect; accepted because editors pass it")
         case .allowDebug:
             Setting(
                 self, nil, [], .described("off"), .calls,
@@ -204,16 +205,16 @@ extension Setting.Name {
         case .noClockCorrection:
             Setting(
                 self, nil, [], .described("off"), .calls,
-                "Sign with this machine's clock even when the service shows that it is wrong")
+                "Sign with this machine's clock even if the service shows that it is wrong")
         case .logLevel:
             Setting(
                 self, "level", ["NCLOUD_KMS_LOG_LEVEL"], .text(Logger.Level.info.rawValue), .calls,
                 values: .cases(Logger.Level.self),
-                "trace, debug, info, notice, warning, error or critical")
+                "The least severe level to log: trace, debug, info, notice, warning, error or critical")
         case .logFormat:
             Setting(
                 self, "name", ["NCLOUD_KMS_LOG_FORMAT"], .described("text on a terminal, else json"), .calls,
-                values: .cases(LogFormat.self), "text or json")
+                values: .cases(LogFormat.self), "The form of log lines: text or json")
         }
     }
 }

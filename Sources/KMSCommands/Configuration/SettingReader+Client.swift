@@ -10,7 +10,7 @@ extension SettingReader {
         }
     }
 
-    /// What the client is made with.
+    /// The configuration of the client.
     func clientConfiguration(zone: Zone) throws(ConfigurationError) -> KMSClientConfiguration {
         typealias Client = KMSClientConfiguration
         let endpoint = try value(.endpoint) { text throws(InvalidValue) in try Endpoint(text) }
@@ -34,14 +34,14 @@ extension SettingReader {
         }
     }
 
-    /// What the settings are called in the library whose values they become.
+    /// The settings whose values the library knows by other names.
     private static let names: [String: Setting.Name] = [
         "cacheTimeToLive": .cacheTTL, "staleIfError": .staleIfError, "ratePerKey": .ratePerKey,
         "totalRate": .rateTotal, "maximumConnections": .maxConnections, "maximumAttempts": .maxAttempts,
         "profile": .profile, "configurationFile": .configFile, "tokenFile": .tokenFile,
     ]
 
-    /// What the library refuses, by the name of the flag.
+    /// An error of the library, with the flag's name.
     private static func error(_ invalid: InvalidValue) -> ConfigurationError {
         ConfigurationError("\(names[invalid.name]?.flag ?? invalid.name) \(invalid.problem)", isUsage: false)
     }
@@ -51,7 +51,7 @@ extension SettingReader {
             try integer(name, in: Int(range.lowerBound.components.seconds)...Int(range.upperBound.components.seconds)))
     }
 
-    /// Places that a flag names must be there; those that a variable names may turn up later.
+    /// A place that a flag names must exist; one that a variable names may appear later.
     private func credentialLookup() throws(ConfigurationError) -> CredentialLookup {
         for name in [Setting.Name.profile, .configFile, .tokenFile] { _ = try text(name) }
         let lookup = CredentialLookup(
@@ -65,8 +65,8 @@ extension SettingReader {
         return lookup
     }
 
-    /// A file that a flag names must be readable. One that a variable names may come later, but what is no file at all can't
-    /// be meant.
+    /// A file that a flag names must be readable. One that a variable names may appear later, but a path that is not a
+    /// file is always an error.
     private func certificateFile() throws(ConfigurationError) -> CertificateFile? {
         guard let source = try text(.caFile) else { return nil }
         let file = CertificateFile(path: environment.expandingHome(source.text), name: source.origin)
@@ -86,19 +86,20 @@ extension SettingReader {
                 proxy, exceptions: ProxyExceptions(exceptions?.value ?? ""),
                 exceptionsName: exceptions?.name ?? "NO_PROXY")
         }
-        // An empty flag means none, whatever the environment says.
+        // An empty flag means no proxy, whatever the environment says.
         guard let source = source(.proxy), !source.text.isEmpty else { return .none }
         let proxy: ProxyConfiguration
         do {
             proxy = try ProxyConfiguration(url: source.text, name: source.origin)
         } catch {
-            // What other programs share is not for us to stop at, but for the calls that would use it.
+            // An error in a variable that other programs share must not keep us from starting; only the calls that
+            // would use it fail.
             let isShared = !source.isFlag && source.origin != Setting[.proxy].variables[0]
             guard isShared else { throw source.error(error.problem) }
             return settings(.failure(error))
         }
         if source.isFlag, proxy.hasUserInfo {
-            throw source.error("must not hold a password, which other users could read: use NCLOUD_KMS_PROXY")
+            throw source.error("must not contain a password, which other users could read; use NCLOUD_KMS_PROXY")
         }
         return settings(.success(proxy))
     }

@@ -1,20 +1,20 @@
 import NCloudKMS
 import KMSPlatform
 
-/// Looks settings up in flags and environment, and turns their texts into values; every mistake is an error that names
-/// the flag or variable that it was made in.
+/// Looks up settings in flags and environment variables, and parses their values; every error names its flag or
+/// variable.
 struct SettingReader {
-    /// What the command line gave, by name; a flag without a value is "".
+    /// The flags on the command line, by name; a flag without a value has "".
     let flags: [Setting.Name: String]
     let environment: EnvironmentVariables
 
-    /// White space around a flag's value counts for nothing, as it does around a variable's.
+    /// White space around a flag's value is ignored, as around a variable's.
     init(flags: [Setting.Name: String], environment: EnvironmentVariables) {
         self.flags = flags.mapValues { $0.trimmingASCIIWhitespace() }
         self.environment = environment
     }
 
-    /// A text and where it stood.
+    /// A text and where it came from.
     struct Source {
         let text: String
         /// The flag or the variable.
@@ -30,11 +30,11 @@ struct SettingReader {
             guard text.count >= 2, let first = text.first, first == text.last, first == "\"" || first == "'" else {
                 return ""
             }
-            return " (the quotation marks around it count as a part of it: take them away)"
+            return " (the quotation marks are part of the value; remove them)"
         }
     }
 
-    /// Flags beat the environment, which beats the default.
+    /// Flags take precedence over the environment, which takes precedence over the default.
     func source(_ name: Setting.Name) -> Source? {
         if let text = flags[name] { return Source(text: text, origin: name.flag, isFlag: true) }
         let setting = Setting[name]
@@ -48,7 +48,7 @@ struct SettingReader {
 
     func isSet(_ name: Setting.Name) -> Bool { flags[name] != nil }
 
-    /// A text that is not empty; nil for a setting without a default that is not given.
+    /// A text that is not empty; nil for a setting without a value and without a default.
     func text(_ name: Setting.Name) throws(ConfigurationError) -> Source? {
         guard let source = source(name) else { return nil }
         guard !source.text.isEmpty else { throw source.error("needs a value") }
@@ -70,14 +70,14 @@ struct SettingReader {
     func optionalInteger(_ name: Setting.Name, in range: ClosedRange<Int>) throws(ConfigurationError) -> Int? {
         guard let source = try text(name) else { return nil }
         guard let integer = Int(source.text), range.contains(integer) else {
-            throw source.error("must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+            throw source.error("must be an integer from \(range.lowerBound) to \(range.upperBound)")
         }
         return integer
     }
 
-    /// One of the raw values of an enumeration, in letters of any case.
+    /// One of the raw values of an enumeration, ignoring case.
     ///
-    /// - Parameter synonyms: other words for some of them.
+    /// - Parameter synonyms: other words for some of the values.
     func choice<Choice: RawRepresentable<String> & CaseIterable>(
         _ name: Setting.Name, of type: Choice.Type = Choice.self, synonyms: [String: Choice] = [:]
     ) throws(ConfigurationError) -> Choice {
@@ -97,7 +97,7 @@ struct SettingReader {
         return choice
     }
 
-    /// A value that another module reads out of the text.
+    /// A value that another module parses.
     func value<Value>(
         _ name: Setting.Name, _ read: (String) throws(InvalidValue) -> Value
     ) throws(ConfigurationError) -> Value? {
@@ -111,8 +111,8 @@ struct SettingReader {
 }
 
 extension CaseIterable where Self: RawRepresentable, RawValue == String {
-    /// The value that a word of the command line or the environment names, in letters of any case and with any white
-    /// space around it; nil if it names none.
+    /// The value for a word of the command line or the environment, ignoring case and white space around it; nil if
+    /// there is none.
     package init?(word: String) {
         let word = word.trimmingASCIIWhitespace().lowercased()
         guard let value = Self.allCases.first(where: { $0.rawValue.lowercased() == word }) else { return nil }
@@ -124,7 +124,7 @@ extension CaseIterable where Self: RawRepresentable, RawValue == String {
 package struct ConfigurationError: Error, Equatable, CustomStringConvertible {
     /// One line that says what to change.
     package let message: String
-    /// The command line is wrong, as opposed to a file or the environment.
+    /// Whether the error is in the command line, as opposed to a file or the environment.
     package let isUsage: Bool
 
     package init(_ message: String, isUsage: Bool) {

@@ -1,22 +1,23 @@
 import KMSPlatform
 
-/// Puts whole lines on a descriptor and never waits: what a blocked reader does not take is dropped and counted, since
-/// a log must not stop the service.
+/// Writes whole lines to a descriptor and never waits: lines that a blocked reader does not take are dropped and
+/// counted, because a log must not stop the service.
 ///
-/// A line is written with one system call. The kernel takes one of up to 4 KiB (`PIPE_BUF`) as a whole or not at all, so
-/// a full pipe does not end in half of a line, nor do the lines of two programs that share a pipe mix.
+/// Each line is written with one system call. The kernel takes a line of up to 4 KiB (`PIPE_BUF`) as a whole or not at
+/// all, so a full pipe does not end with half a line, and the lines of two programs that share a pipe do not mix.
 package final class LogWriter: Sendable {
-    /// Lines that wait for a reader that has stalled; more are dropped. A longer line is taken where nothing waits.
+    /// The maximum size of the lines that wait for a stalled reader; further lines are dropped. A longer line is
+    /// accepted if nothing waits.
     private static let maximumWaitingBytes = 256 << 10
 
     private struct State: Sendable {
-        /// Lines with their ends, oldest first.
+        /// Complete lines, oldest first.
         var waiting: [[UInt8]] = []
-        /// How many of them at the front are written.
+        /// How many lines at the front have been written.
         var writtenLines = 0
-        /// How many bytes of the next one are written.
+        /// How many bytes of the next line have been written.
         var writtenBytes = 0
-        /// The bytes of those that are not written.
+        /// The total size of the lines that have not been written.
         var waitingBytes = 0
         var dropped = 0
     }
@@ -28,12 +29,14 @@ package final class LogWriter: Sendable {
         output = OutputDescriptor(descriptor)
     }
 
-    /// Whether a person reads along.
+    /// Whether people read the log as it is written.
     var isTerminal: Bool { isatty(output.descriptor) == 1 }
 
-    /// Writes a line, its LF not included. What a slow reader has not taken goes with the next line.
+    /// Writes a line. Lines that a slow reader has not taken are written first.
     ///
-    /// - Parameter notice: the line, without its LF, that tells how many lines were dropped before this one.
+    /// - Parameters:
+    ///   - line: the line without its LF.
+    ///   - notice: the line, without its LF, that reports how many lines were dropped before this one.
     package func write(line: some Collection<UInt8>, notice: (_ dropped: Int) -> [UInt8] = LogWriter.plainNotice) {
         state.withLock { state in
             drain(&state)
@@ -50,24 +53,24 @@ package final class LogWriter: Sendable {
         }
     }
 
-    /// Writes what waits, even if nobody reads: the last lines of a process tell why it has ended, and a reader may come
-    /// after that. A pipe or socket is made to hold them, as far as the system allows.
+    /// Writes the waiting lines even if nobody reads: the last lines of a process say why it ended, and a reader may
+    /// come later. Enlarges a pipe or socket to hold them, as far as the system allows.
     package func finish() {
         state.withLock { state in
             repeat { drain(&state) } while state.waitingBytes > 0 && output.enlarge()
         }
     }
 
-    /// The same, and once more after a last line, which so is there whatever waited before it.
+    /// Like `finish`, and again after a last line, so that this line is written whatever waited before it.
     package func finish(after writeLastLine: () -> Void) {
         finish()
         writeLastLine()
         finish()
     }
 
-    /// The sentence about lines that were dropped, for those that are no log lines themselves.
+    /// The text about dropped lines, for lines that are not log entries.
     package static func plainNotice(_ dropped: Int) -> [UInt8] {
-        Array("(\(dropped) log lines were dropped: nobody read them)".utf8)
+        Array("(\(dropped) log lines were dropped because nobody read them)".utf8)
     }
 
     private static func append(_ line: some Collection<UInt8>, to state: inout State) {
@@ -90,13 +93,13 @@ package final class LogWriter: Sendable {
                     state.writtenBytes = 0
                 }
             case .wouldBlock:
-                // It must not grow while a slow reader keeps it from ever being empty.
+                // The array must not grow if a slow reader never lets it become empty.
                 if state.writtenLines > state.waiting.count / 2 {
                     state.waiting.removeFirst(state.writtenLines)
                     state.writtenLines = 0
                 }
                 return
-            // Nobody will ever read it; the service goes on without.
+            // There is no reader any more; the service continues without a log.
             case .closed:
                 state.waitingBytes = 0
             }

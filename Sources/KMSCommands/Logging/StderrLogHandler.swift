@@ -2,7 +2,7 @@ import KMSJSON
 import Logging
 import KMSPlatform
 
-/// swift-log's messages as lines on stderr, in the format of the configuration.
+/// Writes swift-log's messages as lines to stderr, in the configured format.
 struct StderrLogHandler: LogHandler {
     var metadata: Logger.Metadata = [:]
     var logLevel: Logger.Level
@@ -33,17 +33,17 @@ struct StderrLogHandler: LogHandler {
                 level: event.level, message: event.message.description, metadata: fields, wallClockMilliseconds: time),
             notice: { dropped in
                 format.line(
-                    level: .warning, message: "log lines were dropped, since nobody read them",
+                    level: .warning, message: "log lines were dropped because nobody read them",
                     metadata: [("dropped", .stringConvertible(dropped))], wallClockMilliseconds: time)
             })
     }
 }
 
-/// How a line of the log looks.
+/// The format of log lines.
 enum LogFormat: String, CaseIterable, Sendable {
     /// `2026-11-24T06:00:00.123Z warning a sentence name=value`
     case text
-    /// One object with `time`, `level`, `message` and the metadata, whose numbers are numbers.
+    /// One object with `time`, `level`, `message` and the metadata, where numbers are JSON numbers.
     case json
 
     func line(
@@ -67,7 +67,7 @@ enum LogFormat: String, CaseIterable, Sendable {
         }
     }
 
-    /// A value that has spaces or quotes is written as a JSON string, so that fields can be told apart.
+    /// A value with spaces or quotes is written as a JSON string, so that fields can be told apart.
     static func field(_ value: String) -> String {
         let isPlain = !value.isEmpty && value.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && $0 != 0x22 && $0 != 0x3D }
         if isPlain { return escapingControls(value) }
@@ -76,7 +76,7 @@ enum LogFormat: String, CaseIterable, Sendable {
         return escapingControls(String(decoding: json.bytes, as: UTF8.self))
     }
 
-    /// Metadata as JSON: what was given as a number or a truth value is one.
+    /// Metadata as JSON; numbers and booleans keep their types.
     private static func write(_ value: Logger.MetadataValue, to json: inout JSONWriter) {
         switch value {
         case .string(let string): json.value(string)
@@ -96,10 +96,10 @@ enum LogFormat: String, CaseIterable, Sendable {
         }
     }
 
-    /// Text of the service, or of a client, may hold characters that move a terminal's cursor, forge a line,
-    /// or have the rest of the line shown in another order (U+202E and its like).
+    /// Text from the service or a host may contain characters that move a terminal's cursor, forge a line, or reorder
+    /// the rest of the line (such as U+202E).
     static func escapingControls(_ text: String) -> String {
-        // Most texts are ASCII, and need no look at Unicode's tables.
+        // Most texts are ASCII, and need no look-up in Unicode's tables.
         if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return text }
         guard text.unicodeScalars.contains(where: controlsDisplay) else { return text }
         return text.unicodeScalars.map { scalar in
@@ -107,7 +107,7 @@ enum LogFormat: String, CaseIterable, Sendable {
         }.joined()
     }
 
-    /// Control characters, those of formatting, which are not seen, and the line ends of Unicode.
+    /// Control characters, invisible formatting characters, and Unicode's line separators.
     private static func controlsDisplay(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator: true

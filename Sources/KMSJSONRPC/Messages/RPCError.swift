@@ -130,7 +130,7 @@ extension RPCError {
     /// A fault of ours.
     public static func internalError(_ reason: String) -> RPCError {
         RPCError(
-            .internalError, "Something that should not happen happened; please report it: \(reason).",
+            .internalError, "Internal error; please report it: \(reason).",
             details: [Member("reason", .string(reason))])
     }
 

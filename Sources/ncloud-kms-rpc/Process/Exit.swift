@@ -1,22 +1,22 @@
 import KMSCommands
 import KMSPlatform
 
-/// The one way out of the program.
+/// The only way out of the program.
 ///
-/// At once, without exit handlers: nothing of ours is buffered, and a signature may be under verification.
+/// It exits at once, without exit handlers: nothing of ours is buffered, and a verification may still be running.
 enum Exit {
-    /// Says on stderr, in one line, why there is no answer, and ends the process. It waits for a slow reader, as that line
-    /// is all that there is.
+    /// Prints one line on stderr that says why there is no answer, and ends the process. Waits for a slow reader, as
+    /// this line is the only output.
     ///
-    /// - Parameter asJSON: as `{"error": …}`, for programs.
+    /// - Parameter asJSON: whether to print `{"error": …}`, for programs.
     static func now(_ failure: CommandFailure, asJSON: Bool = false) -> Never {
         let line = asJSON ? failure.json : line(failure)
-        // A host that has closed stderr wants only the status.
+        // A host that has closed stderr only wants the status.
         try? FileContents.append(line + [UInt8(ascii: "\n")], to: STDERR_FILENO)
         now(failure.status)
     }
 
-    /// The same for a service that can't begin, which never waits for stderr.
+    /// The same for a service that can't start, which never waits for stderr.
     static func now(unableToServe failure: CommandFailure) -> Never {
         let writer = LogWriter(STDERR_FILENO)
         writer.write(line: line(failure))

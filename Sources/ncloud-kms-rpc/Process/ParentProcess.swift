@@ -1,15 +1,15 @@
 import CKMSLinux
 import KMSPlatform
 
-/// The process whose end is ours, too.
+/// The process whose end also ends this one.
 enum ParentProcess {
-    /// A descriptor that becomes readable when the process ends, without anybody looking again and again; readable already
-    /// if it has ended.
+    /// A descriptor that becomes readable when the process ends, without polling; it is readable at once if the process
+    /// has ended.
     ///
-    /// A pidfd, on Linux. A sandbox may forbid those (`EPERM` or `ENOSYS` of seccomp's filters); then the kernel is asked
-    /// to send a signal instead, which it does for the process that has started this one and for no other.
+    /// On Linux it is a pidfd. A sandbox may forbid those (`EPERM` or `ENOSYS` from a seccomp filter); then the kernel
+    /// is asked to send a signal instead, which it does only for the process that started this one.
     ///
-    /// - Throws: `PlatformError` where the system can't tell.
+    /// - Throws: `PlatformError` if the system can't watch the process.
     static func endDescriptor(of pid: CInt) throws(PlatformError) -> CInt {
         #if os(Linux)
         let descriptor = clinux_pidfd_open(pid)
@@ -41,7 +41,7 @@ enum ParentProcess {
         guard sigaction(SIGUSR2, &action, nil) == 0, clinux_set_parent_death_signal(SIGUSR2) == 0 else {
             throw PlatformError("prctl PR_SET_PDEATHSIG")
         }
-        // It may have ended before the kernel was asked.
+        // It may have ended before the request to the kernel.
         parentSignalHandler(SIGUSR2)
         return ends.read
     }
@@ -53,7 +53,7 @@ enum ParentProcess {
 private nonisolated(unsafe) var watchedParent: CInt = 0
 private nonisolated(unsafe) var parentPipe: CInt = -1
 
-/// Async-signal-safe. The signal comes when the thread that has started us ends, too, while its process lives on.
+/// Async-signal-safe. The signal also arrives when only the thread that started us ends, while its process lives on.
 private nonisolated func parentSignalHandler(_ number: CInt) {
     guard getppid() != watchedParent else { return }
     let saved = errno

@@ -1,12 +1,13 @@
 import CKMSLinux
 import KMSPlatform
 
-/// The process holds a secret, so its memory is nobody else's business.
+/// Keeps other processes away from the memory of this one, which contains a secret.
 enum ProcessHardening {
-    /// No core dumps, on Linux no debugger of the same user, and no file of TLS secrets. To be called before the first
+    /// Disables core dumps, on Linux debuggers of the same user, and files of TLS secrets. Call it before the first
     /// secret is read and before libcurl is used.
     static func forbidInspection() throws(PlatformError) {
-        // libcurl appends the secrets of every connection to the file that it names, and newer releases of OpenSSL do.
+        // libcurl, and newer releases of OpenSSL, append the secrets of every connection to the file that this variable
+        // names.
         unsetenv("SSLKEYLOGFILE")
         var none = rlimit(rlim_cur: 0, rlim_max: 0)
         #if canImport(Glibc)
@@ -22,11 +23,12 @@ enum ProcessHardening {
 }
 
 enum LargeBlocks {
-    /// Has the allocator keep each large block in a mapping of its own, however many were freed before: so a long message
-    /// is moved without being copied as it grows, and its memory goes back to the system when it was dealt with.
+    /// Makes the allocator keep each large block in a mapping of its own, however many have been freed: so a long
+    /// message grows without being copied, and its memory returns to the system after use.
     static func keepApart() {
         #if os(Linux)
-        // glibc's own value; but setting it is what makes it stay, as it grows with every mapped block that is freed.
+        // This is glibc's default; but only a threshold that was set stays constant, otherwise it grows with every
+        // mapped block that is freed.
         clinux_set_mapping_threshold(128 << 10)
         #endif
     }

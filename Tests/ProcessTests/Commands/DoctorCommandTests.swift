@@ -42,7 +42,7 @@ import Testing
         #expect(doctor.lines[2].text == "access key DEMO… from the environment")
         #expect(doctor.lines[3].text.hasPrefix("one certificate in /"), "\(doctor.lines[3].text)")
         #expect(doctor.lines[3].text.hasSuffix(" (NCLOUD_KMS_CA_FILE)"))
-        #expect(doctor.lines[4].text == "127.0.0.1 is an address, so no lookup is needed")
+        #expect(doctor.lines[4].text == "127.0.0.1 is an IP address, which needs no lookup")
         #expect(doctor.lines[5].text.contains("TLS"))
         #expect(doctor.status == 0)
         // The request that tries the connection asks for no key.
@@ -77,7 +77,9 @@ import Testing
         let wrong = try await run(["demo-ec", "--no-clock-correction"], environment: kms.environment)
         #expect(wrong.verdicts == reachable + "clock FAIL, key FAIL")
         #expect(wrong.lines[6].text.contains(" s \(word) the service's; "), "\(wrong.lines[6].text)")
-        #expect(wrong.lines[6].text.hasSuffix("; signatures are refused from 5 minutes on; set the clock"))
+        #expect(
+            wrong.lines[6].text.hasSuffix(
+                "; the service refuses signatures that are 5 minutes off or more; set the clock"))
         #expect(wrong.status == 1)
     }
 
@@ -95,7 +97,7 @@ import Testing
         let plain = try EmulatedKMS(usesTLS: false)
         let unencrypted = try await run(environment: plain.environment)
         #expect(unencrypted.verdicts.contains("authorities skip, dns ok"))
-        #expect(unencrypted.lines[3].text == "not needed for plain HTTP")
+        #expect(unencrypted.lines[3].text == "skipped: not needed for plain HTTP")
     }
 
     @Test func `a clock within the tolerance is ok`() async throws {

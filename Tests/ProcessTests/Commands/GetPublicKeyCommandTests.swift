@@ -87,7 +87,7 @@ import Testing
         (["rsa", "--endpoint", "http://127.0.0.1:9", "--max-attempts", "2"], "ServiceUnavailable (1008): ", 69),
         (["rsa", "--ca-file", "/etc/ssl/certs/ca-certificates.crt"], "UntrustedService (1011): ", 76),
         (["rsa@1", "--key-version", "2"], "rsa@1 and --key-version 2 contradict", 64),
-        (["rsa", "-o", ""], "-o needs the name of a file", 64),
+        (["rsa", "-o", ""], "-o needs a file name", 64),
     ])
     func `an error is one line with its type, and has a status of its kind`(
         _ arguments: [String], _ start: String, _ status: Int

@@ -63,8 +63,11 @@ import Testing
         (#"{"key_tag":"a/b"}"#, "key_tag may hold only"),
         (#"{"key_tag":"a","key_version":1}"#, "key_version must be a string"),
         (#"{"key_tag":"a","key_version":"0"}"#, "key_version must be from 1 to 100"),
-        (#"{"key_tag":"a","keyVersion":"1"}"#, "keyVersion is not known; there are key_tag and key_version"),
-        (#"{"key_tag":"a","key_tag":"b"}"#, "key_tag must not be there twice"),
+        (
+            #"{"key_tag":"a","keyVersion":"1"}"#,
+            "keyVersion is an unknown member; the members are key_tag and key_version"
+        ),
+        (#"{"key_tag":"a","key_tag":"b"}"#, "key_tag must not occur twice"),
         (#"{"key_tag":"a"} {}"#, "stdin must be one JSON object of strings"),
         (#"{"key_tag":""# + String(repeating: "a", count: 70_000) + #""}"#, "stdin can't be read"),
     ])
