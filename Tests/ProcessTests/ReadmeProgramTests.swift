@@ -6,7 +6,7 @@ import Testing
 /// The programs of the README, run as a reader would run them: copied without a change, inside the emulator.
 ///
 /// A program is a code block in one of the languages below. If a block of `text` follows it, that is what it prints.
-@Suite(.timeLimit(.minutes(2))) struct ReadmeProgramTests {
+@Suite(.timeLimit(.minutes(5))) struct ReadmeProgramTests {
     struct Block: Sendable, CustomTestStringConvertible {
         let number: Int
         let language: String

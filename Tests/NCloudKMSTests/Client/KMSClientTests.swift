@@ -25,9 +25,9 @@ import Testing
         PendingCall(PublicKeyQuery(keyTag: try KeyTag(keyTag), timeout: timeout), of: client)
     }
 
-    /// Returns as soon as the client's figures are such.
+    /// Returns as soon as the client's figures are such, or when the test's time is over.
     private func wait(_ client: KMSClient, until isSo: (ClientStatus) -> Bool) async {
-        while true {
+        while !Task.isCancelled {
             if isSo(await client.status()) { return }
             await Task.yield()
         }
@@ -153,7 +153,8 @@ import Testing
         }
         #expect(try await call.error().code == .shuttingDown)
         // Its thread has let go of it soon after.
-        while loop != nil { await Task.yield() }
+        while loop != nil, !Task.isCancelled { await Task.yield() }
+        #expect(loop == nil)
     }
 
     /// Gives the loop a step between any two others.
