@@ -30,7 +30,7 @@ public protocol EventSource: AnyObject {
 /// first.
 public final class EventLoop: SerialExecutor, @unchecked Sendable {
     // Sendable: any thread may use `inbox`, `state`, `thread` and the waker. All other state belongs to the loop's
-    // thread, which every method that touches it asserts.
+    // thread. Every public method that touches it asserts that it is on it.
 
     private struct Runner {
         let source: any EventSource
@@ -150,6 +150,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     /// Schedules a source that has new work to run before the loop waits. On the loop.
     public func run(_ source: some EventSource) {
+        assertIsCurrent()
         for index in runners.indices where runners[index].source === source { runners[index].isDue = true }
     }
 
@@ -169,6 +170,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     /// Changes the events that a descriptor is watched for; nil for none. On the loop.
     public func change(_ watch: Watch, to events: Events?) {
+        assertIsCurrent()
         watches.change(watch, to: events)
     }
 
@@ -228,10 +230,11 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     ///
     /// - Returns: how long the loop may wait.
     private func runSources() -> Duration? {
+        for index in runners.indices { runners[index].isDue = true }
         var index = 0
         // A source may remove itself, or add another.
         while index < runners.count, !isStopped {
-            run(at: index)
+            if runners[index].isDue { run(at: index) }
             index += 1
         }
         return runDue() ? runners.lazy.compactMap(\.wait).min() : .zero
@@ -239,17 +242,21 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     /// Runs the sources that have new work; starts over with the first ones whenever an urgent descriptor has an event.
     ///
-    /// - Returns: whether no work is left; if some is, the descriptors must be polled before the rest.
+    /// - Returns: false if some sources are still due, and the descriptors must be polled first.
     private func runDue() -> Bool {
         for _ in 0..<Self.maximumRounds {
             var hasRun = false
             var index = 0
+            // What a look found is dealt with before the next.
+            var mayLook = true
             while index < runners.count, !isStopped {
                 if runners[index].isDue {
-                    if !runners[index].isFirst, lookAtUrgent() {
+                    if mayLook, !runners[index].isFirst, lookAtUrgent() {
+                        mayLook = false
                         index = 0
                         continue
                     }
+                    mayLook = true
                     hasRun = true
                     run(at: index)
                 }
@@ -265,7 +272,8 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         runners[index].isDue = false
         let wait = source.run()
         if urgentPace.hasFound { urgentPace.dealtWith(now: clock.now) }
-        if index < runners.count, runners[index].source === source { runners[index].wait = wait }
+        // It may have moved.
+        if let index = runners.firstIndex(where: { $0.source === source }) { runners[index].wait = wait }
     }
 
     private func poll(_ wait: Duration?) {
@@ -276,7 +284,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         let timeout = maySleep ? Self.timeout(for: wait) : 0
         if !watches.poll(timeout: timeout) { usleep(UInt32(Self.pauseAfterFailure.nanoseconds / 1_000)) }
         _ = state.compareExchange(expected: .asleep, desired: .awake, ordering: .acquiringAndReleasing)
-        if watches.hasFound { dispatch() }
+        if watches.hasFound { dispatch() } else { urgentPace.restart() }
     }
 
     /// What `poll` is given for a wait: milliseconds, -1 for as long as it takes.
@@ -293,12 +301,17 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         let now = clock.now
         urgentPace.looked(foundSomething: hasUrgent, now: now)
         if hasUrgent { _ = runDue() }
-        let end = now + Self.turnTime
+        var end = clock.now + Self.turnTime
         while !isStopped, let found = watches.takeOther() {
             tell(found)
             // The next turn finds the rest.
-            guard watches.hasFound, clock.now < end else { return }
-            if lookAtUrgent() { _ = runDue() }
+            let now = clock.now
+            guard watches.hasFound, !isStopped, now < end else { return }
+            if lookAtUrgent() {
+                _ = runDue()
+                // Urgent work does not count.
+                end = end + (clock.now - now)
+            }
         }
     }
 

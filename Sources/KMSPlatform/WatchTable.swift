@@ -99,6 +99,7 @@ struct WatchTable {
 
     /// Events for the place's last user must not reach its next one.
     private mutating func free(_ place: Int) {
+        guard watchers[place].source != nil else { return }
         watchers[place].source = nil
         entries[place] = pollfd(fd: -1, events: 0, revents: 0)
         urgentPlaces.removeAll { $0 == place }

@@ -354,8 +354,8 @@ import Testing
             order.append("slow")
             loop.change(watch, to: nil)
             if order.count == 1 { write(bell.write, "x", 1) }
-            // As long as a TLS handshake takes, by this thread's processor.
-            let end = SystemClock().now + .milliseconds(1)
+            // Longer than the pause between two looks, and so short that a turn has time for several.
+            let end = SystemClock().now + .microseconds(100)
             while SystemClock().now < end {}
         }
         urgent.onReady = { watch, _ in

@@ -246,11 +246,12 @@ import Testing
         }
     }
 
-    /// - 14: before, the attempts that found no descriptor failed, and took the retry quota with them.
-    /// - 9: none is left for a connection. Once, libcurl could not open the CA file then, and the answer was 1011, never to
-    ///   be repeated.
+    /// - 14: a few connections can be opened. Once, the attempts that found no descriptor failed, and took the retry quota
+    ///   with them.
+    /// - 9: the least that the program starts with, so that none is left for a connection. Once, libcurl could not open the
+    ///   CA file then, and the answer was 1011, never to be repeated.
     @Test(arguments: [(descriptors: 14, code: 1004), (descriptors: 9, code: 1008)])
-    func `as long as one connection can be opened, every call has its answer`(
+    func `with few descriptors every call is served, and with none it hears what to do`(
         descriptors: Int, code: Int
     ) async throws {
         try await EmulatedKMS.with { kms in

@@ -12,7 +12,7 @@ struct AttemptFailure: Error {
     let error: KMSError
     let repetition: Repetition
     var needsNewConnection = false
-    /// The process had no descriptor for its connection, so that nothing was sent.
+    /// The process had no descriptor left for it, so that no request was sent.
     var hadNoDescriptor = false
 }
 

@@ -11,9 +11,11 @@ struct Fetch: Sendable {
         /// Its turn at the rate limiter has not come.
         case limiter(RateLimiter.Ticket, Credentials)
         /// It may send, and waits for a free connection.
-        case connection(Credentials)
-        /// It has a connection, and its owner was asked to send.
-        case departure(Attempt)
+        ///
+        /// - Parameter isReturned: its attempt could not be sent, for want of a descriptor.
+        case connection(Credentials, isReturned: Bool)
+        /// It has a connection, and its attempt waits to be sent.
+        case departure(Credentials)
         /// An attempt is under way.
         case transfer(Attempt)
         /// Its attempt has ended, and what that means is being decided.
@@ -35,7 +37,7 @@ struct Fetch: Sendable {
     struct Failure: Sendable {
         let error: KMSError
         /// The attempt was on a kept connection that turned out to be dead.
-        let needsNewConnection: Bool
+        var needsNewConnection: Bool
     }
 
     let request: PublicKeyRequest
@@ -124,12 +126,6 @@ struct WaitingList<ID: Sendable>: Sendable {
 
     mutating func append(_ id: ID) {
         places.append(id)
-        count += 1
-    }
-
-    /// Puts an id before all others.
-    mutating func prepend(_ id: ID) {
-        places.insert(id, at: 0)
         count += 1
     }
 

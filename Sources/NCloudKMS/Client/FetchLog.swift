@@ -9,6 +9,8 @@ enum FetchEvent: Sendable {
     case reauthenticated(Credentials)
     /// Signatures are made with another time than this machine's from now on; zero: with this machine's again.
     case clockDiffers(by: Duration)
+    /// The process has no descriptors for more connections than these.
+    case connectionsLimited(to: Int)
 }
 
 /// What tells a fetch from others in the log.
@@ -66,6 +68,10 @@ struct FetchLog {
             logger.warning(
                 "this machine's clock is wrong: the service's differs from it; signing with the service's time",
                 metadata: metadata)
+        case .connectionsLimited(let count):
+            logger.warning(
+                "this process may open no more files and sockets, so that requests wait for each other: raise its limit (ulimit -n)",
+                metadata: ["connections": .stringConvertible(count)])
         }
     }
 

@@ -33,7 +33,7 @@ extension FetchMachine {
         case log(FetchEvent, FetchDescription)
     }
 
-    /// An attempt to be sent, and what with.
+    /// An attempt to send.
     struct Departure {
         let fetch: FetchID
         let request: PublicKeyRequest

@@ -6,15 +6,17 @@ extension FetchMachine {
     /// The attempt of a fetch has ended.
     mutating func responded(_ id: FetchID, _ outcome: AttemptOutcome, now: Instant) {
         guard case .transfer(let attempt) = fetches[id]?.phase else { return }
-        fetches[id]?.phase = .answered
         if case .failure(let failure) = outcome.result, failure.hadNoDescriptor {
+            let isNews = connections.missing == 0
             if connections.lacked(now: now) {
+                if isNews { log(.connectionsLimited(to: connections.used), id) }
                 queueAgain(id, attempt)
                 return startAttempts(now: now)
             }
         } else {
             connections.ended(now: now)
         }
+        fetches[id]?.phase = .answered
         switch outcome.result {
         case .success(let key):
             if let response = outcome.response { observeClock(response, id, attempt, isRefusal: false) }
@@ -106,7 +108,7 @@ extension FetchMachine {
             fetches[id]?.phase = .backoff(until: end)
             backoffs.insert(id, due: end)
             log(.failed(error, repeatedAfter: delay, isThrottled: repetition == .afterThrottling), id)
-            endCalls(of: id, dueBy: end, now: now)
+            endCalls(of: id, dueBy: end, retryAfter: max(delay, hint ?? .zero), now: now)
         case .stop(let reason, let retryAfter):
             var error = error
             if reason != .notRetryable { error.reason = error.reason ?? reason.rawValue }
@@ -117,9 +119,11 @@ extension FetchMachine {
     }
 
     /// Ends the calls whose time is over before the next attempt of their fetch: they would wait in vain.
-    private mutating func endCalls(of id: FetchID, dueBy end: Instant, now: Instant) {
+    ///
+    /// - Parameter retryAfter: what they are told; nil: the time to the next attempt.
+    mutating func endCalls(of id: FetchID, dueBy end: Instant, retryAfter: Duration? = nil, now: Instant) {
         guard let fetch = fetches[id] else { return }
-        let error = fetch.errorWithoutTime(toWait: end - now)
+        let error = fetch.errorWithoutTime(toWait: retryAfter ?? end - now)
         for waiter in fetch.waiters.places {
             if let call = calls[waiter], call.deadline <= end { leave(waiter, .failure(error), now: now) }
         }

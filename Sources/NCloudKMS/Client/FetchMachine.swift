@@ -25,9 +25,12 @@ struct FetchMachine: ~Copyable {
     private var credentialQueue = WaitingList<FetchID>()
     private var tickets: [RateLimiter.Ticket: FetchID] = [:]
     private var connectionQueue = WaitingList<FetchID>()
+    /// Those of them whose attempt found no descriptor: they were there before the others.
+    private var returnedQueue = WaitingList<FetchID>()
     var connections: ConnectionSlots
     var actions = Queue<Action>()
-    private var departures = Queue<Departure>()
+    /// Attempts that may be sent.
+    private var departures = Queue<FetchID>()
 
     var upstream = UpstreamStatus()
     /// Calls that joined another call's fetch.
@@ -57,11 +60,15 @@ struct FetchMachine: ~Copyable {
         return nil
     }
 
-    /// The next attempt to send, and `started` or `notStarted` to call; then `responded`, unless it is cancelled. It may
-    /// wait until its owner has the time. Nil when none is left.
-    mutating func nextDeparture() -> Departure? {
-        while let departure = departures.popFirst() {
-            if fetches[departure.fetch] != nil { return departure }
+    /// The next attempt to send; nil when none is left. The owner may leave it until it has time. It then calls `started`
+    /// or `notStarted`, and after `started` `responded`, unless the attempt is cancelled.
+    mutating func nextDeparture(now: Instant) -> Departure? {
+        while let id = departures.popFirst() {
+            guard let fetch = fetches[id], case .departure(let credentials) = fetch.phase else { continue }
+            return Departure(
+                fetch: id, request: fetch.request, credentials: credentials, clockOffset: skew.offset,
+                needsNewConnection: fetch.lastFailure?.needsNewConnection ?? false,
+                hasAnotherAttempt: fetch.progress.mayHaveAnotherAttempt(now: now, quota: &quota))
         }
         return nil
     }
@@ -212,9 +219,10 @@ struct FetchMachine: ~Copyable {
         case .limiter(let ticket, _):
             tickets[ticket] = nil
             limiter.cancel(ticket)
-        case .connection:
+        case .connection(_, let isReturned):
             let known = fetches
-            connectionQueue.left { if case .connection = known[$0]?.phase { true } else { false } }
+            let isWaiting = { (id: FetchID) in if case .connection = known[id]?.phase { true } else { false } }
+            if isReturned { returnedQueue.left(isWaiting) } else { connectionQueue.left(isWaiting) }
         case .departure:
             connections.release()
         case .transfer:
@@ -281,6 +289,7 @@ struct FetchMachine: ~Copyable {
         case .waiting(let ticket):
             fetches[id]?.phase = .limiter(ticket, credentials)
             tickets[ticket] = id
+            if let turn = limiter.turn(of: ticket, now: now) { endCalls(of: id, dueBy: turn, now: now) }
         case .refused(let retryAfter):
             fail(id, fetch.errorWithoutTime(toWait: retryAfter), now: now)
         }
@@ -292,42 +301,55 @@ struct FetchMachine: ~Copyable {
         fetches[id]?.progress.attemptNotSent()
         upstream.attempts -= 1
         if fetches[id]?.progress.attempts ?? 0 > 0 { upstream.retries -= 1 }
-        fetches[id]?.phase = .connection(attempt.credentials)
-        connectionQueue.prepend(id)
+        if fetches[id]?.progress.attempts == 0 { fetches[id]?.start = nil }
+        // Those that are kept are what it waits for. The one that was dead is closed.
+        fetches[id]?.lastFailure?.needsNewConnection = false
+        fetches[id]?.phase = .connection(attempt.credentials, isReturned: true)
+        returnedQueue.append(id)
     }
 
     private mutating func queueForConnection(_ id: FetchID, _ credentials: Credentials) {
-        fetches[id]?.phase = .connection(credentials)
+        fetches[id]?.phase = .connection(credentials, isReturned: false)
         connectionQueue.append(id)
     }
 
-    /// Gives free connections to those who wait for one and have the time.
+    /// Gives free connections to the fetches that wait for one and still have time.
     mutating func startAttempts(now: Instant) {
         endTimes(now: now)
-        var passed = 0
-        var served = 0
-        while connections.free > 0, passed < connectionQueue.places.count {
-            let id = connectionQueue.places[passed]
-            passed += 1
-            guard let fetch = fetches[id], case .connection(let credentials) = fetch.phase else { continue }
-            served += 1
-            connections.take()
-            fetches[id]?.phase = .departure(Fetch.Attempt(credentials: credentials, clockOffset: skew.offset))
-            departures.append(
-                Departure(
-                    fetch: id, request: fetch.request, credentials: credentials, clockOffset: skew.offset,
-                    needsNewConnection: fetch.lastFailure?.needsNewConnection ?? false,
-                    hasAnotherAttempt: fetch.progress.mayHaveAnotherAttempt(now: now, quota: &quota)))
-        }
-        if passed > 0 { connectionQueue.removeFirst(passed, waiting: served) }
+        // Taken out while the machine works on them.
+        var returned = WaitingList<FetchID>()
+        swap(&returned, &returnedQueue)
+        startAttempts(from: &returned)
+        swap(&returned, &returnedQueue)
+        var queue = WaitingList<FetchID>()
+        swap(&queue, &connectionQueue)
+        startAttempts(from: &queue)
+        swap(&queue, &connectionQueue)
     }
 
-    /// The attempt of a fetch was handed to the transport.
-    mutating func started(_ id: FetchID, now: Instant) {
-        guard let fetch = fetches[id], case .departure(let attempt) = fetch.phase else { return }
+    private mutating func startAttempts(from queue: inout WaitingList<FetchID>) {
+        var passed = 0
+        var served = 0
+        while connections.free > 0, passed < queue.places.count {
+            let id = queue.places[passed]
+            passed += 1
+            guard case .connection(let credentials, _) = fetches[id]?.phase else { continue }
+            served += 1
+            connections.take()
+            fetches[id]?.phase = .departure(credentials)
+            departures.append(id)
+        }
+        if passed > 0 { queue.removeFirst(passed, waiting: served) }
+    }
+
+    /// The attempt was handed to the transport.
+    mutating func started(_ departure: Departure, now: Instant) {
+        let id = departure.fetch
+        guard let fetch = fetches[id], case .departure(let credentials) = fetch.phase else { return }
         upstream.attempts += 1
         if fetch.progress.attempts > 0 { upstream.retries += 1 }
-        fetches[id]?.phase = .transfer(attempt)
+        fetches[id]?.phase = .transfer(
+            Fetch.Attempt(credentials: credentials, clockOffset: departure.clockOffset))
         fetches[id]?.progress.attemptStarted()
         if fetch.start == nil { fetches[id]?.start = now }
     }
@@ -375,23 +397,4 @@ struct FetchMachine: ~Copyable {
 private func earliest(_ one: Instant?, _ other: Instant?) -> Instant? {
     guard let one, let other else { return one ?? other }
     return min(one, other)
-}
-
-/// First in, first out, in memory that is kept.
-struct Queue<Element> {
-    private var incoming: [Element] = []
-    /// What came before, the first at the end, from which it can be moved out.
-    private var outgoing: [Element] = []
-
-    var isEmpty: Bool { incoming.isEmpty && outgoing.isEmpty }
-
-    mutating func append(_ element: Element) { incoming.append(element) }
-
-    mutating func popFirst() -> Element? {
-        if outgoing.isEmpty, !incoming.isEmpty {
-            swap(&incoming, &outgoing)
-            outgoing.reverse()
-        }
-        return outgoing.popLast()
-    }
 }

@@ -74,7 +74,7 @@ final class KMSEngine: EventSource {
         } else if !machine.hasDepartures {
             return due.map { $0 - now }
         }
-        if let departure = machine.nextDeparture() {
+        if let departure = machine.nextDeparture(now: now) {
             start(departure)
             carryOut()
         }
@@ -128,8 +128,8 @@ final class KMSEngine: EventSource {
 
     // MARK: What the machine decides
 
-    /// Something happened to the machine: carries out what follows, and has the loop see to what is to be sent, and when
-    /// something is due.
+    /// Something happened to the machine: carries out what follows, and asks the loop for a run, which sends attempts and
+    /// looks at what is due.
     private func proceed() {
         carryOut()
         loop.run(self)
@@ -185,7 +185,7 @@ final class KMSEngine: EventSource {
         } catch {
             return machine.notStarted(fetch, error, now: clock.now)
         }
-        machine.started(fetch, now: clock.now)
+        machine.started(departure, now: clock.now)
         if log.isVerbose, let description = machine.description(of: fetch) {
             log.attemptBegins(description, departure.credentials, timestampMilliseconds: timestamp)
         }

@@ -3,7 +3,7 @@ import KMSPlatform
 /// How many attempts may be under way at once: as many as are configured, or fewer while the process has no descriptors
 /// for more connections.
 struct ConnectionSlots {
-    /// How long after a connection could not be opened one more is tried, at most one in this time.
+    /// After a connection could not be opened, one more is tried in each interval.
     static let growthInterval = Duration.seconds(1)
 
     let maximum: Int
@@ -24,11 +24,11 @@ struct ConnectionSlots {
     /// An attempt was cancelled, or never sent.
     mutating func release() {
         used -= 1
-        // With nothing under way, nothing else would ever give them back.
+        // With nothing under way, there is no telling how many can be opened.
         if used == 0 { missing = 0 }
     }
 
-    /// An attempt ended that had a connection.
+    /// An attempt ended, and not for want of a descriptor.
     mutating func ended(now: Instant) {
         release()
         guard missing > 0, now >= nextGrowth else { return }
@@ -36,15 +36,14 @@ struct ConnectionSlots {
         nextGrowth = now + Self.growthInterval
     }
 
-    /// An attempt ended as the process had no descriptor for its connection.
+    /// An attempt ended as the process had no descriptor left.
     ///
     /// - Returns: whether it can wait for the connection of another that is under way.
     mutating func lacked(now: Instant) -> Bool {
-        release()
-        guard used > 0 else { return false }
-        // All others would fail alike.
-        missing = maximum - used
+        used -= 1
+        // All others would fail alike. One may always try.
+        missing = maximum - max(used, 1)
         nextGrowth = now + Self.growthInterval
-        return true
+        return used > 0
     }
 }

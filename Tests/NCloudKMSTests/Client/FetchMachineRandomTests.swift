@@ -51,7 +51,9 @@ import Testing
                 .throttled(retryAfter: "2"), .damaged, .gone, .refused(), .refused(clock: .seconds(360)),
                 .deadConnection, .noDescriptor)
             script.respond(fetch, reply)
-        case 68..<80:
+        case 68..<70:
+            script.sendNext()
+        case 70..<80:
             script.advance(by: pick(.zero, .milliseconds(1), .milliseconds(60), .milliseconds(900), .seconds(8)))
         case 80..<83:
             _ = script.oversleep(for: pick(.milliseconds(100), .seconds(3)))
@@ -68,6 +70,9 @@ import Testing
             script.signingError = pick(nil, nil, .signingFailed)
         case 97:
             _ = script.shutDown()
+        case 98:
+            script.sendsAtOnce.toggle()
+            _ = script.carryOut()
         default:
             script.carriesOut.toggle()
             _ = script.carryOut()
@@ -101,7 +106,7 @@ import Testing
         if connections.free < 0 || connections.free > limit || connections.missing < 0 {
             script.fault("connections are made up")
         }
-        if connections.used == 0, connections.missing > 0 { script.fault("nothing gives missing connections back") }
+        if connections.used == 0, connections.free == 0 { script.fault("nothing can be sent any more") }
         if script.machine.limiterWaiting != atLimiter { script.fault("the limiter's queue is wrong") }
         if script.machine.upstream.failures > script.machine.upstream.attempts {
             script.fault("more attempts fail than are made")
@@ -111,6 +116,7 @@ import Testing
     /// Nothing is answered any more: every call ends by its own time, and then all is as at the beginning.
     private func end(_ script: FetchScript, _ names: [String]) {
         script.carriesOut = true
+        script.sendsAtOnce = true
         script.signingError = nil
         _ = script.credentialsArrive(.found(FetchScript.keyPair("A")))
         script.advance(by: .seconds(600))
@@ -122,7 +128,8 @@ import Testing
         if script.machine.nextDue(now: script.now) != nil { script.fault("a timer is left") }
         if script.quota != RetryQuota.capacity { script.fault("the quota is not full") }
         let limit = script.machine.configuration.maximumConnections
-        if script.machine.connections.missing > 0 { script.fault("connections are missing") }
+        script.call("first", key: "first")
+        for fetch in script.underWay { script.respond(fetch, .key()) }
         let last = (0...limit).map { "last \($0)" }
         for (index, name) in last.enumerated() { script.call(name, key: "key\(index)", timeout: .seconds(60)) }
         script.advance(by: .seconds(10))

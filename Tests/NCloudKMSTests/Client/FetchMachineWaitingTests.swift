@@ -258,11 +258,15 @@ import Testing
         #expect(script.respond(3, .noDescriptor).isEmpty)
         #expect(script.machine.upstream.attempts == 1)
         #expect(script.call("d", key: "d").isEmpty)
-        #expect(script.respond(1, .key()) == [.store, .tell("a", .key()), .start(3), .start(2), .start(4)])
+        #expect(script.call("young", key: "b", maxAge: .zero).isEmpty, "nothing was sent, so that it can join")
+        #expect(script.machine.coalesced == 1)
+        #expect(script.log.count == 1)
+        #expect(script.respond(1, .key()) == [.store, .tell("a", .key()), .start(2), .start(3), .start(4)])
         #expect(script.quota == RetryQuota.capacity)
-        for (fetch, name) in [(2, "b"), (4, "d"), (3, "c")] {
+        for (fetch, name) in [(4, "d"), (3, "c")] {
             #expect(script.respond(fetch, .key()) == [.store, .tell(name, .key())])
         }
+        #expect(script.respond(2, .key()) == [.store, .tell("b", .key()), .tell("young", .key())])
         #expect(script.machine.upstream.failures == 0)
     }
 
@@ -275,5 +279,34 @@ import Testing
             script.respond(1, .noDescriptor) == [
                 .note(.serviceUnavailable), .tell("a", .failure(.serviceUnavailable, "attempts")),
             ])
+    }
+
+    @Test func `what found no descriptor need not have a new connection, as there is none`() {
+        let script = FetchScript(connections: 2)
+        script.call("a", key: "a")
+        script.call("b", key: "b")
+        #expect(script.respond(1, .deadConnection) == [.start(1)])
+        #expect(script.departures[1]?.needsNewConnection == true)
+        #expect(script.respond(1, .noDescriptor).isEmpty)
+        #expect(script.respond(2, .key()) == [.store, .tell("b", .key()), .start(1)])
+        #expect(script.departures[1]?.needsNewConnection == false)
+    }
+
+    @Test func `an attempt is signed with the clock of the moment when it is sent`() {
+        let script = FetchScript(connections: 2)
+        script.call("a", key: "a")
+        script.sendsAtOnce = false
+        script.call("b", key: "b")
+        #expect(script.respond(1, .refused(clock: .seconds(360))).isEmpty)
+        #expect(script.sendNext() == [.start(2)])
+        #expect(script.departures[2]?.clockOffset == .seconds(360))
+    }
+
+    @Test func `a call that can't wait for the limiter's turn after a failure is told at once`() {
+        let script = FetchScript(ratePerKey: 1)
+        script.call("other")
+        script.call("long", version: 1, timeout: .seconds(30))
+        script.call("short", version: 1, timeout: .milliseconds(900))
+        #expect(script.error("short")?.code == .rateLimited)
     }
 }

@@ -39,6 +39,8 @@ final class FetchScript {
     var signingError: KMSError?
     /// False while the owner is busy: actions wait.
     var carriesOut = true
+    /// False while the owner has no time to send: attempts wait for `sendNext`.
+    var sendsAtOnce = true
     /// What a failure is reported with.
     var context = ""
 
@@ -154,11 +156,23 @@ final class FetchScript {
         var steps: [Step] = []
         while carriesOut {
             steps += act()
-            guard let departure = machine.nextDeparture() else { break }
-            start(departure)
-            steps.append(.start(number(departure.fetch)))
+            guard sendsAtOnce, let step = send() else { break }
+            steps.append(step)
         }
         return steps
+    }
+
+    /// The owner has the time for one attempt.
+    @discardableResult
+    func sendNext() -> [Step] {
+        guard carriesOut, let step = send() else { return [] }
+        return [step] + carryOut()
+    }
+
+    private func send() -> Step? {
+        guard let departure = machine.nextDeparture(now: now) else { return nil }
+        start(departure)
+        return .start(number(departure.fetch))
     }
 
     private func act() -> [Step] {
@@ -198,7 +212,7 @@ final class FetchScript {
         if machine.fetches[id]?.waiters.isEmpty ?? true { fault("nobody waits for \(number(id))") }
         departures[number(id)] = departure
         if let signingError { return machine.notStarted(id, signingError, now: now) }
-        machine.started(id, now: now)
+        machine.started(departure, now: now)
         if !underWay.insert(number(id)).inserted { fault("two attempts of \(number(id)) are under way") }
         if underWay.count > machine.configuration.maximumConnections { fault("too many attempts are under way") }
     }

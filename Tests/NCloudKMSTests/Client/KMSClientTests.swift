@@ -25,10 +25,10 @@ import Testing
         PendingCall(PublicKeyQuery(keyTag: try KeyTag(keyTag), timeout: timeout), of: client)
     }
 
-    /// Returns as soon as the client's figures are such, or when the test's time is over.
-    private func wait(_ client: KMSClient, until isSo: (ClientStatus) -> Bool) async {
-        while !Task.isCancelled {
-            if isSo(await client.status()) { return }
+    /// Returns as soon as the client's figures are such; throws when the test's time is over.
+    private func wait(_ client: KMSClient, until isSo: (ClientStatus) -> Bool) async throws {
+        while !isSo(await client.status()) {
+            try Task.checkCancellation()
             await Task.yield()
         }
     }
@@ -57,10 +57,10 @@ import Testing
                     environment: EnvironmentVariables(["HOME": folder.path]), tokenFile: folder.path("token"))))
         let old = try begin(client)
         let joined = try begin(client)
-        await wait(client) { $0.upstream.attempts == 1 && $0.cache.coalesced == 1 }
+        try await wait(client) { $0.upstream.attempts == 1 && $0.cache.coalesced == 1 }
         try folder.write("LATER", to: "token")
         let new = try begin(client)
-        await wait(client) { $0.upstream.attempts == 2 || $0.cache.coalesced == 2 }
+        try await wait(client) { $0.upstream.attempts == 2 || $0.cache.coalesced == 2 }
         gate.signal()
         for call in [old, joined, new] {
             let error = try await call.error()
@@ -99,7 +99,7 @@ import Testing
             }
         }
         let other = Task { try await call() }
-        await wait(client) { $0.upstream.attempts == 1 }
+        try await wait(client) { $0.upstream.attempts == 1 }
 
         let early = Task {
             // It does not begin its call before it is cancelled.
@@ -110,7 +110,7 @@ import Testing
         #expect(try await early.value == .cancelled)
 
         let late = Task { try await call() }
-        await wait(client) { $0.cache.coalesced == 2 }
+        try await wait(client) { $0.cache.coalesced == 2 }
         late.cancel()
         #expect(try await late.value == .cancelled)
 
@@ -123,7 +123,7 @@ import Testing
         let responder = try RawResponder([.readRequest, .waitUntilPeerCloses])
         let client = try client(responder)
         let before = try begin(client)
-        await wait(client) { $0.upstream.attempts == 1 }
+        try await wait(client) { $0.upstream.attempts == 1 }
         await client.shutdown()
         await client.shutdown()
         #expect(try await before.error().code == .shuttingDown)
@@ -144,7 +144,7 @@ import Testing
             let kept = try #require(client.withLock { $0 })
             loop = kept.loop
             call = try begin(kept)
-            await wait(kept) { $0.upstream.attempts == 1 }
+            try await wait(kept) { $0.upstream.attempts == 1 }
         }
         if isOnLoop {
             loop?.submit { client.withLock { $0.take() }.map { withExtendedLifetime($0) {} } }
@@ -153,8 +153,10 @@ import Testing
         }
         #expect(try await call.error().code == .shuttingDown)
         // Its thread has let go of it soon after.
-        while loop != nil, !Task.isCancelled { await Task.yield() }
-        #expect(loop == nil)
+        while loop != nil {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
     }
 
     /// Gives the loop a step between any two others.

@@ -55,8 +55,9 @@ import Testing
                 case .askOtherCredentials, .cancel, .store, .noteFailure, .log: break
                 }
             }
-            guard let fetch = machine.nextDeparture()?.fetch else { return }
-            machine.started(fetch, now: now)
+            guard let departure = machine.nextDeparture(now: now) else { return }
+            let fetch = departure.fetch
+            machine.started(departure, now: now)
             outcome.sent.append(now)
             let isAdmitted = throttle.admits(tag.text, at: now)
             machine.responded(fetch, isAdmitted ? .key(key) : .throttled, now: now)
@@ -85,7 +86,7 @@ import Testing
             let query = PublicKeyQuery(keyTag: tag, version: try KeyVersion(number), maxAge: .zero)
             _ = machine.call(WaitingCall(query, arrival: now, label: nil) { _ in }, .found(identities[0]), now: now)
         }
-        while machine.nextDeparture() != nil { outcome.sentAtOnce += 1 }
+        while machine.nextDeparture(now: now) != nil { outcome.sentAtOnce += 1 }
         return outcome
     }
 

@@ -27,6 +27,9 @@ import Testing
         var slots = slots(4, used: 1)
         let waits = slots.lacked(now: Self.start)
         #expect(!waits)
+        #expect(slots.free == 1, "one may always try, and more would fail alike")
+        slots.take()
+        slots.ended(now: Self.start)
         #expect(slots.free == 4)
     }
 
