@@ -16,6 +16,7 @@ OPTIMISED = -c release -Xswiftc -enable-testing
 OPTIMISED_TESTS = $(OPTIMISED) --scratch-path .build-optimised
 SOAK_FIGURES = $(CURDIR)/.build/soak-figures
 PROGRAMS = ncloud-kms-rpc ncloud-kms-emulator
+BUILT = .build/release
 # The files that come with the programs, in the folders that they have under PREFIX.
 SHARE = .build/share
 MANUALS = $(SHARE)/man/man1
@@ -81,7 +82,8 @@ lint: ## Check the format
 
 install: man ## Install programs, man pages and completions under PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(addprefix .build/release/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(addprefix $(BUILT)/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
+	ln -sf ncloud-kms-rpc $(DESTDIR)$(PREFIX)/bin/sigstore-kms-ncloud
 	install -d $(DESTDIR)$(PREFIX)/share
 	cp -R $(SHARE)/. $(DESTDIR)$(PREFIX)/share
 

@@ -99,7 +99,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "KMSCommandsTests",
-            dependencies: ["KMSCommands", "KMSJSON", "NCloudKMS", "KMSPlatform", "KMSTestSupport", logging],
+            dependencies: [
+                "KMSCommands", "KMSJSON", "NCloudKMS", "KMSPublicKeys", "KMSPlatform", "KMSTestSupport", logging,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "KMSServiceTests",

@@ -37,12 +37,16 @@ package enum FileContents {
     }
 
     /// Reads a descriptor to its end, in chunks.
+    ///
+    /// - Parameter end: When to give up, with `ETIMEDOUT`.
     package static func read(
-        descriptor: CInt, _ take: (UnsafeRawBufferPointer) throws(PlatformError) -> Void
+        descriptor: CInt, until end: Instant = .distantFuture,
+        _ take: (UnsafeRawBufferPointer) throws(PlatformError) -> Void
     ) throws(PlatformError) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
         defer { buffer.deallocate() }
         while true {
+            if end < .distantFuture { try waitForInput(of: descriptor, until: end) }
             let count = systemRead(descriptor, buffer.baseAddress, buffer.count)
             if count < 0, waits(for: descriptor, POLLIN) { continue }
             guard count >= 0 else { throw PlatformError("read") }
@@ -59,6 +63,17 @@ package enum FileContents {
             if count < 0, waits(for: descriptor, POLLOUT) { continue }
             guard count >= 0 else { throw PlatformError("write") }
             rest = rest.dropFirst(count)
+        }
+    }
+
+    private static func waitForInput(of descriptor: CInt, until end: Instant) throws(PlatformError) {
+        let clock = SystemClock()
+        while true {
+            let rest = end - clock.now
+            guard rest > .zero else { throw PlatformError("read", errorNumber: ETIMEDOUT) }
+            var entry = pollfd(fd: descriptor, events: Int16(truncatingIfNeeded: POLLIN), revents: 0)
+            // What is wrong with the descriptor is for `read` to say.
+            if poll(&entry, 1, CInt(clamping: rest.millisecondsRoundedUp)) > 0 { return }
         }
     }
 

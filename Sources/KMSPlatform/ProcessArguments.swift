@@ -8,14 +8,28 @@ public enum ProcessArguments {
     public static var strings: [String]? { pointers?.map { String(cString: $0) } }
 
     /// The same as C strings, byte for byte. They live as long as the process.
-    public static var pointers: [UnsafeMutablePointer<CChar>]? {
+    public static var pointers: [UnsafeMutablePointer<CChar>]? { all.map { Array($0.dropFirst()) } }
+
+    /// The same as bytes.
+    package static var bytes: [[UInt8]]? {
+        pointers?.map { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
+    }
+
+    /// The last component of the name that the program was started by, which may be that of a link to it. Nil if the
+    /// system did not tell.
+    package static var programName: String? {
+        guard let path = all?.first.map({ String(cString: $0) }) else { return nil }
+        return path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[path.utf8.index(after: $0)...]) } ?? path
+    }
+
+    private static var all: [UnsafeMutablePointer<CChar>]? {
         #if canImport(Glibc)
         let (count, vector) = (givenCount, givenVector)
         #else
         let (count, vector) = (CommandLine.argc, CommandLine.unsafeArgv)
         #endif
         guard count > 0, let vector else { return nil }
-        return (1..<max(Int(count), 1)).compactMap { vector[$0] }
+        return (0..<Int(count)).compactMap { vector[$0] }
     }
 }
 

@@ -23,8 +23,33 @@ extension PublicKey {
             }
             digest = bytes
         }
+        return try verify(signature, of: digest, algorithm.hash, padding: algorithm.padding, encoding: encoding)
+    }
 
-        guard let context = VerificationContext(key: try preparedKey(), algorithm: algorithm) else {
+    /// Whether a signature is one of this key's owner, by whichever algorithm: RSASSA-PKCS1-v1_5 or RSASSA-PSS with any
+    /// salt, or ECDSA in DER. With an EC key any hash goes with any curve, as the leftmost bits of a digest count that
+    /// is longer than the curve's order (FIPS 186-5, section 6.4).
+    ///
+    /// - Parameter digest: of the message, by `hash`.
+    /// - Returns: `false` for every signature that is not right, and for a digest of another length.
+    /// - Throws: `VerificationError.unavailable`.
+    package func verifyByAnyAlgorithm(
+        signature: [UInt8], digest: [UInt8], hash: HashFunction
+    ) throws(VerificationError) -> Bool {
+        guard digest.count == hash.digestCount else { return false }
+        let paddings: [RSAPadding?] = keyType == .rsa ? [.pkcs1, .pss] : [nil]
+        for padding in paddings where try verify(signature, of: digest, hash, padding: padding, encoding: .der) {
+            return true
+        }
+        return false
+    }
+
+    /// - Parameter padding: that of an RSA signature; nil for ECDSA.
+    private func verify(
+        _ signature: [UInt8], of digest: [UInt8], _ hash: HashFunction, padding: RSAPadding?,
+        encoding: SignatureEncoding
+    ) throws(VerificationError) -> Bool {
+        guard let context = VerificationContext(key: try preparedKey(), hash: hash, padding: padding) else {
             throw .unavailable
         }
         guard let signature = normalized(signature, encoding: encoding) else { return false }
@@ -81,17 +106,37 @@ final class EVPKey: @unchecked Sendable {
     }
 }
 
+/// How an RSA signature is padded (RFC 8017, section 8).
+enum RSAPadding {
+    case pkcs1
+    /// MGF1 with the hash of the message, and a salt of any length.
+    case pss
+}
+
+extension SignatureAlgorithm {
+    /// Nil for ECDSA.
+    fileprivate var padding: RSAPadding? {
+        switch scheme {
+        case .rsaPKCS1: .pkcs1
+        case .rsaPSS: .pss
+        case .ecdsa: nil
+        }
+    }
+}
+
 /// An `EVP_PKEY_CTX` that is set up to verify signatures of one algorithm by one key.
 struct VerificationContext: ~Copyable {
     private let context: OpaquePointer
 
     /// Nil if OpenSSL refuses. The context holds a reference of its own to the key.
-    init?(key: EVPKey, algorithm: SignatureAlgorithm) {
+    ///
+    /// - Parameter padding: of an RSA key's signatures; nil for an EC key.
+    init?(key: EVPKey, hash: HashFunction, padding: RSAPadding?) {
         guard let context = EVP_PKEY_CTX_new(key.pointer, nil) else {
             ERR_clear_error()
             return nil
         }
-        guard Self.configure(context, for: algorithm) else {
+        guard Self.configure(context, hash, padding) else {
             EVP_PKEY_CTX_free(context)
             ERR_clear_error()
             return nil
@@ -103,16 +148,16 @@ struct VerificationContext: ~Copyable {
         EVP_PKEY_CTX_free(context)
     }
 
-    private static func configure(_ context: OpaquePointer, for algorithm: SignatureAlgorithm) -> Bool {
+    private static func configure(_ context: OpaquePointer, _ hash: HashFunction, _ padding: RSAPadding?) -> Bool {
         guard EVP_PKEY_verify_init(context) == 1 else { return false }
         // For PSS this sets the hash of MGF1 as well.
-        guard EVP_PKEY_CTX_set_signature_md(context, algorithm.hash.algorithm) == 1 else { return false }
-        switch algorithm.scheme {
-        case .rsaPKCS1: return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1
-        case .rsaPSS:
+        guard EVP_PKEY_CTX_set_signature_md(context, hash.algorithm) == 1 else { return false }
+        switch padding {
+        case .pkcs1: return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1
+        case .pss:
             return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1
                 && EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_AUTO) == 1
-        case .ecdsa: return true
+        case nil: return true
         }
     }
 

@@ -22,6 +22,7 @@ enum Main {
         guard let arguments = ProcessArguments.strings else {
             Exit.now(unableToServe: .internalFault("the system did not provide the command line"))
         }
+        if ProcessArguments.programName == SigstorePlugin.programName { SigstoreProgram.run() }
         // A host that starts the service does not need ArgumentParser, and should not wait for it.
         guard let flags = ArgumentLine(arguments).servingFlags else { return Program.run(arguments) }
         Serve.serve(flags: flags)

@@ -86,8 +86,8 @@ package struct FileVerification: Sendable {
             signatureFile = try SignatureFile(contents)
             verdict = try verifier.waitForVerdict(
                 SignatureQuery(
-                    keyTag: key.keyTag, version: key.version, message: .digest(digest),
-                    signature: signatureFile.signature, algorithm: algorithm, encoding: encoding)
+                    keyTag: key.keyTag, version: key.version, signature: signatureFile.signature,
+                    rule: .algorithm(algorithm, encoding: encoding, of: .digest(digest)))
             ).get()
         } catch {
             throw CommandFailure(of: error).withoutVerdict

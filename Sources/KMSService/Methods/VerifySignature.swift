@@ -43,8 +43,8 @@ extension SignatureQuery {
         let timeout = try parameters.timeout()
         do {
             try self.init(
-                keyTag: keyTag, version: keyVersion, message: message, signature: ServiceSignature(signature),
-                algorithm: algorithm, encoding: encoding, maxAge: maxAge, timeout: timeout)
+                keyTag: keyTag, version: keyVersion, signature: ServiceSignature(signature),
+                rule: .algorithm(algorithm, encoding: encoding, of: message), maxAge: maxAge, timeout: timeout)
         } catch {
             throw RPCError(error)
         }

@@ -59,9 +59,9 @@ struct ServerRoleDocument {
 }
 
 /// A date and time of day as ISO 8601 and RFC 3339 write them: `2026-01-31T09:30:00Z`, a fraction, any offset.
-enum ISO8601Date {
+package enum ISO8601Date {
     /// Milliseconds since 1970-01-01T00:00:00Z, a finer fraction cut off; nil when the text is no such date.
-    static func milliseconds(of text: String) -> Int64? {
+    package static func milliseconds(of text: String) -> Int64? {
         DateScanner.read(text, milliseconds)
     }
 

@@ -4,29 +4,42 @@ import KMSPublicKeys
 /// A signature to be verified, and the key to do it with.
 package struct SignatureQuery: Sendable {
     package var key: PublicKeyQuery
-    package var message: SignedMessage
     package var signature: [UInt8]
-    package var algorithm: SignatureAlgorithm
-    package var encoding: SignatureEncoding
+    package var rule: SignatureRule
 
     /// - Parameters:
     ///   - version: of the key; a signature that names its version needs none.
     ///   - maxAge: how old the key may be; nil leaves it to the client's cache.
     /// - Throws: `InvalidValue` named `signature` when it names another version than the one that is asked for.
     package init(
-        keyTag: KeyTag, version: KeyVersion?, message: SignedMessage, signature: ServiceSignature,
-        algorithm: SignatureAlgorithm, encoding: SignatureEncoding = .der, maxAge: Duration? = nil,
-        timeout: Duration = PublicKeyQuery.defaultTimeout
+        keyTag: KeyTag, version: KeyVersion?, signature: ServiceSignature, rule: SignatureRule,
+        maxAge: Duration? = nil, timeout: Duration = PublicKeyQuery.defaultTimeout
     ) throws(InvalidValue) {
         if let version, let named = signature.version, version != named {
             throw InvalidValue("signature", "is by version \(named) of the key, but version \(version) is asked for")
         }
         key = PublicKeyQuery(
             keyTag: keyTag, version: version ?? signature.version, maxAge: maxAge, timeout: timeout)
-        self.message = message
         self.signature = signature.bytes
-        self.algorithm = algorithm
-        self.encoding = encoding
+        self.rule = rule
+    }
+}
+
+/// What makes a signature valid.
+package enum SignatureRule: Sendable {
+    /// It is by this algorithm, which must fit the key.
+    case algorithm(SignatureAlgorithm, encoding: SignatureEncoding = .der, of: SignedMessage)
+    /// It is by whichever algorithm of the key's type, as the callers of some protocols don't name one.
+    case anyAlgorithm(digest: [UInt8], by: HashFunction)
+
+    /// - Throws: when the algorithm does not fit the key, or the digest the algorithm.
+    func accepts(_ signature: [UInt8], by key: PublicKey) throws(VerificationError) -> Bool {
+        switch self {
+        case .algorithm(let algorithm, let encoding, let message):
+            try key.verify(signature: signature, algorithm: algorithm, encoding: encoding, message: message)
+        case .anyAlgorithm(let digest, let hash):
+            try key.verifyByAnyAlgorithm(signature: signature, digest: digest, hash: hash)
+        }
     }
 }
 

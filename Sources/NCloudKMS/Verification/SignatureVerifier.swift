@@ -161,9 +161,7 @@ package actor SignatureVerifier {
             try worker.run { [loop] in
                 guard isWanted.isSet else { return }
                 let outcome = Result { () throws(VerificationError) in
-                    try answer.key.verify(
-                        signature: query.signature, algorithm: query.algorithm, encoding: query.encoding,
-                        message: query.message)
+                    try query.rule.accepts(query.signature, by: answer.key)
                 }
                 loop.submit { [weak self] in
                     self?.assumeIsolated { verifier in

@@ -26,10 +26,10 @@ import Testing
         #expect(query.key.version?.number == 2)
         #expect(query.key.maxAge == .milliseconds(5))
         #expect(query.key.timeout == .milliseconds(7))
-        guard case .data([1, 2, 3]) = query.message else { return #expect(Bool(false), "\(query.message)") }
         #expect(query.signature == [4, 5])
-        #expect(query.algorithm == .es384)
-        #expect(query.encoding == .p1363)
+        guard case .algorithm(.es384, .p1363, .data([1, 2, 3])) = query.rule else {
+            return #expect(Bool(false), "\(query.rule)")
+        }
     }
 
     @Test func `what is optional has its default`() throws {
@@ -38,9 +38,10 @@ import Testing
         #expect(query.key.version == nil)
         #expect(query.key.maxAge == nil)
         #expect(query.key.timeout == .seconds(30))
-        guard case .digest(let digest) = query.message else { return #expect(Bool(false), "\(query.message)") }
+        guard case .algorithm(.ps256, .der, .digest(let digest)) = query.rule else {
+            return #expect(Bool(false), "\(query.rule)")
+        }
         #expect(digest.count == 32)
-        #expect(query.encoding == .der)
     }
 
     @Test(arguments: [("ncpkms:v3:AQID", ""), ("ncpkms:v3:AQID", #""keyVersion":3,"#), ("AQID", #""keyVersion":3,"#)])

@@ -72,8 +72,9 @@ import Testing
         func query(prefix: String = "", version: Int? = nil, timeout: Duration = .seconds(30)) throws -> SignatureQuery
         {
             try SignatureQuery(
-                keyTag: KeyTag("k"), version: version.map { try KeyVersion($0) }, message: .data([1, 2, 3]),
-                signature: ServiceSignature(prefix + signature), algorithm: .es256, timeout: timeout)
+                keyTag: KeyTag("k"), version: version.map { try KeyVersion($0) },
+                signature: ServiceSignature(prefix + signature), rule: .algorithm(.es256, of: .data([1, 2, 3])),
+                timeout: timeout)
         }
     }
 

@@ -1,0 +1,128 @@
+import KMSJSON
+import KMSPlatform
+import KMSPublicKeys
+import NCloudKMS
+
+/// The program as a KMS plugin of sigstore's clients, cosign first: it is started for every call, under another name,
+/// answers with one JSON object on stdout, and ends.
+///
+/// Each call becomes one of the client's or the verifier's. What can be said without the service is said without a
+/// configuration.
+package struct SigstorePlugin {
+    /// The name that the program has then: `sigstore-kms-`, and what stands before `://` in the name of a key.
+    package static let programName = "sigstore-kms-ncloud"
+
+    private let makeClient: () throws(CommandFailure) -> KMSClient
+    private let clock: any TimeSource
+
+    /// - Parameter makeClient: called when the service has to be asked.
+    package init(
+        clock: any TimeSource = SystemClock(), makeClient: @escaping () throws(CommandFailure) -> KMSClient
+    ) {
+        self.clock = clock
+        self.makeClient = makeClient
+    }
+
+    /// Does what the caller asks for. Blocks.
+    ///
+    /// - Parameter arguments: of the command line, without the program's name.
+    package func answer(to arguments: [[UInt8]]) -> SigstoreAnswer {
+        SigstoreAnswer(
+            outcome: Result { () throws(SigstoreError) in try result(of: try SigstoreArguments(arguments)) })
+    }
+
+    private func result(of arguments: SigstoreArguments) throws(SigstoreError) -> SigstoreResult {
+        let time = try SigstoreDeadline.time(for: arguments, now: clock.wallClockMilliseconds)
+        let end = clock.now + time
+        _ = try SigstoreKey.resource(of: arguments)
+        switch arguments.method {
+        case .defaultAlgorithm: return .defaultAlgorithm
+        case .supportedAlgorithms: return .supportedAlgorithms
+        case .signMessage:
+            throw SigstoreError("signMessage is not supported: this plugin verifies signatures, and does not sign")
+        case .createKey: return .key(.createKey, try existingKey(arguments, end))
+        case .publicKey:
+            let name = try SigstoreKey(arguments)
+            let key = try publicKey(name, end).get { SigstoreError(CommandFailure($0)) }
+            guard key.curve != .secp256k1 else {
+                throw SigstoreError("\(name.keyTag) is a key on secp256k1, which sigstore's clients can't read")
+            }
+            return .key(.publicKey, key)
+        case .verifySignature:
+            try verify(arguments, end)
+            return .valid
+        }
+    }
+
+    // MARK: Keys
+
+    private func publicKey(
+        _ key: SigstoreKey, _ end: Instant
+    ) throws(SigstoreError) -> Result<PublicKey, KMSError> {
+        let client = try client()
+        let query = PublicKeyQuery(keyTag: key.keyTag, version: key.version, timeout: end - clock.now)
+        return client.waitForKeys([query])[0].map(\.key)
+    }
+
+    /// The answer to `createKey`: the service makes keys in its console alone, so one that is there already is handed
+    /// out, as the other providers do it. Then cosign can write its PEM file.
+    private func existingKey(_ arguments: SigstoreArguments, _ end: Instant) throws(SigstoreError) -> PublicKey {
+        let name = try arguments.methodArguments.string("algorithm") ?? SigstoreAlgorithm.usual.rawValue
+        guard let algorithm = SigstoreAlgorithm(rawValue: name) else {
+            throw SigstoreError(
+                "there are no keys for \"\(name.excerpt)\", only for \(SigstoreAlgorithm.names); \(Self.advice)")
+        }
+        let wanted = try SigstoreKey(arguments)
+        let key = try publicKey(wanted, end).get { error in
+            let advice = error.code == .keyNotFound || error.code == .keyUnusable ? "; \(Self.advice)" : ""
+            return SigstoreError("\(CommandFailure(error).line)\(advice)")
+        }
+        guard algorithm.fits(key) else {
+            let kind = key.curve.map { "on \($0.rawValue)" } ?? "of \(key.keySize) bits"
+            throw SigstoreError(
+                "\(wanted.keyTag) is there, but it is an \(key.keyType.rawValue) key \(kind), not one for "
+                    + "\(algorithm.rawValue); \(Self.advice)")
+        }
+        return key
+    }
+
+    private static let advice = "create the key in the console of NAVER Cloud's Key Management Service"
+
+    // MARK: Signatures
+
+    private func verify(_ arguments: SigstoreArguments, _ end: Instant) throws(SigstoreError) {
+        let key = try SigstoreKey(arguments)
+        let signature = try SigstoreSignature(arguments)
+        var query: SignatureQuery
+        do throws(InvalidValue) {
+            query = try SignatureQuery(
+                keyTag: key.keyTag, version: key.version, signature: signature.signature,
+                rule: .anyAlgorithm(digest: [], by: signature.hash))
+        } catch {
+            throw SigstoreError(error)
+        }
+        let client = try client()
+        query.rule = .anyAlgorithm(digest: try signature.digestOfMessage(until: end), by: signature.hash)
+        query.key.timeout = end - clock.now
+        let verdict = try SignatureVerifier(client).waitForVerdict(query).get { SigstoreError(CommandFailure($0)) }
+        guard verdict.isValid else { throw SigstoreError("the signature by \(key.keyTag) is not valid") }
+    }
+
+    private func client() throws(SigstoreError) -> KMSClient {
+        do throws(CommandFailure) {
+            return try makeClient()
+        } catch {
+            throw SigstoreError(error)
+        }
+    }
+}
+
+extension Result {
+    /// The value, or the error as a plugin says it.
+    fileprivate func get(_ translate: (Failure) -> SigstoreError) throws(SigstoreError) -> Success {
+        switch self {
+        case .success(let value): return value
+        case .failure(let error): throw translate(error)
+        }
+    }
+}
