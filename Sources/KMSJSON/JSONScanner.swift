@@ -11,6 +11,7 @@ public struct JSONScanner {
     /// The default limit of nesting: deeper than any real message, and far from exhausting the stack.
     public static let defaultMaximumDepth = 128
 
+    /// The text to scan.
     public let bytes: UnsafeBufferPointer<UInt8>
     let maximumDepth: Int
     /// The offset of the next byte to read.
@@ -244,6 +245,7 @@ public struct JSONScanner {
 
     // MARK: Bytes
 
+    /// Skips spaces, tabs, line feeds and carriage returns.
     public mutating func skipWhiteSpace() {
         while offset < bytes.count {
             switch bytes[offset] {
@@ -261,6 +263,7 @@ public struct JSONScanner {
 
 /// Why a text is not valid JSON, and where.
 public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What is wrong; the raw value says it in words.
     public enum Reason: String, Sendable {
         case emptyText = "the text is empty"
         case unexpectedEnd = "the text ends inside a value"

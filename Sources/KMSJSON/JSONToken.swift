@@ -8,7 +8,9 @@ public enum JSONKind: UInt8, Sendable {
 /// One value in a text: its kind and the range of its bytes, including quotes and brackets.
 public struct JSONToken: Sendable, Equatable {
     public let kind: JSONKind
+    /// The offset of its first byte in the text.
     public let start: Int
+    /// The offset after its last byte.
     public let end: Int
     /// For strings: whether a character is written as an escape, so that the bytes between the quotes are not the
     /// characters.
@@ -26,6 +28,7 @@ public struct JSONToken: Sendable, Equatable {
         JSONToken(.object, from: start, to: end)
     }
 
+    /// The range of its bytes in the text.
     public var range: Range<Int> { start..<end }
 
     /// For strings: the bytes between the quotes.

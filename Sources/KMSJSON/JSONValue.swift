@@ -43,6 +43,7 @@ public struct JSONValue: Sendable {
         self.token = token
     }
 
+    /// What kind of value it is.
     public var kind: JSONKind { token.kind }
 
     /// The value exactly as it was written.

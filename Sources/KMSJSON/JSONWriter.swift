@@ -11,6 +11,7 @@ import KMSPlatform
 /// // {"keySize":2048,"names":["a"]}
 /// ```
 public struct JSONWriter {
+    /// The JSON written so far.
     public var bytes: [UInt8] { written }
 
     // Generic functions are inlinable so that the module that calls them can specialise them for its types.
@@ -28,10 +29,12 @@ public struct JSONWriter {
         written.reserveCapacity(capacity)
     }
 
+    /// Writes an object; `body` writes its members.
     @inlinable public mutating func object(_ body: (inout JSONWriter) -> Void) {
         container(UInt8(ascii: "{"), UInt8(ascii: "}"), body)
     }
 
+    /// Writes an array; `body` writes its elements.
     @inlinable public mutating func array(_ body: (inout JSONWriter) -> Void) {
         container(UInt8(ascii: "["), UInt8(ascii: "]"), body)
     }
@@ -63,6 +66,7 @@ public struct JSONWriter {
         value(&self)
     }
 
+    /// Writes a member of the current object whose name is not a literal.
     @inlinable public mutating func member(named name: String, _ value: some JSONWritable) {
         member(named: name) { value.write(to: &$0) }
     }
@@ -72,6 +76,7 @@ public struct JSONWriter {
         value.write(to: &self)
     }
 
+    /// Writes `null`.
     @inlinable public mutating func null() {
         raw("null".utf8)
     }

@@ -2,8 +2,10 @@
 // matters: a generic function of another module is ten times as slow if the compiler can't see its body.
 
 extension UInt8 {
+    /// `0` to `9`.
     @inlinable package var isASCIIDigit: Bool { self &- UInt8(ascii: "0") < 10 }
 
+    /// `A` to `Z` or `a` to `z`.
     @inlinable package var isASCIILetter: Bool { (self | 0x20) &- UInt8(ascii: "a") < 26 }
 
     @inlinable package var isASCIILetterOrDigit: Bool { isASCIILetter || isASCIIDigit }
@@ -95,6 +97,7 @@ extension UnsafeBufferPointer<UInt8> {
         return true
     }
 
+    /// Whether the first bytes are these.
     @inlinable package func hasPrefix(_ prefix: UnsafeBufferPointer<UInt8>) -> Bool {
         count >= prefix.count && UnsafeBufferPointer(rebasing: self[..<prefix.count]).hasSameBytes(as: prefix)
     }

@@ -1,13 +1,18 @@
 /// A UTC date and time of day in the Gregorian calendar, from the year 0 to the year 9999.
 package struct CivilTime: Equatable, Sendable {
+    /// 0 to 9999.
     package let year: Int
     /// 1 to 12.
     package let month: Int
+    /// 1 to 31.
     package let day: Int
+    /// 0 to 23.
     package let hour: Int
+    /// 0 to 59.
     package let minute: Int
     /// 60 is a leap second; it counts as the second after it.
     package let second: Int
+    /// 0 to 999.
     package let millisecond: Int
 
     /// Nil unless the date and the time of day exist.
@@ -151,6 +156,7 @@ package struct DateScanner: ~Copyable {
         }
     }
 
+    /// Whether the whole text has been read.
     package var isAtEnd: Bool { offset == text.count }
 
     /// Exactly `count` decimal digits; nil if the next characters are not that.

@@ -51,6 +51,7 @@ public struct Instant: Sendable, Hashable, Comparable {
         return overflow ? .distantFuture : Instant(nanoseconds: sum)
     }
 
+    /// The time from `right` to `left`; negative if `right` is later.
     @inlinable public static func - (left: Instant, right: Instant) -> Duration {
         .nanoseconds(left.nanoseconds.subtractingReportingOverflow(right.nanoseconds).partialValue)
     }

@@ -187,10 +187,12 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     /// Work that is submitted after the loop has stopped never runs.
     public func submit(_ work: @escaping @Sendable () -> Void) { add(.work(work)) }
 
+    /// Runs a job of an actor on the loop, in order with everything else in the inbox. From any thread.
     public func enqueue(_ job: consuming ExecutorJob) { add(.job(UnownedJob(job))) }
 
     public func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 
+    /// Traps unless the calling thread is the loop's thread.
     public func checkIsolated() { assertIsCurrent() }
 
     public func isIsolatingCurrentContext() -> Bool? { isCurrent }

@@ -33,6 +33,7 @@ public struct LRUCache<Key: Hashable, Value> {
         self.capacity = capacity
     }
 
+    /// The number of entries.
     @inlinable public var count: Int { slots.count }
 
     /// The value of `key`, which becomes the most recently used; nil if there is none.
@@ -69,6 +70,7 @@ public struct LRUCache<Key: Hashable, Value> {
         return evicted
     }
 
+    /// Removes and returns the value of `key`; nil if there is none.
     @inlinable
     @discardableResult
     public mutating func removeValue(forKey key: Key) -> Value? {

@@ -3,6 +3,7 @@ import CKMSLinux
 /// Writes to a descriptor without ever blocking, and without changing its flags: the blocking pipe, socket or
 /// non-blocking terminal may be shared with the program that spawned us.
 public struct OutputDescriptor: Sendable {
+    /// The result of a write.
     public enum WriteResult: Equatable, Sendable {
         case wrote(Int)
         /// Wait until `poll` reports that it is writable.
@@ -24,6 +25,7 @@ public struct OutputDescriptor: Sendable {
     /// A writable terminal has room for about 256 characters (`WAKEUP_CHARS` of Linux).
     private static let deviceChunkBytes = 256
 
+    /// The descriptor that is written to; the caller's to close.
     public let descriptor: CInt
     private let way: Way
 

@@ -1,5 +1,6 @@
 /// The file that a command writes its answer to, by the path that the user gave.
 package struct OutputFile: Equatable, Sendable {
+    /// The path that the user gave.
     package let path: String
 
     package init(_ path: String) {
@@ -60,6 +61,7 @@ package struct OutputFile: Equatable, Sendable {
         try Self.fill(descriptor, with: bytes, mode: nil)
     }
 
+    /// Whether the path is a terminal.
     package var isTerminal: Bool {
         if let ownDescriptor { return isatty(ownDescriptor) == 1 }
         var status = stat()

@@ -31,6 +31,7 @@ public struct SlotMap<Value> {
 
     @inlinable public init() {}
 
+    /// The number of values.
     @inlinable public var count: Int { slots.count - freeSlots.count }
 
     /// The id that the next value gets.

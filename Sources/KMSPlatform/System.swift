@@ -22,7 +22,9 @@
 
 /// A failed system call: its name and `errno`.
 public struct PlatformError: Error, Equatable, CustomStringConvertible {
+    /// The name of the call, for messages.
     public let call: String
+    /// The value of `errno`.
     public let errorNumber: Int32
 
     public init(_ call: String, errorNumber: Int32 = errno) {

@@ -84,6 +84,7 @@ private nonisolated func terminationHandler(_ number: CInt) {
 /// It uses handlers, which apply to the whole process: a signal mask applies to one thread, and the system would
 /// deliver the signal to another.
 package enum DeferredTermination {
+    /// Runs `body`; a signal that arrives meanwhile takes effect after it.
     package static func during<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
         begin()
         defer { end() }

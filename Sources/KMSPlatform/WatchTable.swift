@@ -7,7 +7,9 @@ extension EventLoop {
 
         public init(rawValue: Int16) { self.rawValue = rawValue }
 
+        /// There is something to read, or the end has been reached.
         public static let readable = Events(rawValue: Int16(POLLIN))
+        /// A write would not block.
         public static let writable = Events(rawValue: Int16(POLLOUT))
         /// Hung up, broken or not open; reported whether or not it is requested.
         public static let closed = Events(rawValue: Int16(POLLERR | POLLHUP | POLLNVAL))
