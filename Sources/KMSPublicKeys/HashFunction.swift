@@ -19,8 +19,8 @@ package enum HashFunction: Sendable {
         bytes.withUnsafeBufferPointer(digest)
     }
 
-    /// By the functions that need no provider: an OpenSSL whose configuration loads none must be told by the connection that
-    /// it can't make, not here.
+    /// Uses functions that need no provider: if OpenSSL's configuration loads none, the connection that can't be made
+    /// must report that, not this function.
     package func digest(of bytes: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: digestCount) { digest, count in
             switch self {
@@ -32,7 +32,7 @@ package enum HashFunction: Sendable {
         }
     }
 
-    /// OpenSSL's object for it, which is static.
+    /// OpenSSL's object for the function, which is static.
     var algorithm: OpaquePointer? {
         switch self {
         case .sha256: EVP_sha256()
@@ -42,12 +42,12 @@ package enum HashFunction: Sendable {
     }
 }
 
-/// A digest of a message that comes in pieces.
+/// A digest of a message that is read in parts.
 package struct StreamedDigest: ~Copyable {
     private let context: OpaquePointer
     private let function: HashFunction
 
-    /// Nil if OpenSSL refuses, for want of memory.
+    /// Nil if OpenSSL has no memory.
     package init?(_ function: HashFunction) {
         guard let context = EVP_MD_CTX_new() else { return nil }
         guard EVP_DigestInit_ex(context, function.algorithm, nil) == 1 else {
@@ -65,7 +65,7 @@ package struct StreamedDigest: ~Copyable {
 
     package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         let status = EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
-        // Fails for a context without a function alone.
+        // Fails only for a context without a hash function.
         precondition(status == 1, "EVP_DigestUpdate")
     }
 

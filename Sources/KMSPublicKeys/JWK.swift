@@ -7,8 +7,8 @@ struct JWK {
 
     private let keyType: PublicKey.KeyType
     private let curve: Curve?
-    /// The members that make up the key, but for `kty`. RFC 7518, section 6.3.1: the numbers of an RSA key without
-    /// leading zeros; section 6.2.1: the coordinates of a point at full width. RFC 8812 adds secp256k1.
+    /// The members of the key, except `kty`. RFC 7518, section 6.3.1: the numbers of an RSA key without leading zeros;
+    /// section 6.2.1: the coordinates of a point at full width. RFC 8812 adds secp256k1.
     private let numbers: [Member]
 
     init(_ key: PublicKey) {
@@ -31,7 +31,7 @@ struct JWK {
 
     /// The SHA-256 thumbprint of RFC 7638, in Base64url.
     var thumbprint: String {
-        // RFC 7638, section 3: the required members alone, ordered by name, without white space.
+        // RFC 7638, section 3: only the required members, ordered by name, without white space.
         let members = (numbers + [(name: "kty", value: keyType.rawValue)]).sorted { $0.name < $1.name }
         var json = JSONWriter()
         json.object { object in
@@ -40,9 +40,9 @@ struct JWK {
         return Base64.encodeForURL(HashFunction.sha256.digest(of: json.bytes))
     }
 
-    /// - Parameter isForVerifying: whether to say so: with `use`, and for an EC key with `alg`, as its curve has one
-    ///   algorithm (RFC 7518, section 3.4; RFC 8812, section 3.2). An RSA key has several, and nobody says which one
-    ///   signs.
+    /// - Parameter isForVerifying: whether to mark the key for verification: with `use`, and for an EC key with `alg`,
+    ///   as its curve has one algorithm (RFC 7518, section 3.4; RFC 8812, section 3.2). An RSA key has several, and the
+    ///   service does not say which one it uses.
     func write(to json: inout JSONWriter, isForVerifying: Bool) {
         json.object { object in
             object.member("kty", keyType.rawValue)
@@ -57,7 +57,7 @@ struct JWK {
 }
 
 extension Curve {
-    /// The signature algorithm of JOSE that belongs to the curve.
+    /// The JOSE signature algorithm for the curve.
     fileprivate var joseAlgorithm: String {
         switch self {
         case .p256: "ES256"

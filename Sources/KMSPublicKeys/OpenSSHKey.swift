@@ -1,12 +1,12 @@
 import KMSPlatform
 
-/// A key as OpenSSH writes it (RFC 4253, section 6.6; RFC 5656, section 3.1).
+/// A key in OpenSSH's format (RFC 4253, section 6.6; RFC 5656, section 3.1).
 struct OpenSSHKey {
     /// The key's type: `ssh-rsa`, `ecdsa-sha2-nistp256`.
     private let name: String
     private let blob: [UInt8]
 
-    /// Nil for secp256k1, which OpenSSH does not know.
+    /// Nil for secp256k1, which OpenSSH does not support.
     init?(_ key: PublicKey) {
         var blob: [UInt8] = []
         switch key.material.numbers {
@@ -26,27 +26,27 @@ struct OpenSSHKey {
         self.blob = blob
     }
 
-    /// One line of an `authorized_keys` file, without a line end.
+    /// One line for an `authorized_keys` file, without a line feed.
     ///
-    /// - Parameter comment: what follows the key; its control characters are left out, so that the line stays one. With
-    ///   none left the line ends after the key.
+    /// - Parameter comment: the text after the key; its control characters are removed, so that it stays on one line.
+    ///   If it is empty then, the line ends after the key.
     func line(comment: String) -> String {
         let comment = String(String.UnicodeScalarView(comment.unicodeScalars.filter { !$0.isLineBreakOrControl }))
         return "\(name) \(Base64.encode(blob))" + (comment.isEmpty ? "" : " \(comment)")
     }
 
-    /// `SHA256:…` as `ssh-keygen -l` prints it: Base64 without padding.
+    /// The fingerprint as `ssh-keygen -l` prints it, `SHA256:…`: Base64 without padding.
     var fingerprint: String {
         "SHA256:" + Base64.encode(HashFunction.sha256.digest(of: blob)).prefix { $0 != "=" }
     }
 
-    /// RFC 4251, section 5, "string": four bytes of length, then the bytes.
+    /// RFC 4251, section 5, "string": the length in four bytes, then the bytes.
     private static func append(string: some Collection<UInt8>, to blob: inout [UInt8]) {
         withUnsafeBytes(of: UInt32(string.count).bigEndian) { blob.append(contentsOf: $0) }
         blob.append(contentsOf: string)
     }
 
-    /// RFC 4251, section 5, "mpint": two's complement, so a number whose highest bit is set needs a zero before it.
+    /// RFC 4251, section 5, "mpint": two's complement, so a number whose highest bit is set needs a leading zero.
     private static func append(positive number: ArraySlice<UInt8>, to blob: inout [UInt8]) {
         let needsSign = number.first.map { $0 >= 0x80 } ?? false
         append(string: needsSign ? [0] + number : number, to: &blob)

@@ -9,7 +9,7 @@ struct PEMBlock {
         case rsaPublicKey = "RSA PUBLIC KEY"
     }
 
-    /// The largest key that is accepted, RSA with 16,384 bits, has 2.9 KiB; the rest is for long lines and blanks.
+    /// The largest accepted key, RSA with 16,384 bits, has 2.9 KiB; the rest is for long lines and blanks.
     static let maximumBytes = 8 << 10
 
     let label: Label
@@ -26,9 +26,9 @@ struct PEMBlock {
         self.der = der
     }
 
-    /// 64 columns, each line ended by LF.
+    /// 64 columns; each line is ended by LF.
     var text: String {
-        // 64 columns of Base64 stand for 48 bytes, so each line can be encoded on its own.
+        // 64 columns of Base64 encode 48 bytes, so each line can be encoded separately.
         let bytesPerLine = 48
         var text = "\(Self.begin)\(label.rawValue)\(Self.dashes)\n"
         var rest = der[...]
@@ -42,8 +42,8 @@ struct PEMBlock {
 
     // MARK: Reading
 
-    /// Reads the one block of a text, with nothing but white space around it and no headers in it. Its lines end in LF,
-    /// CRLF or CR and may be of any length; blanks at their ends don't count.
+    /// Parses a text with exactly one block, only white space around it, and no headers in it. Its lines end with LF,
+    /// CRLF or CR and may have any length; blanks at their ends are ignored.
     init(reading text: [UInt8]) throws(PublicKeyError) {
         self = try text.withUnsafeBufferPointer { text throws(PublicKeyError) in try PEMBlock(reading: text) }
     }
@@ -51,7 +51,7 @@ struct PEMBlock {
     private typealias Bytes = UnsafeBufferPointer<UInt8>
 
     private init(reading text: Bytes) throws(PublicKeyError) {
-        // First, so that a private key is never decoded, whatever stands next to it.
+        // Checked first, so that a private key is never decoded, whatever else the text contains.
         let privateKey: StaticString = "PRIVATE KEY"
         guard text.firstOffset(of: privateKey.bytes) == nil else { throw .privateKey }
         guard text.count <= Self.maximumBytes else { throw .tooLong }
@@ -73,7 +73,7 @@ struct PEMBlock {
     }
 
     private static func label(_ bytes: Bytes) throws(PublicKeyError) -> Label {
-        // Long enough for every label in use; what is longer or odd is not worth repeating.
+        // Enough for every label in use; a longer or unusual one is not worth repeating.
         let longestShown = 32
         let isPlain = bytes.allSatisfy { (0x20..<0x7F).contains($0) && $0 != UInt8(ascii: "\"") }
         let name = isPlain && bytes.count <= longestShown ? String(decoding: bytes, as: UTF8.self) : "?"
@@ -83,7 +83,7 @@ struct PEMBlock {
     }
 
     private static func decode(body: Bytes) throws(PublicKeyError) -> [UInt8] {
-        // Both boundaries stand on lines of their own.
+        // Both boundaries must be on lines of their own.
         guard body.first(where: { !$0.isASCIIBlank })?.isLineEnd == true, body.last?.isLineEnd == true else {
             throw .malformedPEM
         }
@@ -101,7 +101,7 @@ extension UnsafeBufferPointer<UInt8> {
         hasPrefix(prefix) ? UnsafeBufferPointer(rebasing: self[prefix.count...]) : nil
     }
 
-    /// What stands before the first of these texts, and after it.
+    /// The bytes before the first of these texts, and after it.
     fileprivate func split(
         at text: StaticString
     ) -> (before: UnsafeBufferPointer<UInt8>, after: UnsafeBufferPointer<UInt8>)? {

@@ -1,9 +1,8 @@
 import CKMSOpenSSL
 
-/// Finds out why bytes are none of the keys that are accepted. For the sake of the error alone: it never accepts, so
-/// it may read leniently.
+/// Determines why bytes are not an accepted key. Only for the error: it never accepts a key, so it may parse leniently.
 enum PublicKeyDiagnosis {
-    /// Why bytes that begin like no accepted SubjectPublicKeyInfo are refused.
+    /// Why bytes that do not begin like any accepted SubjectPublicKeyInfo are refused.
     static func reasonToRefuse(spki der: [UInt8]) -> PublicKeyError {
         var outer = DERElements(der[...])
         guard let contents = outer.next(V_ASN1_SEQUENCE) else { return .invalidDER }
@@ -36,8 +35,8 @@ enum PublicKeyDiagnosis {
         }
     }
 
-    /// Whether bytes begin like a private key: PKCS#8, PKCS#1 and SEC 1 all begin with a version of one byte, and no
-    /// public key does.
+    /// Whether the bytes begin like a private key: PKCS#8, PKCS#1 and SEC 1 all begin with a version of one byte, and
+    /// no public key does.
     static func isPrivateKey(_ der: ArraySlice<UInt8>) -> Bool {
         var outer = DERElements(der)
         guard let contents = outer.next(V_ASN1_SEQUENCE) else { return false }
@@ -46,7 +45,7 @@ enum PublicKeyDiagnosis {
         return version.count <= 1
     }
 
-    /// The algorithm, which the caller frees, and the bytes of the bit string.
+    /// The algorithm, which the caller must free, and the bytes of the bit string.
     private static func parts(
         of contents: ArraySlice<UInt8>
     ) -> (algorithm: UnsafeMutablePointer<X509_ALGOR>, keyBytes: ArraySlice<UInt8>)? {
@@ -68,7 +67,7 @@ enum PublicKeyDiagnosis {
     private static func reasonToRefuse(rsa pkcs1: ArraySlice<UInt8>, hasTrailingBytes: Bool) -> PublicKeyError {
         do throws(PublicKeyError) {
             _ = try RSAPublicKey(pkcs1: pkcs1)
-            // The key is good, so what is around it is not.
+            // The key itself is valid, so the bytes around it are not.
             return hasTrailingBytes ? .trailingBytes : .invalidDER
         } catch {
             return error
@@ -78,7 +77,7 @@ enum PublicKeyDiagnosis {
     private static func reasonToRefuse(
         point: ArraySlice<UInt8>, on curve: Curve, hasTrailingBytes: Bool
     ) -> PublicKeyError {
-        // SEC 1, section 2.3.3: the first byte says how the point is written. 6 and 7 are the hybrid form of X9.62.
+        // SEC 1, section 2.3.3: the first byte is the form of the point. 6 and 7 are the hybrid form of X9.62.
         switch (point.first, point.count) {
         case (0, 1): .pointAtInfinity
         case (2, 1 + curve.coordinateCount), (3, 1 + curve.coordinateCount): .compressedPoint
@@ -87,12 +86,12 @@ enum PublicKeyDiagnosis {
         }
     }
 
-    /// OpenSSL's short name of an object identifier, or its numbers with dots if it has none.
+    /// OpenSSL's short name of an object identifier, or its numbers separated by dots if it has none.
     private static func name(of identifier: OpaquePointer?) -> String {
         if let name = OBJ_nid2sn(OBJ_obj2nid(identifier)), OBJ_obj2nid(identifier) != NID_undef {
             return String(cString: name)
         }
-        // OpenSSL's manual calls 80 bytes enough for every identifier in use; a longer one is cut.
+        // OpenSSL's manual says that 80 bytes are enough for every identifier in use; a longer one is cut.
         var text = [UInt8](repeating: 0, count: 80)
         let written = text.withUnsafeMutableBytes { buffer in
             OBJ_obj2txt(buffer.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(buffer.count), identifier, 1)

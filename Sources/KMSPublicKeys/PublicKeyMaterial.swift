@@ -1,6 +1,14 @@
 import CKMSOpenSSL
 
-/// The numbers of a key that passed the checks, and its DER SubjectPublicKeyInfo.
+// The terms of this module:
+// - SPKI: a DER SubjectPublicKeyInfo (RFC 5280); PKCS#1: a DER RSAPublicKey (RFC 8017)
+// - PEM block: the text form of either (RFC 7468); its label says which
+// - material: the numbers of a key that passed all checks, and its SPKI
+// - strict: encoded in the only way that DER allows
+// - scheme: RSASSA-PKCS1-v1_5, RSASSA-PSS or ECDSA; algorithm: a scheme with a hash function, named as in RFC 7518
+// - digest: a message's hash value
+
+/// The numbers of a key that passed all checks, and its DER SubjectPublicKeyInfo.
 struct PublicKeyMaterial: Sendable {
     enum Numbers: Sendable {
         case rsa(RSAPublicKey)
@@ -44,11 +52,11 @@ struct PublicKeyMaterial: Sendable {
     }
 }
 
-/// The two numbers of an RSA public key, read from a strict DER RSAPublicKey (RFC 8017, appendix A.1.1).
+/// The two numbers of an RSA public key, parsed from a strict DER RSAPublicKey (RFC 8017, appendix A.1.1).
 struct RSAPublicKey: Sendable {
-    /// Below 2,048 bits a key is weak (NIST SP 800-131A); above 16,384 OpenSSL refuses to use it.
+    /// Keys of fewer than 2,048 bits are weak (NIST SP 800-131A); OpenSSL refuses to use keys of more than 16,384.
     static let allowedBits = 2_048...16_384
-    /// An exponent of more bits is nothing but a way to make verifying slow.
+    /// An exponent with more bits only makes verification slow.
     static let mostExponentBits = 32
 
     /// Big-endian, without leading zeros.
@@ -60,7 +68,7 @@ struct RSAPublicKey: Sendable {
 
     init(pkcs1 der: ArraySlice<UInt8>) throws(PublicKeyError) {
         try Self.checkIsStrict(der)
-        // From here on the encoding is known to be canonical, so its parts are the numbers.
+        // From here on the encoding is known to be canonical.
         var outer = DERElements(der)
         var inner = DERElements(outer.next(V_ASN1_SEQUENCE) ?? [])
         guard let modulus = inner.next(V_ASN1_INTEGER), let exponent = inner.next(V_ASN1_INTEGER) else {
@@ -72,13 +80,13 @@ struct RSAPublicKey: Sendable {
 
         guard Self.allowedBits.contains(bits) else { throw .rsaKeySize(bits: bits) }
         guard self.modulus.last.map({ $0 & 1 == 1 }) == true else { throw .rsaModulus }
-        // Odd and not 1 is at least 3.
+        // An odd number other than 1 is at least 3.
         guard Self.bitCount(self.exponent) <= Self.mostExponentBits, self.exponent.last.map({ $0 & 1 == 1 }) == true,
             self.exponent != [1]
         else { throw .rsaExponent }
     }
 
-    /// Reads the key with OpenSSL, which is lenient, and demands that the bytes are those it writes itself.
+    /// Parses the key with OpenSSL, which is lenient, and requires that OpenSSL encodes it to the same bytes.
     private static func checkIsStrict(_ der: ArraySlice<UInt8>) throws(PublicKeyError) {
         try der.withUnsafeBufferPointer { bytes throws(PublicKeyError) in
             guard let base = bytes.baseAddress else { throw .invalidDER }
@@ -98,7 +106,7 @@ struct RSAPublicKey: Sendable {
         }
     }
 
-    /// The bits of a big-endian number without leading zeros.
+    /// The number of bits of a big-endian number without leading zeros.
     private static func bitCount(_ number: ArraySlice<UInt8>) -> Int {
         number.count * 8 - (number.first?.leadingZeroBitCount ?? 0)
     }

@@ -1,12 +1,13 @@
 import CKMSOpenSSL
 
-/// The fixed parts of a DER SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7) of each kind of key that is accepted.
+/// The constant parts of a DER SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7) for each accepted kind of key.
 ///
-/// DER has one encoding of a value, and for these kinds everything before the key itself is the same bytes each time,
-/// save for the lengths. So a comparison of bytes checks the algorithm, the named curve and the encoding at once.
+/// DER has exactly one encoding of a value, and for these kinds everything before the key itself is always the same
+/// bytes, except for the lengths. So a comparison of bytes checks the algorithm, the named curve and the encoding at
+/// once.
 enum SubjectPublicKeyInfo {
-    /// What precedes the RSAPublicKey, for one of `pkcs1Count` bytes (RFC 3279, section 2.3.1). Nil if both lengths do
-    /// not take two bytes, which they do for every size of key that is accepted.
+    /// The bytes before an RSAPublicKey of `pkcs1Count` bytes (RFC 3279, section 2.3.1). Nil unless both lengths take
+    /// two bytes, which is so for every accepted key size.
     static func rsaHeader(pkcs1Count: Int) -> [UInt8]? {
         // SEQUENCE { OBJECT IDENTIFIER rsaEncryption, NULL }
         let algorithm: [UInt8] = [
@@ -20,11 +21,11 @@ enum SubjectPublicKeyInfo {
             + [0x03, 0x82, UInt8(bitStringCount >> 8), UInt8(bitStringCount & 0xFF), 0]
     }
 
-    /// The bytes of `rsaHeader`.
+    /// The length of `rsaHeader`.
     static let rsaHeaderCount = 24
 
-    /// What precedes the coordinates of an uncompressed point (RFC 5480, section 2): the identifiers of an EC key and
-    /// its curve, and the 4 of "uncompressed".
+    /// The bytes before the coordinates of an uncompressed point (RFC 5480, section 2): the identifiers of an EC key
+    /// and its curve, and the 4 that means "uncompressed".
     static func ecHeader(_ curve: Curve) -> [UInt8] {
         switch curve {
         case .p256: p256Header
@@ -34,7 +35,7 @@ enum SubjectPublicKeyInfo {
         }
     }
 
-    /// The bytes of a whole SubjectPublicKeyInfo on this curve.
+    /// The length of a whole SubjectPublicKeyInfo for this curve.
     static func ecCount(_ curve: Curve) -> Int {
         ecHeader(curve).count + 2 * curve.coordinateCount
     }
@@ -57,21 +58,21 @@ enum SubjectPublicKeyInfo {
     ]
 }
 
-/// Walks over ASN.1 elements that stand one after another, reading their headers with OpenSSL.
+/// Iterates over consecutive ASN.1 elements, parsing their headers with OpenSSL.
 struct DERElements {
     struct Element {
         let tag: Int32
         let contents: ArraySlice<UInt8>
     }
 
-    /// What has not been read yet.
+    /// The bytes after the elements that have been returned.
     private(set) var rest: ArraySlice<UInt8>
 
     init(_ bytes: ArraySlice<UInt8>) {
         rest = bytes
     }
 
-    /// The next element if its tag is universal and its length definite and within the bytes; else nil.
+    /// The next element if its tag is universal, and its length definite and within the bytes; otherwise nil.
     mutating func next() -> Element? {
         let header = rest.withUnsafeBufferPointer { bytes -> (tag: Int32, start: Int, count: Int)? in
             guard let base = bytes.baseAddress else { return nil }
@@ -90,7 +91,7 @@ struct DERElements {
         return Element(tag: header.tag, contents: contents)
     }
 
-    /// As `next()`, for an element whose tag must be this one.
+    /// Like `next()`, for an element that must have this tag.
     mutating func next(_ tag: Int32) -> ArraySlice<UInt8>? {
         guard let element = next(), element.tag == tag else { return nil }
         return element.contents

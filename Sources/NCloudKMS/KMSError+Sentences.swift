@@ -1,11 +1,11 @@
 import KMSPlatform
 import KMSPublicKeys
 
-// What a `KMSError` says: one sentence on what happened and what to do.
+// The messages of `KMSError`: one sentence about what happened and what to do.
 extension KMSError {
     // MARK: Credentials
 
-    /// - Parameter looked: where, each with what was found there.
+    /// - Parameter looked: the places that were searched, each with what was found there.
     package static func credentialsUnavailable(looked: [String]) -> KMSError {
         KMSError(
             .credentialsUnavailable,
@@ -13,12 +13,12 @@ extension KMSError {
                 + "NCLOUD_SECRET_ACCESS_KEY, or write both to ~/.ncloud/configure.")
     }
 
-    /// A place has credentials that can't be used: half a pair, a line that can't be read.
+    /// Credentials were found but can't be used: an incomplete pair, or an invalid line.
     static func credentialsUnusable(_ problem: String) -> KMSError {
         KMSError(.credentialsUnavailable, "The credentials can't be used: \(problem).", reason: "unusable")
     }
 
-    /// OpenSSL refused to work; the request is never sent without a signature.
+    /// OpenSSL failed; a request is never sent without a signature.
     static let signingFailed = KMSError(
         .credentialsUnavailable,
         "The request could not be signed: OpenSSL has no HMAC-SHA256; check its configuration.",
@@ -27,8 +27,8 @@ extension KMSError {
     // MARK: The service's answers
 
     /// - Parameters:
-    ///   - saysWhy: whether the service's own words go with the error.
-    ///   - detail: what the answer lacks; only 1010 has one.
+    ///   - saysWhy: whether the error contains the service's own text.
+    ///   - detail: what is wrong with the answer; only for 1010.
     package static func service(
         _ code: Code, status: Int, saysWhy: Bool = false, detail: String? = nil
     ) -> KMSError {
@@ -64,7 +64,7 @@ extension KMSError {
         return invalid
     }
 
-    /// The answer is larger than the client takes.
+    /// The answer is larger than the client accepts.
     static func answerTooLarge(maximumBytes: Int) -> KMSError {
         KMSError(
             .invalidServiceResponse,
@@ -72,9 +72,9 @@ extension KMSError {
             reason: "too-large")
     }
 
-    // MARK: The way to the service
+    // MARK: Transport
 
-    /// What a failed attempt means for the call.
+    /// Translates the failure of an attempt into the error of the call.
     init(_ failure: TransportFailure) {
         switch failure.kind {
         case .untrusted(.noAuthorities), .untrusted(.clientCertificateRequired), .untrusted(.ownConfiguration),
@@ -94,12 +94,12 @@ extension KMSError {
                 ? "Check the configuration of the endpoint and the proxy."
                 : "Try again later, or check the network and the endpoint."
             self.init(.serviceUnavailable, "\(failure.message) \(advice)")
-            // Somebody has to change something first: give a password to a proxy, correct a name.
+            // Something must be changed first: a proxy needs a password, or a name is wrong.
             if failure.repetition == .never { retryable = false }
         }
     }
 
-    // MARK: Our own limits
+    // MARK: The client's own limits
 
     static func rateLimitedHere(retryAfter: Duration) -> KMSError {
         KMSError(
@@ -115,7 +115,7 @@ extension KMSError {
             reason: activity.word)
     }
 
-    /// What a call was doing when its time ended.
+    /// What a call was doing when its time ran out.
     package enum Activity: String, CaseIterable, Sendable {
         case waitingForLimiter = "waiting for the rate limiter"
         case waitingForCredentials = "waiting for the server role's credentials"
@@ -139,5 +139,5 @@ extension KMSError {
     package static let cancelled = KMSError(.cancelled, "The call was cancelled.")
 
     package static let shuttingDown = KMSError(
-        .shuttingDown, "The client was shut down before the call ended; ask a new one.")
+        .shuttingDown, "The client was shut down before the call ended; create a new one.")
 }

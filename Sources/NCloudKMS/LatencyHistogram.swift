@@ -1,9 +1,9 @@
 import KMSPlatform
 
-/// How long things took, in memory that does not grow: counts of durations whose lengths differ by less than a
-/// sixteenth, from a microsecond to 17 minutes. What is longer counts as that.
+/// Durations in memory that does not grow: counts in buckets whose widths are a sixteenth of their values, from a
+/// microsecond to 17 minutes. Longer durations count as that.
 struct LatencyHistogram: Sendable {
-    /// Each doubling of the length is divided into this many steps.
+    /// Each doubling of the duration is divided into this many buckets.
     private static let stepsPerDoubling = 16
     private static let firstExponent = 4
     private static let lastExponent = 29
@@ -21,9 +21,10 @@ struct LatencyHistogram: Sendable {
         count += 1
     }
 
-    /// The duration that this share of all did not exceed; off by a thirty-second of it. Nil when there are none.
+    /// The duration that this share of all durations did not exceed, accurate to a thirty-second; nil if there are
+    /// none.
     ///
-    /// - Parameter share: 0.5 for the median, 0.99 for the slowest in a hundred.
+    /// - Parameter share: 0.5 for the median, 0.99 for the 99th percentile.
     func percentile(_ share: Double) -> Duration? {
         guard count > 0 else { return nil }
         let rank = min(max(Int((Double(count) * share).rounded(.up)), 1), count)

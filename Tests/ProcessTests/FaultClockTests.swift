@@ -69,7 +69,7 @@ import Testing
                 #expect(try await process.status()["clockSkewMs"]?.integer == 0)
             }
             #expect(kms.emulator.state.signaturesRefused == 2)
-            #expect(outcome.log.contains("right again"))
+            #expect(outcome.log.contains("correct again"))
         }
     }
 

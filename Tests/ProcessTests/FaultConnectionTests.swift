@@ -179,7 +179,9 @@ import Testing
     // MARK: Recycled connections
 
     @Test(arguments: [(1, 200), (7, 1_000), (200, 2_000)])
-    func `no call fails where the service closes behind every n-th answer`(count: Int, calls: Int) async throws {
+    func `no call fails if the service closes the connection after every n-th answer`(count: Int, calls: Int)
+        async throws
+    {
         try await EmulatedKMS.with(seed: RecycledConnections.seed, faults: ["close-every=\(count)"]) {
             (kms) async throws in
             _ = try await kms.run(RecycledConnections.arguments) { (process) async throws in

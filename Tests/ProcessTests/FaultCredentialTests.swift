@@ -50,7 +50,7 @@ import Testing
                 let credentials = try await process.status()["credentials"]
                 #expect(credentials?["accessKeyId"]?.string == "NEWA…")
             }
-            #expect(log.contains("the credentials were refused; others were found"))
+            #expect(log.contains("the credentials were refused; using others"))
             #expect(kms.emulator.state.total == 5)
         }
     }
@@ -189,7 +189,7 @@ import Testing
                 let log = try await run(kms, [variable: path]) { (process) async throws in
                     for _ in 0..<3 { #expect(try await process.getPublicKey().code == nil) }
                 }
-                let advice = "other users can read the credentials file; remove their access"
+                let advice = "other users can read the credentials file; remove that permission"
                 let warnings = log.split(separator: "\n").filter { $0.contains(advice) }
                 #expect(warnings.count == count)
                 #expect(warnings.allSatisfy { $0.contains("warning") && $0.contains(path) })

@@ -82,7 +82,7 @@ import Testing
         ("no such role", [.send(RawResponder.answer("404 None"))], "no role"),
         (
             "keys of the past",
-            [.send(RawResponder.answer("200 OK", body: document("", expires: "2001-01-01T00:00:00Z")))], "ended"
+            [.send(RawResponder.answer("200 OK", body: document("", expires: "2001-01-01T00:00:00Z")))], "expired"
         ),
         ("a redirect", [.send(RawResponder.answer("302 Go", headers: ["Location: http://127.0.0.1:9/"]))], "302"),
     ]

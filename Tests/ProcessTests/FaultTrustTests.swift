@@ -24,7 +24,7 @@ import Testing
 
     @Test(arguments: [
         Row(name: "expired", days: -1, words: "expired"),
-        Row(name: "self-signed", isSelfSigned: true, words: "signed by itself"),
+        Row(name: "self-signed", isSelfSigned: true, words: "self-signed"),
         Row(name: "wrong host", subjects: "DNS:kms.example.com", words: "another host"),
         Row(name: "unknown CA", trustsAnother: true, words: "authority"),
         Row(name: "TLS 1.1", options: ["-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0"], words: "TLS 1.2"),
@@ -35,7 +35,7 @@ import Testing
         Row(
             name: "demand in TLS 1.3", options: ["-tls1_3", "-Verify", "1", "-verify_return_error"],
             words: "client certificate"),
-        Row(name: "expired authority", authorityDays: -1, words: "an authority above its own has expired"),
+        Row(name: "expired authority", authorityDays: -1, words: "an authority in its chain has expired"),
         Row(name: "TLS 1.0", options: ["-tls1", "-cipher", "DEFAULT:@SECLEVEL=0"], words: "TLS 1.2"),
     ])
     func `a server that is not trusted is 1011, never asked twice`(row: Row) async throws {
@@ -194,7 +194,7 @@ import Testing
 
     /// Parsing the bundle takes 20 ms of the first answer's time.
     @Test(.enabled(if: Strace.mayTrace && hasHashes, "strace may not trace, or there is no folder of hashed links"))
-    func `the system's bundle is not read where its folder of hashed links will do`() async throws {
+    func `the system's bundle is not read if its folder of hashed links is usable`() async throws {
         let authority = try TestAuthority()
         let (server, port) = try TestAuthority.startServer(authority.makeIdentity())
         let calls = try await Strace.calls(

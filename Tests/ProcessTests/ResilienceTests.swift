@@ -156,7 +156,7 @@ import Testing
         try await EmulatedKMS.with(faults: ["status=503,retry-after=5"]) { kms in
             _ = try await kms.run { process in
                 try process.beginGetPublicKey(1, #"{"keyTag":"demo-ec"}"#)
-                let line = try #require(await process.logLine(containing: "it will be repeated"))
+                let line = try #require(await process.logLine(containing: "retrying"))
                 #expect(line.contains(#""requests":"1""#) && line.contains(#""keyTag":"demo-ec""#))
                 let answer = try await process.getPublicKey(#"{"keyTag":"demo-ec","timeoutMs":200}"#)
                 #expect(answer.code == 1008)

@@ -1,13 +1,13 @@
 import KMSPlatform
 
-/// A date as HTTP headers carry it (RFC 9110, section 5.6.7): IMF-fixdate, or one of the two obsolete forms.
+/// A date in an HTTP header (RFC 9110, section 5.6.7): an IMF-fixdate, or one of the two obsolete forms.
 enum HTTPDate {
     /// Milliseconds since 1970-01-01T00:00:00Z; nil for any other text.
     ///
-    /// The day of the week must be one, but need not be the right one: the date is what counts.
+    /// The day of the week must be valid, but need not match the date.
     ///
-    /// - Parameter now: milliseconds since 1970-01-01T00:00:00Z. The form with a year of two digits means the past
-    ///   when it would be more than 50 years ahead of it.
+    /// - Parameter now: milliseconds since 1970-01-01T00:00:00Z. A two-digit year means the past if the date would
+    ///   otherwise be more than 50 years ahead.
     static func milliseconds(of text: String, now: Int64) -> Int64? {
         DateScanner.read(text, fixdate) ?? DateScanner.read(text) { rfc850Date(&$0, now: now) }
             ?? DateScanner.read(text, asctimeDate)
@@ -33,7 +33,7 @@ enum HTTPDate {
             let month = scanner.oneOf(CivilTime.monthNames), scanner.literal("-"), let year = scanner.digits(2),
             scanner.literal(" "), let time = scanner.timeOfDay(), scanner.literal(" GMT")
         else { return nil }
-        // The latest century in which the date is not more than 50 years ahead.
+        // The latest century in which the date is at most 50 years ahead.
         let fiftyYears: Int64 = 50 * 31_556_952_000
         for century in stride(from: 9_900, through: 0, by: -100) {
             if let date = milliseconds(century + year, month, day, time), date <= now + fiftyYears { return date }
@@ -60,16 +60,16 @@ enum HTTPDate {
     }
 }
 
-/// How long a server asks to wait (RFC 9110, section 10.2.3). Read here because libcurl's own reading makes a past
-/// date negative, rubbish zero, and knows no upper bound.
+/// How long a server asks to wait (RFC 9110, section 10.2.3). Parsed here because libcurl returns a negative number for
+/// a past date and zero for garbage, and has no upper bound.
 enum RetryAfter {
-    /// More than this is a mistake of the server's, or of its clock.
+    /// A longer wait is an error of the server or of its clock.
     static let maximum = Duration.seconds(24 * 60 * 60)
 
-    /// The wait that a header asks for: whole seconds, or until an HTTP date. Nil when it is unreadable, negative or
-    /// more than a day, all of which are ignored.
+    /// The wait that a header requests: whole seconds, or until an HTTP date. Nil if it can't be parsed, is negative,
+    /// or is more than a day; then it is ignored.
     ///
-    /// - Parameter now: milliseconds since 1970-01-01T00:00:00Z, by the server's clock where its `Date` is known.
+    /// - Parameter now: milliseconds since 1970-01-01T00:00:00Z, by the server's clock if its `Date` is known.
     static func delay(of header: String, now: Int64) -> Duration? {
         let text = header.trimmingASCIIWhitespace()
         let delay: Duration

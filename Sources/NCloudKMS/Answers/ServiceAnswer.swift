@@ -1,16 +1,16 @@
 import KMSJSON
 import KMSPlatform
 
-/// What the service said to Get Public Key. The tables here are the only place that turns its answers into errors.
+/// The service's answer to Get Public Key. Only the tables here translate its answers into errors.
 enum ServiceAnswer: Sendable {
-    /// A string, the PEM as it was sent; whether it is a key that may be trusted is for `KMSPublicKeys` to say.
+    /// A string, the PEM as sent; `KMSPublicKeys` decides whether it is an acceptable key.
     case publicKey(pem: JSONValue)
     case failure(ServiceFailure)
 
     /// - Parameters:
-    ///   - status: of HTTP.
-    ///   - body: anything; both error shapes, text, HTML and nothing at all have been seen.
-    ///   - sent: what the request was authenticated with, which no text of a failure may repeat.
+    ///   - status: the HTTP status.
+    ///   - body: anything; both error shapes, text, HTML and an empty body have been seen.
+    ///   - sent: the credentials of the request, which the text of a failure must not repeat.
     init(status: Int, body: [UInt8], to sent: SentCredentials) {
         self = body.withUnsafeBufferPointer { bytes in
             let document = ServiceDocument(bytes)
@@ -41,25 +41,25 @@ enum ServiceAnswer: Sendable {
             : ((.invalidServiceResponse, .never), "its code is unknown")
     }
 
-    /// A known code decides at any status, because a proxy may change the status and never the body.
+    /// A known code decides at any status, because a proxy may change the status but never the body.
     private static func verdict(ofKnown code: String, isGatewayError: Bool, status: Int) -> Verdict? {
         if let verdict = namedCodes[code] { return verdict }
         guard let row = gatewayCodes[code] else { return nil }
-        // The gateway's numbers mean something in its own shape, unless they only repeat the status. Elsewhere they
-        // count beside the status that they belong to, as a `"code": "400"` may as well be the status itself.
+        // The gateway's numbers count in its own shape, unless they only repeat the status. Elsewhere they count only
+        // with the status that they belong to, as a `"code": "400"` may be the status itself.
         let repeatsStatus = status >= 400 && code == String(status)
         let counts = isGatewayError ? !repeatsStatus : row.status == status
         return counts ? row.verdict : nil
     }
 
-    /// Of KMS itself, and of the standard that NAVER's services follow since 2026.
+    /// The codes of KMS itself, and of the standard that NAVER's services have followed since 2026.
     private static let namedCodes: [String: Verdict] = [
         "FORBIDDEN": (.permissionDenied, .never),
         "UNAUTHORIZED": (.authenticationFailed, .afterReauthentication),
         "UNPROCESSABLE_ENTITY": (.keyUnusable, .never),
         "INVALID_REQUEST": (.keyUnusable, .never),
         "INTERNAL_SERVER_ERROR": (.serviceUnavailable, .afterBackoff),
-        // Also at HTTP 400, as the standard answers for a single object that is not there.
+        // Also at HTTP 400, which the standard uses for a single missing object.
         "NotFound": (.keyNotFound, .never),
         "ResourceNotFound": (.keyNotFound, .never),
         "Forbidden": (.permissionDenied, .never),
@@ -97,16 +97,16 @@ enum ServiceAnswer: Sendable {
     }
 }
 
-/// What an answer that brings no key means: which error it is, and whether the request may be repeated.
+/// An answer without a key: which error it is, and whether the request may be repeated.
 struct ServiceFailure: Equatable, Sendable {
     let code: KMSError.Code
     let repetition: Repetition
     let httpStatus: Int
-    /// The service's own code, as text even where it sent a number; capped.
+    /// The service's own code, as text even if it sent a number; cut to a limit.
     let kmsCode: String?
-    /// The service's own words; capped.
+    /// The service's own text; cut to a limit.
     let kmsMessage: String?
-    /// The service's words held a private key or our credentials, so that they are not repeated.
+    /// Whether the service's text contained a private key or our credentials, and is therefore not repeated.
     let isTextWithheld: Bool
     /// What a 1010 did not find in the answer, as the end of a sentence.
     let detail: String?
@@ -116,7 +116,7 @@ struct ServiceFailure: Equatable, Sendable {
         in body: UnsafeBufferPointer<UInt8>, to sent: SentCredentials, detail: String?
     ) {
         let texts = [code, message].compactMap(\.self)
-        // The texts as well: in the body they may be written with escapes.
+        // The extracted texts are checked, too: in the body they may be escaped.
         let isPrivate = ServiceText.holdsPrivateKey(body) || texts.contains { ServiceText.holdsPrivateKey($0.utf8) }
         func shown(_ text: String?) -> String? {
             text.flatMap { isPrivate || sent.areRepeated(in: $0) ? nil : ServiceText.capped($0) }
@@ -139,12 +139,12 @@ struct ServiceFailure: Equatable, Sendable {
     }
 }
 
-/// Text that the service chose: cut so that an answer of ours stays small, and not repeated at all when it holds a secret.
+/// Text from the service: cut so that our answers stay small, and not repeated at all if it contains a secret.
 enum ServiceText {
-    /// Twice the longest message that the references show, with room for a key tag in it.
+    /// Twice the longest message in NAVER's API guide, with room for a key tag.
     static let maximumBytes = 1_024
 
-    /// The first characters of `text` that fit into `maximumBytes` of UTF-8; no character is cut.
+    /// The longest prefix of `text` that fits into `maximumBytes` of UTF-8; no character is cut.
     static func capped(_ text: String) -> String {
         text.prefix(utf8Bytes: maximumBytes)
     }

@@ -1,27 +1,28 @@
 import KMSJSON
 import KMSPlatform
 
-/// The members of an answer's body that matter, whichever shape it has:
+/// The relevant members of an answer's body, in any of these shapes:
 ///
 /// - `{"code", "msg" or "message", "data"}` from KMS,
 /// - `{"error": {"errorCode", "message", "details" or "detail", "fieldErrors": [{"field", "message"}]}}` from the gateway
 ///   and from the services that follow NAVER's standard of 2026,
 /// - `{"responseError": {"returnCode", "returnMessage"}}` from older gateways.
 ///
-/// One pass checks the text to its end and notes where the members are; they are decoded when somebody asks. It borrows the
-/// body: it must not outlive the bytes.
+/// One pass checks the whole text and records where the members are; they are decoded on demand. The document borrows
+/// the body and must not outlive its bytes.
 struct ServiceDocument: ~Copyable {
     static let success = "SUCCESS"
 
     private let text: UnsafeBufferPointer<UInt8>
     private var keyToken: JSONToken?
-    /// What the answer itself says.
+    /// The code, message and details at the top level.
     private var top = Words()
-    /// What its member `error` says, and `responseError` of older gateways; nil where that is no object.
+    /// The same in the member `error`, or in `responseError` of older gateways; nil if that is not an object.
     private var error: Words?
-    /// The member `error` where it is a text.
+    /// The member `error`, if it is a string.
     private var errorText: JSONToken?
-    /// In one of the objects that matter: nobody can tell which of the two was meant (RFC 8259, section 4).
+    /// Whether one of the relevant objects has a duplicate name: then nobody can tell which of the two is meant (RFC
+    /// 8259, section 4).
     private var hasNameTwice = false
     private var isJSON = true
 
@@ -37,7 +38,7 @@ struct ServiceDocument: ~Copyable {
             isJSON = false
         }
         if isJSON, !hasNameTwice { return }
-        // Nothing in it counts.
+        // Nothing in it is used.
         (keyToken, top, error, errorText) = (nil, Words(), nil, nil)
     }
 
@@ -51,11 +52,11 @@ struct ServiceDocument: ~Copyable {
         return keyToken.map { JSONValue(copying: $0, from: text) }
     }
 
-    /// As text, even where it is a number.
+    /// As text, even if it is a number.
     var code: String? {
         guard let token = (error ?? top).code else { return nil }
         guard token.kind == .number else { return token.string(from: text) }
-        // `210`, `210.0` and `2.1e2` are one number, and one code.
+        // `210`, `210.0` and `2.1e2` are the same number, and the same code.
         let value = JSONValue(copying: token, from: text)
         return value.integer.map { String($0) } ?? String(decoding: value.bytes, as: UTF8.self)
     }
@@ -77,21 +78,21 @@ struct ServiceDocument: ~Copyable {
         return parts.isEmpty ? nil : parts.joined(separator: "; ")
     }
 
-    /// A body that is plain words is the service's message; HTML is made for browsers and binary for nobody.
+    /// A plain text body is the service's message; HTML and binary bodies are not.
     private var plainText: String? {
         let words = text.trimmingWhitespace()
         guard let first = words.first, !"<{[".utf8.contains(first) else { return nil }
         return String(validating: words, as: UTF8.self)
     }
 
-    /// What a 200 without a public key lacks, as the end of a sentence.
+    /// What is wrong with a 200 without a public key, as the end of a sentence.
     var flaw: String {
-        isJSON ? hasNameTwice ? "it has a member twice" : "it holds no public key" : "it is no JSON"
+        isJSON ? hasNameTwice ? "it has a duplicate member" : "it contains no public key" : "it is not JSON"
     }
 
     // MARK: Reading
 
-    /// What one object says went wrong. A member of another type than it should have counts as absent.
+    /// What one object reports. A member with an unexpected type counts as absent.
     private struct Words {
         /// A string or a number.
         private(set) var code: JSONToken?
@@ -119,7 +120,7 @@ struct ServiceDocument: ~Copyable {
         }
     }
 
-    /// How one of the shapes calls its code and its message.
+    /// The names of code and message in one of the shapes.
     private struct Names {
         let code: StaticString
         let message: StaticString
@@ -157,7 +158,8 @@ struct ServiceDocument: ~Copyable {
         return value
     }
 
-    /// Checks the value before the scanner. If it is an object, `member` is given each name and has to scan its value.
+    /// Checks the value at the scanner's position. If it is an object, `member` receives each name and must scan its
+    /// value.
     private mutating func read(
         _ scanner: inout JSONScanner,
         _ member: (inout Self, _ name: JSONToken, inout JSONScanner) throws(JSONError) -> Void

@@ -1,14 +1,14 @@
 import KMSPlatform
 
-/// Values of the service, for as long as they may be used again.
+/// Caches values from the service for as long as they may be reused.
 package struct ExpiringCache<Value> {
-    /// A process that uses more keys than this within the time to live asks for some of them again.
+    /// A process that uses more keys than this within the time to live fetches some of them repeatedly.
     package static var capacity: Int { 1_024 }
 
     package enum Lookup {
         /// - Parameters:
-        ///   - age: from the start of the fetch to the arrival of this call; negative if the call came first.
-        ///   - isRefreshDue: whether to fetch it anew in the background. Said once for each entry.
+        ///   - age: from the start of the fetch to the arrival of this call; negative if the call arrived first.
+        ///   - isRefreshDue: whether to fetch the value again in the background. True once per entry.
         case hit(Value, age: Duration, isRefreshDue: Bool)
         case miss
     }
@@ -16,7 +16,7 @@ package struct ExpiringCache<Value> {
     package struct Counters: Equatable, Sendable {
         package var hits = 0
         package var misses = 0
-        /// Answers that had expired and stood in for a service that could not be asked.
+        /// Expired answers that were used because the service could not be reached.
         package var stale = 0
 
         package init() {}
@@ -29,7 +29,7 @@ package struct ExpiringCache<Value> {
     }
 
     package let timeToLive: Duration
-    /// A hit on an entry older than this has it fetched anew.
+    /// A hit on an entry older than this triggers a refresh.
     private let refreshAge: Duration
     private let staleIfError: Duration
     private var entries = LRUCache<CacheKey, Entry>(capacity: capacity)
@@ -37,8 +37,8 @@ package struct ExpiringCache<Value> {
     package private(set) var counters = Counters()
 
     /// - Parameters:
-    ///   - timeToLive: zero keeps nothing.
-    ///   - staleIfError: how much longer an entry may stand in for a failure; zero for not at all.
+    ///   - timeToLive: zero turns the cache off.
+    ///   - staleIfError: how much longer an expired entry may replace a failure; zero turns this off.
     package init(timeToLive: Duration, staleIfError: Duration) {
         self.timeToLive = timeToLive
         refreshAge = timeToLive - timeToLive / 10
@@ -48,15 +48,15 @@ package struct ExpiringCache<Value> {
     package var count: Int { entries.count }
 
     /// - Parameters:
-    ///   - maximumAge: what the call asked for; nil for the time to live.
+    ///   - maximumAge: the call's own limit; nil means the time to live.
     package mutating func lookUp(_ key: CacheKey, maximumAge: Duration?, now: Instant) -> Lookup {
         let lookup = lookUp(key, maximumAge: maximumAge, now: now) { _ in true }
         if case .miss = lookup { counters.misses += 1 }
         return lookup
     }
 
-    /// As `lookUp`, for a call that can only do with some values; it looks for others if this is a miss, which is not
-    /// counted.
+    /// Like `lookUp`, for a call that can use only certain values. A miss is not counted, because the call then does a
+    /// normal look-up.
     package mutating func lookUp(
         _ key: CacheKey, maximumAge: Duration?, now: Instant, where isWanted: (Value) -> Bool
     ) -> Lookup {
@@ -77,11 +77,11 @@ package struct ExpiringCache<Value> {
         return .hit(entry.value, age: age, isRefreshDue: isRefreshDue)
     }
 
-    /// What may stand in for a failure.
+    /// The expired value that may replace a failure.
     ///
     /// - Parameters:
-    ///   - code: of the failure; only one by which the service could not be asked has a stand-in.
-    ///   - maximumAge: what the call asked for. A call that did gets nothing: it knows how old it may be.
+    ///   - code: the failure; only failures to reach the service are replaced.
+    ///   - maximumAge: the call's own limit; a call with a limit never gets an expired value.
     package mutating func standIn(
         for code: KMSError.Code, _ key: CacheKey, maximumAge: Duration?, now: Instant
     ) -> (value: Value, age: Duration)? {
@@ -93,15 +93,15 @@ package struct ExpiringCache<Value> {
         return (entry.value, age)
     }
 
-    /// Keeps what a fetch brought, unless a fetch that started later brought something before.
+    /// Stores the value of a fetch, unless a fetch that started later has stored one.
     package mutating func store(_ value: Value, for key: CacheKey, fetchStart: Instant) {
         guard timeToLive > .zero else { return }
         if let entry = entries.value(forKey: key), entry.fetchStart > fetchStart { return }
         entries.insert(Entry(value: value, fetchStart: fetchStart), forKey: key)
     }
 
-    /// Takes note of a failed fetch: the key that the service says is gone (1004) or unusable (1005) must not be used
-    /// any more. Every other failure changes nothing, and so does one of a fetch older than the entry.
+    /// Handles a failed fetch: a key that the service reports as missing (1004) or unusable (1005) must not be used any
+    /// more. Other failures change nothing, and neither does a fetch that started before the entry's.
     package mutating func fetchFailed(_ code: KMSError.Code, for key: CacheKey, fetchStart: Instant) {
         guard code == .keyNotFound || code == .keyUnusable, let entry = entries.value(forKey: key),
             entry.fetchStart <= fetchStart
@@ -114,7 +114,7 @@ extension ExpiringCache: Sendable where Value: Sendable {}
 extension ExpiringCache.Entry: Sendable where Value: Sendable {}
 extension ExpiringCache.Lookup: Sendable where Value: Sendable {}
 
-/// What an answer depends on: with whose rights the service was asked, and for what.
+/// What an answer depends on: the credentials and the request.
 package struct CacheKey: Hashable, Sendable {
     package let identity: CredentialIdentity
     package let request: PublicKeyRequest
@@ -124,25 +124,25 @@ package struct CacheKey: Hashable, Sendable {
         self.identity = identity
     }
 
-    /// The request tells the keys of one client apart; the identity is all but constant, and takes as long to hash.
+    /// Only the request is hashed: the identity is nearly constant, and takes as long to hash.
     package func hash(into hasher: inout Hasher) {
         hasher.combine(request)
     }
 }
 
-/// How old an answer may be for one call. An answer is as old as the start of the fetch that brought it.
+/// The maximum age of an answer for one call. The age counts from the start of the fetch.
 package struct AgeLimit: Equatable, Sendable {
     package let maximumAge: Duration
 
     /// - Parameters:
-    ///   - maximumAge: what the call asked for; nil for the cache's own limit.
-    ///   - timeToLive: the cache's limit, which nothing exceeds.
+    ///   - maximumAge: the call's own limit; nil means the cache's.
+    ///   - timeToLive: the cache's limit, which is always the upper bound.
     package init(_ maximumAge: Duration?, timeToLive: Duration) {
         self.maximumAge = min(maximumAge ?? timeToLive, timeToLive)
     }
 
-    /// Whether a call that arrived at `arrival` may be answered from a fetch that started at `start`. With a limit of
-    /// zero only one that started later will do: the call asked the service to be asked.
+    /// Whether a call that arrived at `arrival` may be answered by a fetch that started at `start`. With a limit of
+    /// zero, only by one that started later: the caller asked for a request to the service.
     package func accepts(fetchStart start: Instant, arrival: Instant) -> Bool {
         start > arrival || (maximumAge > .zero && arrival - start <= maximumAge)
     }

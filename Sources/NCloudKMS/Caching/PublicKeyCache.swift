@@ -1,23 +1,23 @@
 import KMSPlatform
 
-/// The keys that a client has fetched, of which those count that were fetched with the credentials in use.
+/// The keys that a client has fetched; only those that were fetched with the current credentials are used.
 struct PublicKeyCache: Sendable {
     private var entries: ExpiringCache<FetchedKey>
     /// Nil until credentials were found.
     private var identity: CredentialIdentity?
-    /// Calls that came before credentials were found.
+    /// Calls that arrived before credentials were found.
     private var earlyMisses = 0
 
     init(_ configuration: KMSClientConfiguration) {
         entries = ExpiringCache(timeToLive: configuration.cacheTimeToLive, staleIfError: configuration.staleIfError)
     }
 
-    /// From now on the keys count that were fetched with these credentials.
+    /// Sets the current credentials.
     mutating func use(_ identity: CredentialIdentity) {
         self.identity = identity
     }
 
-    /// The answer that a call may have at once, and whether it is time to fetch a younger one in the background.
+    /// The answer for a call, if there is one, and whether to refresh it in the background.
     mutating func answer(
         to query: PublicKeyQuery, arrival: Instant
     ) -> (answer: PublicKeyAnswer, isRefreshDue: Bool)? {
@@ -30,13 +30,13 @@ struct PublicKeyCache: Sendable {
             case .hit(let fetched, let age, let isRefreshDue) = entries.lookUp(
                 key, maximumAge: query.maxAge, now: arrival)
         else { return nil }
-        // What was fetched for another call after this one came is as good as a fetch of its own.
+        // A fetch that started after this call, for another call, is as good as a fetch of its own.
         let source = age < .zero ? PublicKeyAnswer.Source.kms : .cache
         return (PublicKeyAnswer(query, fetched, source: source, age: max(age, .zero)), isRefreshDue)
     }
 
-    /// As `answer`, for a call that can only do with the answer of one fetch. If there is another or none, the call asks
-    /// again.
+    /// Like `answer`, for a call that can use only the answer of one particular fetch. If there is a different answer
+    /// or none, the call does a normal look-up.
     mutating func age(
         of fetched: FetchedKey, for query: PublicKeyQuery, arrival: Instant
     ) -> (age: Duration, isRefreshDue: Bool)? {
@@ -49,7 +49,7 @@ struct PublicKeyCache: Sendable {
         return (max(age, .zero), isRefreshDue)
     }
 
-    /// The expired answer that stands in for a failure, if there is one and the configuration allows it.
+    /// The expired answer that replaces a failure, if there is one and the configuration allows it.
     mutating func standIn(for error: KMSError, _ query: PublicKeyQuery, arrival: Instant) -> PublicKeyAnswer? {
         guard let identity,
             let (fetched, age) = entries.standIn(
@@ -66,7 +66,7 @@ struct PublicKeyCache: Sendable {
         entries.fetchFailed(code, for: key, fetchStart: fetchStart)
     }
 
-    /// - Parameter coalesced: calls that joined another call's fetch.
+    /// - Parameter coalesced: the number of calls that joined another call's fetch.
     func status(coalesced: Int) -> CacheStatus {
         let counters = entries.counters
         return CacheStatus(

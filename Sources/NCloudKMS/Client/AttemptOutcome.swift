@@ -1,27 +1,27 @@
 import KMSPublicKeys
 
-/// What came of one attempt, as far as the fetch needs to know.
+/// The outcome of one attempt, as far as the fetch needs it.
 struct AttemptOutcome {
     let result: Result<PublicKey, AttemptFailure>
-    /// What came back, whatever it said; nil if nothing did.
+    /// The response, whatever its status; nil if there was none.
     let response: HTTPResponse?
 }
 
-/// Why an attempt brought no key.
+/// Why an attempt did not yield a key.
 struct AttemptFailure: Error {
     let error: KMSError
     let repetition: Repetition
     var needsNewConnection = false
-    /// The process had no descriptor left for it, so that no request was sent.
+    /// Whether the process had no descriptor left for it, so that no request was sent.
     var hadNoDescriptor = false
 }
 
-/// Whether a request that failed may be sent again, and how.
+/// Whether a failed request may be sent again, and how.
 package enum Repetition: Equatable, Sendable {
     case never
-    /// Once, if the clock turns out to be skewed or there are other credentials by now.
+    /// Once, if the clock turns out to be skewed, or if there are new credentials.
     case afterReauthentication
-    /// After a delay, within the attempts and the retry quota.
+    /// After a delay, within the limit of attempts and the retry quota.
     case afterBackoff
     /// After a longer delay; such attempts are not counted.
     case afterThrottling
@@ -31,13 +31,13 @@ package enum Repetition: Equatable, Sendable {
 
 extension AttemptOutcome {
     /// - Parameters:
-    ///   - sent: what the request was authenticated with, which nothing that is shown may repeat.
+    ///   - sent: the credentials of the request, which nothing that is shown may repeat.
     init(_ transfer: Result<HTTPResponse, TransportFailure>, to sent: SentCredentials, _ memo: inout PublicKeyMemo) {
         switch transfer {
         case .failure(let failure):
             self.init(failure)
         case .success(var response):
-            // It is shown as it came.
+            // The request id is shown as received.
             if let id = response.headers.requestID, sent.areRepeated(in: id) { response.headers.requestID = nil }
             self.init(result: Self.result(of: response, to: sent, &memo), response: response)
         }

@@ -2,56 +2,56 @@ import KMSPlatform
 
 typealias FetchID = SlotMap<Fetch>.ID
 
-/// One conversation with the service about one key, on behalf of every call that waits for it.
+/// All attempts to get one key from the service, on behalf of every call that waits for it.
 struct Fetch: Sendable {
-    /// Where it stands; what is known in one phase alone is that phase's.
+    /// The current phase, with the data that exists only in that phase.
     enum Phase: Sendable {
-        /// It waits to be told what to sign with.
+        /// Waits for credentials.
         case credentials
-        /// Its turn at the rate limiter has not come.
+        /// Waits for its turn at the rate limiter.
         case limiter(RateLimiter.Ticket, Credentials)
-        /// It may send, and waits for a free connection.
+        /// May send, and waits for a free connection.
         ///
-        /// - Parameter isReturned: its attempt could not be sent, for want of a descriptor.
+        /// - Parameter isReturned: whether its attempt could not be sent because there was no descriptor.
         case connection(Credentials, isReturned: Bool)
-        /// It has a connection, and its attempt waits to be sent.
+        /// Has a connection, and its attempt waits to be sent.
         case departure(Credentials)
         /// An attempt is under way.
         case transfer(Attempt)
-        /// Its attempt has ended, and what that means is being decided.
+        /// Its attempt has ended, and the consequences are being decided.
         case answered
-        /// Its credentials were refused with this error; it waits to hear whether there are others.
+        /// Its credentials were refused with this error; waits for the answer whether there are others.
         case refused(KMSError)
-        /// The next attempt begins then.
+        /// The next attempt begins at this time.
         case backoff(until: Instant)
     }
 
-    /// What an attempt was sent with.
+    /// How an attempt was sent.
     struct Attempt: Sendable {
         let credentials: Credentials
         /// Added to the wall clock for its signature.
         let clockOffset: Duration
     }
 
-    /// How its last attempt failed.
+    /// How the last attempt failed.
     struct Failure: Sendable {
         let error: KMSError
-        /// The attempt was on a kept connection that turned out to be dead.
+        /// Whether the attempt was on a kept connection that turned out to be dead.
         var needsNewConnection: Bool
     }
 
     let request: PublicKeyRequest
-    /// Whose rights it uses; nil while it waits for credentials.
+    /// The identity of its credentials; nil while it waits for them.
     var identity: CredentialIdentity?
     var phase = Phase.credentials
     var progress: RetryProgress
-    /// When its first request was handed to the transport; nil before. Its answer is as old as this, as the answer to a
-    /// repeat may have come from the first request.
+    /// When its first request was handed to the transport; nil before. Its answer is as old as this, because the answer
+    /// to a retry may have come from the first request.
     var start: Instant?
     var lastFailure: Failure?
-    /// The calls that wait for it, first come first. It ends with the last of them.
+    /// The calls that wait for it, in the order of arrival. It ends with the last of them.
     var waiters = WaitingList<CallID>()
-    /// The fetch for the same request that began before it and has not ended.
+    /// The previous fetch for the same request, if it has not ended.
     fileprivate(set) var older: FetchID?
 
     init(_ request: PublicKeyRequest, policy: RetryPolicy) {
@@ -59,8 +59,8 @@ struct Fetch: Sendable {
         progress = RetryProgress(policy)
     }
 
-    /// The error of a call whose time ends before the next attempt: how the last one failed, as that says more than our
-    /// own limit does, or else the limit.
+    /// The error of a call whose time ends before the next attempt: the failure of the last attempt, as it says more
+    /// than our own limit does, or else the limit.
     func errorWithoutTime(toWait delay: Duration) -> KMSError {
         guard var error = lastFailure?.error else { return .rateLimitedHere(retryAfter: delay) }
         error.reason = error.reason ?? RetryStop.deadline.rawValue
@@ -75,15 +75,15 @@ typealias CallID = SlotMap<WaitingCall>.ID
 /// A call that the cache could not answer.
 struct WaitingCall: Sendable {
     let query: PublicKeyQuery
-    /// When the caller asked.
+    /// When the caller made the call.
     let arrival: Instant
-    /// What the caller calls it, for the log.
+    /// The caller's label, for the log.
     let label: String?
-    /// Whether a key that is about to expire is fetched anew, and there is nobody to be told.
+    /// Whether it refreshes a key that is about to expire, so that no caller waits for it.
     let isRefresh: Bool
-    /// For who carries out `FetchMachine.Action.tell`.
+    /// Receives the outcome; see `FetchMachine.Action.tell`.
     let completion: PublicKeyCompletion
-    /// What it waits for.
+    /// The fetch that it waits for.
     fileprivate(set) var fetch: FetchID?
 
     init(_ query: PublicKeyQuery, arrival: Instant, label: String?, _ completion: @escaping PublicKeyCompletion) {
@@ -115,10 +115,10 @@ struct WaitingCall: Sendable {
 /// Told the outcome of a call, once.
 public typealias PublicKeyCompletion = @Sendable (Result<PublicKeyAnswer, KMSError>) -> Void
 
-/// Ids in the order in which they came. One that leaves keeps its place until half of them have left, so that leaving costs
-/// the same however many there are.
+/// Ids in the order of their arrival. An id that leaves keeps its place until half of them have left, so that the cost
+/// of leaving does not depend on their number.
 struct WaitingList<ID: Sendable>: Sendable {
-    /// With those that have left and kept their place.
+    /// Including the places of ids that have left.
     private(set) var places: [ID] = []
     private var count = 0
 
@@ -129,24 +129,24 @@ struct WaitingList<ID: Sendable>: Sendable {
         count += 1
     }
 
-    /// One has left.
+    /// Records that one has left.
     ///
-    /// - Parameter isWaiting: whether an id has not left.
+    /// - Parameter isWaiting: returns whether an id has not left.
     mutating func left(_ isWaiting: (ID) -> Bool) {
         count -= 1
         if places.count > 2 * count + 16 { places.removeAll { !isWaiting($0) } }
     }
 
-    /// Takes places from the front.
+    /// Removes places from the front.
     ///
-    /// - Parameter waiting: how many of them had not been left.
+    /// - Parameter waiting: how many of them belong to ids that had not left.
     mutating func removeFirst(_ places: Int, waiting: Int) {
         self.places.removeFirst(places)
         count -= waiting
     }
 }
 
-/// The fetches under way, by id and by what they ask for.
+/// The current fetches, by id and by request.
 struct FetchTable: Sendable {
     private var fetches = SlotMap<Fetch>()
     /// The newest fetch for each request; the others follow by `older`.
@@ -167,7 +167,7 @@ struct FetchTable: Sendable {
         return id
     }
 
-    /// Nobody can join it any more.
+    /// Afterwards no call can join it.
     mutating func remove(_ id: FetchID) -> Fetch? {
         guard let fetch = fetches.remove(id) else { return nil }
         if newest[fetch.request] == id {

@@ -1,26 +1,26 @@
 import Logging
 import KMSPlatform
 
-/// What happened to a fetch that deserves a line in the log.
+/// An event of a fetch that is worth a line in the log.
 enum FetchEvent: Sendable {
-    /// An attempt failed, and another follows.
+    /// An attempt failed, and another will follow.
     case failed(KMSError, repeatedAfter: Duration, isThrottled: Bool)
-    /// The credentials were refused, and these are used from now on.
+    /// The credentials were refused; these are used from now on.
     case reauthenticated(Credentials)
-    /// Signatures are made with another time than this machine's from now on; zero: with this machine's again.
+    /// Signatures use a corrected time from now on; zero: this machine's time again.
     case clockDiffers(by: Duration)
     /// The process has no descriptors for more connections than these.
     case connectionsLimited(to: Int)
 }
 
-/// What tells a fetch from others in the log.
+/// Identifies a fetch in the log.
 struct FetchDescription: Sendable {
     static let maximumLabels = 4
 
     let request: PublicKeyRequest
-    /// Attempts begun so far.
+    /// The number of attempts so far.
     let attempts: Int
-    /// What the callers call the calls that wait for it: the first few; nil for one without a label.
+    /// The callers' labels of the first few calls that wait for it; nil for a call without a label.
     let labels: [String?]
     let hasMoreCalls: Bool
 
@@ -35,19 +35,20 @@ struct FetchDescription: Sendable {
     }
 }
 
-/// The client's lines: one for each thing that an operator would ask about. None holds a secret or a signature.
+/// The client's log lines: one for each thing that an operator would want to know. They contain no secret and no
+/// signature.
 struct FetchLog {
     let logger: Logger
-    /// What was said already of the token file.
+    /// What has already been logged about the token file.
     private var tokenFileProblem: String?
-    /// The file of credentials that was warned of, as other users can read it.
+    /// The credentials file that has been warned about because other users can read it.
     private var fileReadableByOthers: String?
 
     init(_ logger: Logger) {
         self.logger = logger
     }
 
-    /// Whether attempts are logged, too.
+    /// Whether attempts are logged as well.
     var isVerbose: Bool { logger.logLevel <= .debug }
 
     func write(_ event: FetchEvent, _ fetch: FetchDescription) {
@@ -57,16 +58,16 @@ struct FetchLog {
             metadata["delayMs"] = .stringConvertible(delay.milliseconds)
             metadata["error"] = "\(error.message)"
             let what = isThrottled ? "the service throttled an attempt" : "an attempt failed"
-            logger.warning("\(what); it will be repeated", metadata: metadata)
+            logger.warning("\(what); retrying", metadata: metadata)
         case .reauthenticated(let credentials):
             metadata["credentials"] = "\(credentials)"
-            logger.notice("the credentials were refused; others were found and are used now", metadata: metadata)
+            logger.notice("the credentials were refused; using others from now on", metadata: metadata)
         case .clockDiffers(by: .zero):
-            logger.notice("this machine's clock is right again")
+            logger.notice("this machine's clock is correct again")
         case .clockDiffers(let offset):
             metadata["clockSkewMs"] = .stringConvertible(offset.milliseconds)
             logger.warning(
-                "this machine's clock is wrong: the service's differs from it; signing with the service's time",
+                "this machine's clock is wrong; signing with the service's time",
                 metadata: metadata)
         case .connectionsLimited(let count):
             logger.warning(
@@ -77,13 +78,13 @@ struct FetchLog {
 
     func distrust(of endpoint: String) {
         logger.warning(
-            "more than one answer came to a request; the others were dropped, and for a minute no connection is used twice",
+            "a request got more than one answer; dropped the others, and reusing no connection for a minute",
             metadata: ["endpoint": "\(endpoint)"])
     }
 
     func staleAnswer(_ answer: PublicKeyAnswer, label: String?, _ error: KMSError) {
         logger.warning(
-            "answered with an expired key, since the service can't be asked",
+            "answered with an expired key, because the service can't be reached",
             metadata: [
                 "keyTag": "\(answer.keyTag)", "requests": "\(label ?? "-")",
                 "ageMs": .stringConvertible(answer.age.milliseconds), "error": "\(error.message)",
@@ -91,16 +92,16 @@ struct FetchLog {
     }
 
     func credentialsUnreadable(_ error: KMSError) {
-        logger.warning("credentials could not be read again", metadata: ["error": "\(error.message)"])
+        logger.warning("the credentials could not be reloaded", metadata: ["error": "\(error.message)"])
     }
 
-    /// Warns of the files that the credentials come from: once, and again only after it was put right in between.
+    /// Warns about the files that the credentials come from: once, and again only if the problem was fixed in between.
     mutating func files(of chain: CredentialChain) {
         if chain.tokenFileProblem != tokenFileProblem {
             tokenFileProblem = chain.tokenFileProblem
             if let tokenFileProblem {
                 logger.warning(
-                    "the token file changed and can't be used; the old token still serves",
+                    "the token file changed and can't be used; using the old token",
                     metadata: ["error": "\(tokenFileProblem)"])
             }
         }
@@ -108,7 +109,7 @@ struct FetchLog {
             fileReadableByOthers = chain.fileReadableByOthers
             if let fileReadableByOthers {
                 logger.warning(
-                    "other users can read the credentials file; remove their access (chmod go= FILE)",
+                    "other users can read the credentials file; remove that permission (chmod go= FILE)",
                     metadata: ["file": "\(fileReadableByOthers)"])
             }
         }
@@ -116,19 +117,19 @@ struct FetchLog {
 
     // MARK: Attempts
 
-    /// The request as it is signed, but for the signature.
+    /// The request as it is signed, without the signature.
     func attemptBegins(_ fetch: FetchDescription, _ credentials: Credentials, timestampMilliseconds: Int64) {
         var metadata = fetch.metadata
         metadata["request"] = "\(PublicKeyRequest.method) \(fetch.request.target)"
         metadata["body"] = "\(String(decoding: fetch.request.body, as: UTF8.self))"
         metadata["timestamp"] = .stringConvertible(timestampMilliseconds)
         metadata["credentials"] = "\(credentials)"
-        logger.debug("an attempt begins", metadata: metadata)
+        logger.debug("attempt started", metadata: metadata)
     }
 
     /// - Parameters:
-    ///   - response: what came back.
-    ///   - failure: why nothing did.
+    ///   - response: the response, if there was one.
+    ///   - failure: why there was none.
     func attemptEnded(_ fetch: FetchDescription, _ response: HTTPResponse?, _ failure: TransportFailure?) {
         var metadata = fetch.metadata
         if let failure { metadata["error"] = "\(failure.message)" }
@@ -142,6 +143,6 @@ struct FetchLog {
             metadata["reusedConnection"] = .stringConvertible(response.reusedConnection)
             if let requestID = response.headers.requestID { metadata["requestId"] = "\(requestID)" }
         }
-        logger.debug("an attempt ended", metadata: metadata)
+        logger.debug("attempt ended", metadata: metadata)
     }
 }

@@ -1,32 +1,44 @@
 import KMSPlatform
 
-/// What the machine is made with, and the words in which it and its owner speak.
+// The terms of this module:
+// - client: what the host's code calls; its engine runs on an event loop and owns the cache, the machine and libcurl
+// - query: what a caller asks for; call: one query on its way to an answer
+// - request: the part of a query that the service sees, a key tag and a version
+// - fetch: all attempts to get one key from the service; calls for the same request join one fetch
+// - attempt: one HTTP request; retry: an attempt after the first one; transfer: an attempt within libcurl
+// - answer: what the service sends, or what a call returns; refusal: an answer with an error
+// - credentials: a key pair, a token or a server's role; their identity tells one set from another
+// - failure: why an attempt or a call has no key; fault: which of several parties is to blame
+// - kept connection: one that libcurl reuses; surplus: data on it that no request asked for
+// - limiter, quota: bounds for requests per second, and for retries
+
+/// The machine's configuration, its actions, and the answers that it receives.
 extension FetchMachine {
     struct Configuration {
-        /// Of a cached key: nothing older answers a call.
+        /// The maximum age of a cached key.
         var timeToLive: Duration
-        /// Requests a second for each key, and for all together; 0 for no limit.
+        /// Requests per second for each key, and in total; 0 for no limit.
         var ratePerKey = 0
         var totalRate = 0
-        /// Attempts under way at once, ≥ 1.
+        /// The maximum number of concurrent attempts, ≥ 1.
         var maximumConnections: Int
         var maximumAttempts = KMSClientConfiguration.defaultMaximumAttempts
         var correctsClock = true
-        /// A number in 0..<1, for the jitter of retries.
+        /// Returns a number in 0..<1, for the jitter of retries.
         var random: @Sendable () -> Double = { .random(in: 0..<1) }
     }
 
-    /// What its owner is to do.
+    /// What the engine has to do.
     enum Action {
-        /// Look for what the next attempt of a fetch is to be signed with, and call `credentials`.
+        /// Find the credentials for the next attempt of a fetch, and call `credentials`.
         case askCredentials(FetchID)
-        /// The service refused these: look for others, and call `otherCredentials`.
+        /// The service refused these credentials: find others, and call `otherCredentials`.
         case askOtherCredentials(FetchID, than: CredentialIdentity)
-        /// End the attempt that is under way.
+        /// Cancel the current attempt.
         case cancel(FetchID)
-        /// Keep a key for later calls.
+        /// Store a key for later calls.
         case store(FetchedKey, CacheKey, fetchStart: Instant)
-        /// The service was asked for a key in vain, so that what is kept of it may be wrong.
+        /// The service was asked for a key without success, so the cached key may be obsolete.
         case noteFailure(KMSError.Code, CacheKey, fetchStart: Instant)
         /// A call has ended.
         case tell(WaitingCall, Outcome)
@@ -38,26 +50,26 @@ extension FetchMachine {
         let fetch: FetchID
         let request: PublicKeyRequest
         let credentials: Credentials
-        /// To be added to the wall clock for the signature.
+        /// Added to the wall clock for the signature.
         let clockOffset: Duration
         let needsNewConnection: Bool
-        /// Should it fail, there may be another.
+        /// Whether another attempt may follow if this one fails.
         let hasAnotherAttempt: Bool
     }
 
     /// How a call ended.
     enum Outcome {
-        /// - Parameter age: from the start of the fetch to the arrival of the call; zero if the call came first.
+        /// - Parameter age: from the start of the fetch to the arrival of the call; zero if the call arrived first.
         case key(FetchedKey, age: Duration)
         case failure(KMSError)
-        /// Its time ended during an attempt: how far that has come is for the transport to say.
+        /// Its time ran out during an attempt; the transport knows how far the attempt got.
         case timedOut(FetchID, attempts: Int)
     }
 
-    /// What its owner found of credentials.
+    /// The engine's answer about credentials.
     enum CredentialAnswer {
         case found(Credentials)
-        /// The metadata service is being asked: `credentialsMayBeThere` follows.
+        /// The metadata service is being asked; `credentialsMayBeThere` follows.
         case awaited
         case unavailable(KMSError)
     }

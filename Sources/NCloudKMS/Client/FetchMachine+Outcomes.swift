@@ -46,7 +46,7 @@ extension FetchMachine {
         _ id: FetchID, _ failure: AttemptFailure, _ attempt: Fetch.Attempt, _ response: HTTPResponse?, now: Instant
     ) {
         upstream.failures += 1
-        // Those whose time is over hear that, not how an attempt ended in the same moment.
+        // Calls whose time is up get that as their error, not the failure of an attempt that ended at the same moment.
         endTimes(now: now)
         guard let request = fetches[id]?.request else { return }
         var error = failure.error
@@ -63,7 +63,7 @@ extension FetchMachine {
         }
         let isRefusal = failure.repetition == .afterReauthentication
         if let response {
-            // A token says nothing of the time, so its refusal is not the clock's fault.
+            // A token does not depend on the time, so its refusal is not the clock's fault.
             let clock = observeClock(
                 response, id, attempt, isRefusal: isRefusal && attempt.credentials.areSignedWithTime)
             if isRefusal, case .corrected = clock, fetches[id]?.progress.repeatsOnce(for: .clockSkew) ?? false {
@@ -90,7 +90,7 @@ extension FetchMachine {
         startAttempts(now: now)
     }
 
-    /// Repeats a refused attempt, as what it was refused for has changed.
+    /// Repeats a refused attempt, because the reason of the refusal has changed.
     private mutating func repeatAtOnce(_ id: FetchID, _ credentials: Credentials, now: Instant) {
         fetches[id]?.lastFailure = nil
         proceed(id, with: .found(credentials), now: now)
@@ -118,9 +118,9 @@ extension FetchMachine {
         }
     }
 
-    /// Ends the calls whose time is over before the next attempt of their fetch: they would wait in vain.
+    /// Ends the calls whose time runs out before the next attempt of their fetch, as they would wait in vain.
     ///
-    /// - Parameter retryAfter: what they are told; nil: the time to the next attempt.
+    /// - Parameter retryAfter: the value for their errors; nil: the time until the next attempt.
     mutating func endCalls(of id: FetchID, dueBy end: Instant, retryAfter: Duration? = nil, now: Instant) {
         guard let fetch = fetches[id] else { return }
         let error = fetch.errorWithoutTime(toWait: retryAfter ?? end - now)
@@ -141,7 +141,7 @@ extension FetchMachine {
         for waiter in fetch.waiters.places { end(waiter, .failure(error)) }
     }
 
-    /// The time after which nobody waits for a fetch.
+    /// The time after which no call waits for a fetch.
     func deadline(of fetch: Fetch, now: Instant) -> Instant {
         var last: Instant?
         for waiter in fetch.waiters.places {
@@ -156,7 +156,7 @@ extension FetchMachine {
     private mutating func observeClock(
         _ response: HTTPResponse, _ id: FetchID, _ attempt: Fetch.Attempt, isRefusal: Bool
     ) -> ClockSkew.Outcome {
-        // The date need not be read as long as the clocks agree.
+        // The date need not be evaluated as long as the clocks agree.
         guard isRefusal || skew.offset != .zero else { return .unchanged }
         let outcome = skew.observe(response.clockSample(signedWith: attempt.clockOffset, isRefusal: isRefusal))
         switch outcome {

@@ -1,15 +1,15 @@
 import KMSPlatform
 
-/// What happens to every fetch, from the first call that wants it to the answer of the last, as a value.
+/// The state of all fetches, from the first call that needs one to the answer of the last, as a value.
 ///
 /// ```
 ///  call ─▶ join a fetch, or begin one
-///          └▶ credentials ─▶ limiter ─▶ connection ─▶ transfer ─▶ store, and tell every call that joined
+///          └▶ credentials ─▶ limiter ─▶ connection ─▶ transfer ─▶ store, and answer every call that joined
 ///                 ▲──────────────── backoff ◀────────────┘
 /// ```
 ///
-/// It is told what happens, and when, and says what to do by `nextAction`, and what to send by `nextDeparture`. It reads
-/// no clock and no file and sends nothing: its owner does that, and calls `due` at `nextDue`.
+/// It receives events with their times. `nextAction` says what to do, `nextDeparture` what to send. It reads no clock
+/// and no file and sends nothing: the engine does that, and calls `due` at `nextDue`.
 struct FetchMachine: ~Copyable {
     let configuration: Configuration
     private let policy: RetryPolicy
@@ -21,7 +21,7 @@ struct FetchMachine: ~Copyable {
     var calls = SlotMap<WaitingCall>()
     private var deadlines = DeadlineHeap<WaitingCall>()
     var backoffs = DeadlineHeap<Fetch>()
-    /// Fetches that wait for credentials, for the limiter and for a connection.
+    /// Fetches that wait for credentials, for the limiter, and for a connection.
     private var credentialQueue = WaitingList<FetchID>()
     private var tickets: [RateLimiter.Ticket: FetchID] = [:]
     private var connectionQueue = WaitingList<FetchID>()
@@ -45,9 +45,9 @@ struct FetchMachine: ~Copyable {
         connections = ConnectionSlots(maximum: configuration.maximumConnections)
     }
 
-    // MARK: What is to be done, and when
+    // MARK: What to do, and when
 
-    /// The next thing to do, at once; nil when all is done.
+    /// The next thing to do, at once; nil if there is none.
     mutating func nextAction() -> Action? {
         while let action = actions.popFirst() {
             switch action {
@@ -60,8 +60,8 @@ struct FetchMachine: ~Copyable {
         return nil
     }
 
-    /// The next attempt to send; nil when none is left. The owner may leave it until it has time. It then calls `started`
-    /// or `notStarted`, and after `started` `responded`, unless the attempt is cancelled.
+    /// The next attempt to send; nil if there is none. It may wait until the engine has time. Afterwards call `started` or
+    /// `notStarted`, and after `started` call `responded`, unless the attempt is cancelled.
     mutating func nextDeparture(now: Instant) -> Departure? {
         while let id = departures.popFirst() {
             guard let fetch = fetches[id], case .departure(let credentials) = fetch.phase else { continue }
@@ -73,16 +73,16 @@ struct FetchMachine: ~Copyable {
         return nil
     }
 
-    /// Whether `nextDeparture` may have one.
+    /// Whether `nextDeparture` may return an attempt.
     var hasDepartures: Bool { !departures.isEmpty }
 
-    /// When `due` is to be called at the latest; nil while nothing waits for its time.
+    /// When to call `due` at the latest; nil if nothing waits for its time.
     func nextDue(now: Instant) -> Instant? {
         let admission = limiter.waiting > 0 ? limiter.nextAdmission(now: now) : nil
         return earliest(earliest(deadlines.next, backoffs.next), admission)
     }
 
-    /// The time has come for something.
+    /// Handles everything that is due.
     mutating func due(now: Instant) {
         endTimes(now: now)
         if limiter.waiting > 0 {
@@ -96,7 +96,7 @@ struct FetchMachine: ~Copyable {
         startAttempts(now: now)
     }
 
-    /// Ends the calls whose time is over, and the backoffs.
+    /// Ends the calls whose time is up, and the backoffs that are over.
     mutating func endTimes(now: Instant) {
         while let next = earliest(deadlines.next, backoffs.next), next <= now {
             if deadlines.next == next, let call = deadlines.popDue(by: now) {
@@ -109,10 +109,10 @@ struct FetchMachine: ~Copyable {
 
     // MARK: Calls
 
-    /// A call that the cache could not answer: it joins a fetch under way whose answer will be young enough, or begins
+    /// A call that the cache could not answer: it joins a current fetch whose answer will be young enough, or begins
     /// one.
     ///
-    /// - Parameter credentials: what a fetch that begins now would be signed with.
+    /// - Parameter credentials: the credentials for a fetch that begins now.
     mutating func call(_ call: WaitingCall, _ credentials: CredentialAnswer, now: Instant) -> CallID {
         let request = call.query.request
         let limit = AgeLimit(call.query.maxAge, timeToLive: configuration.timeToLive)
@@ -126,7 +126,7 @@ struct FetchMachine: ~Copyable {
         return id
     }
 
-    /// A key is about to expire: fetches it, for nobody in particular, unless a fetch for it is under way.
+    /// A key is about to expire: fetches it on behalf of no call, unless a fetch for it is under way.
     mutating func refresh(_ request: PublicKeyRequest, _ credentials: CredentialAnswer, now: Instant) {
         guard fetches.newest(for: request, credentials.identity, where: { _ in true }) == nil else { return }
         begin(WaitingCall(refreshing: request, now: now), credentials, now: now)
@@ -148,7 +148,7 @@ struct FetchMachine: ~Copyable {
         return id
     }
 
-    /// Why a call that joined a fetch would wait in vain: the fetch goes on when the call's time is over.
+    /// Why a call that joined a fetch would wait in vain: the fetch can't proceed before the call's deadline.
     private func refusal(of id: FetchID, deadline: Instant, now: Instant) -> KMSError? {
         guard let fetch = fetches[id] else { return nil }
         switch fetch.phase {
@@ -161,7 +161,7 @@ struct FetchMachine: ~Copyable {
         }
     }
 
-    /// The caller does not want its answer any more. Does nothing if the call has ended.
+    /// The caller does not need the answer any more. Does nothing if the call has ended.
     mutating func cancel(_ call: CallID, now: Instant) {
         leave(call, .failure(.cancelled), now: now)
         startAttempts(now: now)
@@ -185,17 +185,16 @@ struct FetchMachine: ~Copyable {
         leave(call, .failure(error), now: now)
     }
 
-    /// Ends one call while its fetch is under way. The fetch goes on if others wait for it, and is dropped if nobody
-    /// does.
+    /// Ends one call during its fetch. The fetch continues if other calls wait for it, otherwise it is dropped.
     mutating func leave(_ call: CallID, _ outcome: Outcome, now: Instant) {
         guard let id = calls[call]?.fetch else { return }
-        // Before its attempt is cancelled, which the outcome may be about.
+        // Before the attempt is cancelled, because the outcome may refer to it.
         end(call, outcome)
         let known = calls
         fetches[id]?.waiters.left { known[$0] != nil }
         guard fetches[id]?.waiters.isEmpty ?? false else { return }
         let hadAttempt = drop(id, now: now)
-        // Nobody has to wait for a service in vain without its being counted; who cancels does not wait.
+        // A call that waited in vain counts as a failure of the service; a cancelled call did not wait.
         if hadAttempt, case .timedOut = outcome { upstream.failures += 1 }
     }
 
@@ -205,7 +204,7 @@ struct FetchMachine: ~Copyable {
         if !call.isRefresh { actions.append(.tell(call, outcome)) }
     }
 
-    /// Ends a fetch that nobody waits for, wherever it stands.
+    /// Ends a fetch that no call waits for, in whatever state it is.
     ///
     /// - Returns: whether an attempt was cut off.
     @discardableResult
@@ -236,7 +235,7 @@ struct FetchMachine: ~Copyable {
         return false
     }
 
-    /// Ends every call: nobody will call `due` any more.
+    /// Ends every call, because `due` will not be called again.
     mutating func shutDown(now: Instant) {
         for id in fetches.ids {
             let waiters = fetches[id]?.waiters
@@ -245,7 +244,7 @@ struct FetchMachine: ~Copyable {
         }
     }
 
-    // MARK: From a fetch, or one that is to be repeated, to an attempt
+    // MARK: From a new or repeated fetch to an attempt
 
     private mutating func askCredentials(_ id: FetchID) {
         fetches[id]?.phase = .credentials
@@ -259,7 +258,7 @@ struct FetchMachine: ~Copyable {
         startAttempts(now: now)
     }
 
-    /// The metadata service has answered, or failed to: those that wait for it ask again.
+    /// The metadata service has answered, or failed to: the fetches that wait for it ask again.
     mutating func credentialsMayBeThere() {
         for id in credentialQueue.places {
             if case .credentials = fetches[id]?.phase { actions.append(.askCredentials(id)) }
@@ -295,8 +294,8 @@ struct FetchMachine: ~Copyable {
         }
     }
 
-    /// No connection could be opened for an attempt, and others are under way: it waits for one of theirs, as if it had not
-    /// begun. Neither the service nor the fetch is at fault.
+    /// No connection could be opened for an attempt while others are under way: it waits for one of their connections,
+    /// as if it had not begun. Neither the service nor the fetch is at fault.
     mutating func queueAgain(_ id: FetchID, _ attempt: Fetch.Attempt) {
         fetches[id]?.progress.attemptNotSent()
         upstream.attempts -= 1
@@ -313,7 +312,7 @@ struct FetchMachine: ~Copyable {
         connectionQueue.append(id)
     }
 
-    /// Gives free connections to the fetches that wait for one and still have time.
+    /// Gives free connections to the fetches that wait for one and have time left.
     mutating func startAttempts(now: Instant) {
         endTimes(now: now)
         // Taken out while the machine works on them.
@@ -354,7 +353,7 @@ struct FetchMachine: ~Copyable {
         if fetch.start == nil { fetches[id]?.start = now }
     }
 
-    /// The attempt of a fetch could not be signed or begun.
+    /// The attempt of a fetch could not be signed or started.
     mutating func notStarted(_ id: FetchID, _ error: KMSError, now: Instant) {
         guard case .departure = fetches[id]?.phase else { return }
         connections.release()
@@ -364,7 +363,7 @@ struct FetchMachine: ~Copyable {
 
     // MARK: Figures
 
-    /// Added to the machine's clock in signatures.
+    /// Added to this machine's clock in signatures.
     var clockOffset: Duration { skew.offset }
     /// Attempts that wait for the rate limiter.
     var limiterWaiting: Int { limiter.waiting }
@@ -379,7 +378,7 @@ struct FetchMachine: ~Copyable {
         if let description = description(of: id) { actions.append(.log(event, description)) }
     }
 
-    /// What tells a fetch from others in the log; nil if it has ended.
+    /// Identifies a fetch in the log; nil if it has ended.
     func description(of id: FetchID) -> FetchDescription? {
         guard let fetch = fetches[id] else { return nil }
         var labels: [String?] = []
@@ -393,7 +392,7 @@ struct FetchMachine: ~Copyable {
     }
 }
 
-/// The earlier of two instants that may not be.
+/// The earlier of two optional instants.
 private func earliest(_ one: Instant?, _ other: Instant?) -> Instant? {
     guard let one, let other else { return one ?? other }
     return min(one, other)

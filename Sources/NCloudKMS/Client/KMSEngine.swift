@@ -2,13 +2,13 @@ import Logging
 import KMSPlatform
 import KMSPublicKeys
 
-/// The client at work: carries out what `FetchMachine` decides, and tells it what came of it.
+/// Runs a client: performs the actions of `FetchMachine`, and reports their results to it.
 ///
-/// Not `Sendable`: all of it happens on an event loop.
+/// Not `Sendable`: everything happens on an event loop.
 final class KMSEngine: EventSource {
     private let loop: EventLoop
     private let clock: any TimeSource
-    /// What every request needs to know of the endpoint.
+    /// The endpoint, as every request needs it.
     private let service: (baseURL: String, isLoopback: Bool)
     private let multi: CurlMulti
     private var memo = PublicKeyMemo()
@@ -17,12 +17,12 @@ final class KMSEngine: EventSource {
     private var machine: FetchMachine
     private var log: FetchLog
     private var latency = LatencyHistogram()
-    /// The transfers of the attempts under way, by the index of the fetch.
+    /// The transfers of the current attempts, by the index of the fetch.
     private var transfers: [TransferID?] = []
     private var isCarryingOut = false
     private var isShutDown = false
 
-    /// - Throws: `TransportFailure` or `CurlEnvironment.Unfit`, when libcurl can't be used.
+    /// - Throws: `TransportFailure` or `CurlEnvironment.Unfit`, if libcurl can't be used.
     init(
         _ configuration: KMSClientConfiguration, on loop: EventLoop, clock: any TimeSource, logger: Logger,
         random: @escaping @Sendable () -> Double
@@ -64,7 +64,7 @@ final class KMSEngine: EventSource {
 
     // MARK: The loop
 
-    /// Sends one attempt at most: each takes long enough that the loop may have more urgent things to do.
+    /// Sends at most one attempt: each takes long enough that the loop may have more urgent things to do.
     func run() -> Duration? {
         let now = clock.now
         let due = machine.nextDue(now: now)
@@ -107,14 +107,14 @@ final class KMSEngine: EventSource {
         return call
     }
 
-    /// As `KMSClient.ageInCache`.
+    /// See `KMSClient.ageInCache`.
     func ageInCache(of fetched: FetchedKey, for query: PublicKeyQuery, arrival: Instant) -> Duration? {
         guard let (age, isRefreshDue) = cache.age(of: fetched, for: query, arrival: arrival) else { return nil }
         if isRefreshDue { refresh(query) }
         return age
     }
 
-    /// Fetches a key that is about to expire, for nobody in particular.
+    /// Refreshes a key that is about to expire, on behalf of no call.
     private func refresh(_ query: PublicKeyQuery) {
         let now = clock.now
         machine.refresh(query.request, findCredentials(now: now), now: now)
@@ -126,17 +126,17 @@ final class KMSEngine: EventSource {
         proceed()
     }
 
-    // MARK: What the machine decides
+    // MARK: Decisions of the machine
 
-    /// Something happened to the machine: carries out what follows, and asks the loop for a run, which sends attempts and
-    /// looks at what is due.
+    /// After an event of the machine: performs its actions, and schedules a run of the loop, which sends attempts and
+    /// handles what is due.
     private func proceed() {
         carryOut()
         loop.run(self)
     }
 
     private func carryOut() {
-        // What a caller does when it is told may lead to more; that follows in its order.
+        // A caller's completion may cause more actions; they follow in order.
         guard !isCarryingOut else { return }
         isCarryingOut = true
         defer { isCarryingOut = false }
@@ -250,7 +250,7 @@ final class KMSEngine: EventSource {
             if let refresh { ask(refresh) }
             return .found(credentials)
         case .ask(let request):
-            // If that failed at once, its end was told before there was anybody to wait for it.
+            // If the request failed at once, its end was reported before anything waited for it.
             return ask(request) ? .awaited : findCredentials(now: now)
         case .wait:
             return .awaited
@@ -291,7 +291,7 @@ final class KMSEngine: EventSource {
         proceed()
     }
 
-    // MARK: Figures
+    // MARK: Status
 
     func status() -> ClientStatus {
         let now = clock.now
@@ -308,7 +308,7 @@ final class KMSEngine: EventSource {
     }
 }
 
-/// The credentials in use, and the signer that was keyed with them.
+/// The current credentials, and the signer for them.
 struct SignerStore {
     var chain: CredentialChain
     private var signer: (identity: CredentialIdentity, value: RequestSigner)?
@@ -321,7 +321,7 @@ struct SignerStore {
             }
     }
 
-    /// The signer for credentials; keyed once for each.
+    /// The signer for credentials; keyed once for each set.
     mutating func signer(for credentials: Credentials) throws(KMSError) -> RequestSigner {
         if let signer, signer.identity == credentials.identity { return signer.value }
         let value = try RequestSigner(credentials)

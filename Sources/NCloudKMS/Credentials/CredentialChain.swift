@@ -1,17 +1,17 @@
 import KMSPlatform
 
-/// The places of credentials, one after the other: token, environment, profile file, server role. The first that has
-/// all it needs wins; half a pair in one place is an error.
+/// The sources of credentials, in this order: token, environment, profile file, server role. The first complete one is
+/// used; an incomplete pair in one place is an error.
 ///
-/// What was found is kept. A token file is read again when it changes, and every file when the service refused what was in
-/// it. As long as nothing is found, every call looks again.
+/// Credentials that were found are kept. A token file is read again when it changes, and any file if the service
+/// refused its contents. As long as nothing is found, every call searches again.
 struct CredentialChain: Sendable {
     enum Step: Sendable {
-        /// Use these; if there is a request, send it beside, and bring the answer to `serverRole`.
+        /// Use these credentials; also send the request, if there is one, and pass its answer to `serverRole`.
         case ready(Credentials, refresh: MetadataRequest?)
-        /// Send this, bring the answer to `serverRole`, and let the callers wait.
+        /// Send this request, pass its answer to `serverRole`, and let the callers wait.
         case ask(MetadataRequest)
-        /// A question is under way: wait for its answer.
+        /// A request is under way: wait for its answer.
         case wait
         case unavailable(KMSError)
     }
@@ -24,13 +24,13 @@ struct CredentialChain: Sendable {
     }
 
     private struct Loaded {
-        /// Nil when the application handed them over.
+        /// Nil if the application provided the credentials.
         let place: Place?
         var credentials: Credentials
         let file: ReadFile?
     }
 
-    /// The file that credentials came from, as it was then.
+    /// The file that credentials came from, in its state at that time.
     private struct ReadFile {
         let path: String
         let stamp: FileStamp
@@ -46,19 +46,19 @@ struct CredentialChain: Sendable {
     }
 
     private let lookup: CredentialLookup
-    /// Found once: the password database may ask a directory service.
+    /// Looked up once, as the password database may ask a directory service.
     private var profilePath: String?
     private var loaded: Loaded?
 
-    /// The last place; nil where the environment names a metadata service that can't be used.
+    /// The last source; nil if the environment names an unusable metadata service.
     var serverRole: ServerRole?
     private let serverRoleProblem: String
 
-    /// Why a token file that changed could not be read again, for the log; its old token still serves.
+    /// Why a changed token file could not be read, for the log; the old token is still used.
     private(set) var tokenFileProblem: String?
 
-    /// The file of the credentials in use, if users other than its owner may read it and its mode can be changed: a
-    /// warning of the log.
+    /// The current credentials' file, if users other than its owner may read it and its mode can be changed: worth a
+    /// warning in the log.
     var fileReadableByOthers: String? {
         loaded?.file.flatMap { $0.isNeedlesslyReadable ? $0.path : nil }
     }
@@ -73,24 +73,24 @@ struct CredentialChain: Sendable {
         }
     }
 
-    /// No chain at all: the application handed credentials over.
+    /// Not a chain: the application provided the credentials.
     init(_ credentials: Credentials) {
         lookup = CredentialLookup(environment: EnvironmentVariables([:]))
         loaded = Loaded(place: nil, credentials: credentials, file: nil)
         serverRoleProblem = ""
     }
 
-    /// What is in use, or was last.
+    /// The current or last credentials.
     func credentials(now: Instant) -> Credentials? {
         loaded?.credentials ?? serverRole?.credentials(now: now)
     }
 
-    /// What to do for a call that goes to the service.
+    /// What to do for a call that needs the service.
     mutating func next(now: Instant) -> Step {
         if loaded != nil {
             readChangedTokenFile()
         } else if serverRole?.credentials(now: now) == nil {
-            // All other places were searched when the question was asked.
+            // All other sources were searched when the request was made.
             if serverRole?.isAsking ?? false { return .wait }
             var looked: [String] = []
             do {
@@ -104,27 +104,27 @@ struct CredentialChain: Sendable {
         return askServerRole(now: now, looked: [])
     }
 
-    /// After the service refused credentials (1002): others to repeat the call with, once.
+    /// After the service refused credentials (1002): other credentials to repeat the call with, once.
     ///
-    /// - Parameter refused: which ones.
-    /// - Returns: nil when there are no others.
-    /// - Throws: `KMSError` when the file can't be used any more; the old ones stay.
+    /// - Parameter refused: the refused credentials.
+    /// - Returns: nil if there are no others.
+    /// - Throws: `KMSError` if the file can't be used any more; the old credentials are kept.
     mutating func replacement(
         for refused: CredentialIdentity, now: Instant
     ) throws(KMSError) -> Credentials? {
         guard let current = credentials(now: now) else { return nil }
         if current.identity != refused { return current }
-        // The file is read whether or not it looks changed: a refusal says more than the file's times do.
+        // The file is read even if it looks unchanged: a refusal is stronger evidence than the file's times.
         guard let loaded, let place = loaded.place, loaded.file != nil else { return nil }
         guard try load(place) == nil, let credentials = self.loaded?.credentials else { return nil }
         return credentials.identity == refused ? nil : credentials
     }
 
-    // MARK: The places
+    // MARK: Sources
 
     private mutating func search(_ looked: inout [String]) throws(KMSError) {
         var places: [Place] = [.tokenVariable]
-        // A flag beats a variable.
+        // A flag takes precedence over a variable.
         if let file = lookup.namedTokenFile {
             places.insert(.tokenFile(file), at: 0)
         } else if let file = lookup.variableTokenFile {
@@ -137,7 +137,7 @@ struct CredentialChain: Sendable {
         }
     }
 
-    /// Loads what a place has; else says where that is and what it lacks.
+    /// Loads the credentials of a source; otherwise returns where it is and what it lacks.
     private mutating func load(_ place: Place) throws(KMSError) -> String? {
         let finding: CredentialFinding
         var file: ReadFile?
@@ -196,7 +196,8 @@ struct CredentialChain: Sendable {
         guard let loaded, let place = loaded.place, case .tokenFile = place, loaded.file?.hasChanged ?? false else {
             return
         }
-        // Between two tokens the file may be missing or half written: the old one serves until there is another.
+        // While a token is being replaced, the file may be missing or incomplete: the old token is used until there is
+        // a new one.
         do {
             tokenFileProblem = try load(place)
         } catch {
@@ -218,9 +219,9 @@ struct CredentialChain: Sendable {
     }
 }
 
-/// What one place of the chain holds. A place with half a pair, or that can't be read as what it should be, throws.
+/// The result for one source. An incomplete or unreadable source throws.
 enum CredentialFinding: Sendable {
     case found(Credentials)
-    /// Where was looked, and why nothing was there: one entry of the list in the message of 1001.
+    /// Where was searched, and why nothing was found: one entry of the list in the message of 1001.
     case absent(String)
 }

@@ -1,17 +1,18 @@
 import KMSPlatform
 
-/// The key pair of one profile in a file as NAVER's tools write it, `~/.ncloud/configure`.
+/// The key pair of one profile in `~/.ncloud/configure`, in the format of NAVER's tools.
 ///
-/// Lines of `name = value` under headers of `[profile]`; lines before the first header belong to `DEFAULT`, and so does
-/// a file without headers. `#` and `;` begin a comment at the start of a line and after a header. A value is everything
-/// after the first `=`, without the white space around it and one pair of quotes. Names count in any case, profiles as
-/// they are written. A profile takes nothing from another one, not even its mistakes: half a pair stays half a pair.
+/// Lines of `name = value` after headers of the form `[profile]`; lines before the first header belong to `DEFAULT`,
+/// and so does a file without headers. `#` and `;` start a comment at the start of a line and after a header. A value
+/// is everything after the first `=`, without the white space around it and without one pair of quotes. Names are
+/// compared without case, profiles with case. A profile is independent of all others, even if they contain errors; an
+/// incomplete pair is not completed.
 struct ProfileFile {
     static let defaultProfile = "DEFAULT"
     static let accessKeyName = "ncloud_access_key_id"
     static let secretKeyName = "ncloud_secret_access_key"
 
-    /// What can't be read, and in which line, counted from 1; never the line's text.
+    /// What is invalid, and the line, counted from 1; never the line's text.
     struct Problem: Error, Equatable, CustomStringConvertible {
         let line: Int
         let description: String
@@ -33,8 +34,8 @@ struct ProfileFile {
     private var secret: Entry?
 
     /// - Parameters:
-    ///   - bytes: the file's text; line ends of any system, and a byte order mark, are taken.
-    ///   - profile: the one to look for.
+    ///   - bytes: the file's text; line ends of any system, and a byte order mark, are accepted.
+    ///   - profile: the profile to look for.
     init(_ bytes: UnsafeBufferPointer<UInt8>, profile: String) throws(Problem) {
         self.profile = profile
         isPresent = false
@@ -63,13 +64,13 @@ struct ProfileFile {
                 try keep(line[line.index(after: equals)...], as: name, number: number)
             }
         }
-        // It may have been meant to name this profile.
+        // It may have been meant as the header of this profile.
         if !isPresent, let unreadableHeader { throw unreadableHeader }
     }
 
-    /// Both halves, or nil when the profile is missing or has neither.
+    /// Both values; nil if the profile is missing or has neither.
     ///
-    /// - Throws: a text that says which half is missing, or in which line a value can't be used.
+    /// - Throws: `KMSError` that says which value is missing, or in which line a value can't be used.
     func credentials(source: CredentialSource) throws(KMSError) -> Credentials? {
         switch (accessKey, secret) {
         case (nil, nil): return nil
@@ -86,21 +87,21 @@ struct ProfileFile {
         }
     }
 
-    /// Whether the profile was there, with or without keys.
+    /// Whether the profile exists, with or without keys.
     var hasProfile: Bool { isPresent }
 
     private static func profileName(
         of line: Slice<UnsafeBufferPointer<UInt8>>, number: Int
     ) throws(Problem) -> String {
         guard let end = line.firstIndex(of: UInt8(ascii: "]")) else {
-            throw Problem(number, "opens a profile name without closing it")
+            throw Problem(number, "has an unclosed profile name")
         }
         let rest = line[line.index(after: end)...].trimmingWhitespace()
         guard rest.first.map({ $0 == UInt8(ascii: "#") || $0 == UInt8(ascii: ";") }) ?? true else {
-            throw Problem(number, "goes on after the profile name")
+            throw Problem(number, "has text after the profile name")
         }
         let name = line[..<end].dropFirst().trimmingWhitespace()
-        guard !name.isEmpty else { throw Problem(number, "names no profile") }
+        guard !name.isEmpty else { throw Problem(number, "has an empty profile name") }
         return String(decoding: name, as: UTF8.self)
     }
 
@@ -114,10 +115,10 @@ struct ProfileFile {
         default: return
         }
         if let earlier = self[keyPath: slot] {
-            throw Problem(number, "gives \(name) a second time, after line \(earlier.line)")
+            throw Problem(number, "sets \(name) again after line \(earlier.line)")
         }
         let value = Self.unquoted(rawValue.trimmingWhitespace())
-        // As a template leaves it: the same as no line at all.
+        // As in a template: the same as a missing line.
         guard !value.isEmpty else { return }
         self[keyPath: slot] = Entry(line: number, value: SecretBytes(value))
     }

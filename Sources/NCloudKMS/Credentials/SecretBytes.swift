@@ -58,9 +58,9 @@ extension SecretBytes: CustomStringConvertible, CustomDebugStringConvertible, Cu
     public var customMirror: Mirror { Mirror(self, children: [:]) }
 }
 
-/// A small file that holds a secret, read into memory that is wiped when freed.
+/// A small file with a secret, read into memory that is wiped when it is freed.
 struct SecretFile: Sendable {
-    /// 400 profiles fit; more is a mistake in the path, and not worth the memory.
+    /// Enough for 400 profiles; a larger file means that the path is wrong.
     static let maximumBytes = 64 << 10
 
     typealias Problem = RegularFile.Problem

@@ -1,18 +1,18 @@
 import KMSPlatform
 
-/// What a request was authenticated with, to find it again in what the service says: that goes into errors and logs.
+/// The credentials of a request, to detect them in the service's texts, which go into errors and logs.
 struct SentCredentials: Sendable {
     private let credentials: Credentials?
     private let signature: String?
 
-    /// - Parameter signature: as it was sent; nil for a token.
+    /// - Parameter signature: the signature as sent; nil for a token.
     init(_ credentials: Credentials?, signature: String?) {
         self.credentials = credentials
         self.signature = signature
     }
 
-    /// Whether a text has it in it, as it is or in the escapes of JSON or of URLs; or names one of its headers; or has a
-    /// run of characters that only a signature looks like.
+    /// Whether a text repeats them, plainly or escaped as in JSON or URLs; or names one of the authentication headers;
+    /// or has a run of characters that looks like a signature.
     func areRepeated(in text: String) -> Bool {
         var text = text
         return text.withUTF8 { bytes in
@@ -41,7 +41,7 @@ struct SentCredentials: Sendable {
 
     private func repeats(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
         func holds(_ secret: UnsafeBufferPointer<UInt8>) -> Bool {
-            // Fewer characters may be a part of any word.
+            // Shorter texts may be part of any word.
             secret.count >= 8 && text.firstOffset(of: secret) != nil
         }
         func holds(_ secret: String, withoutPadding: Bool = false) -> Bool {
@@ -51,7 +51,7 @@ struct SentCredentials: Sendable {
                 return holds(UnsafeBufferPointer(rebasing: secret.dropLast(padding)))
             }
         }
-        // The padding may be left out, or look different.
+        // The padding may be missing, or escaped.
         if let signature, holds(signature, withoutPadding: true) { return true }
         return switch credentials?.kind {
         case .keyPair(let id, let secret): holds(id) || secret.withBytes(holds)
@@ -60,7 +60,7 @@ struct SentCredentials: Sendable {
         }
     }
 
-    /// `\/`, `\u0041` and `%41` as what they stand for; any other backslash as nothing.
+    /// Decodes `\/`, `\u0041` and `%41`; removes any other backslash.
     private static func withoutEscapes(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         var plain: [UInt8] = []
         var rest = text[...]
@@ -80,7 +80,7 @@ struct SentCredentials: Sendable {
         return plain
     }
 
-    /// SHA-256's 32 bytes are 43 characters of Base64 and one of padding.
+    /// A SHA-256 digest of 32 bytes is 43 characters of Base64 and one of padding.
     private static func holdsSignature(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
         guard text.count > 43 else { return false }
         var run = 0

@@ -1,28 +1,28 @@
 import KMSPlatform
 
-/// The key pair that a VPC server gets for its role: what to ask the metadata service next, and when.
-/// It sends nothing itself: its owner does, and brings the answers.
+/// The key pair that a VPC server gets for its role: decides what to ask the metadata service next, and when. It sends
+/// nothing itself; `KMSEngine` does, and passes the answers in.
 ///
-/// At most one question is under way; the old keys serve while new ones are fetched.
+/// At most one request is under way; the old keys are used while new ones are fetched.
 struct ServerRole: Sendable {
     enum Step: Sendable {
-        /// Use these; if there is a request, send it beside.
+        /// Use these credentials; also send the request, if there is one.
         case ready(Credentials, refresh: MetadataRequest?)
-        /// There are none yet: send this, and let the callers wait for the answer.
+        /// There are no credentials yet: send this request, and let the callers wait for the answer.
         case ask(MetadataRequest)
-        /// Another caller's question is under way: wait for its answer.
+        /// Another caller's request is under way: wait for its answer.
         case wait
-        /// The last try failed a short while ago: why, and when the next one may be made.
+        /// The last request failed a short while ago: why, and when the next one may be sent.
         case unavailable(String, retryAfter: Duration)
     }
 
-    /// The keys are replaced this long before they end.
+    /// The keys are replaced this long before they expire.
     static let refreshMargin = Duration.seconds(15 * 60)
-    /// A machine without a metadata service must not look for it at every call.
+    /// A machine without a metadata service must not look for it on every call.
     static let failureMemory = Duration.seconds(60)
-    /// Keys that are about to end are worth asking for more often.
+    /// Keys that are about to expire justify more frequent requests.
     static let failedRefreshMemory = Duration.seconds(10)
-    /// Keys that come with less than the margin left are not asked for again at every call.
+    /// Keys that have less than the margin left when they arrive are not requested again on every call.
     static let minimumRefreshInterval = Duration.seconds(60)
 
     static let endpointVariable = "NCLOUD_METADATA_API_ENDPOINT"
@@ -45,7 +45,7 @@ struct ServerRole: Sendable {
     private var question: Question?
     private var failure: (reason: String, end: Instant)?
 
-    /// - Throws: `InvalidValue` when the environment names a metadata service that is neither link-local, nor on this
+    /// - Throws: `InvalidValue` if the environment names a metadata service that is neither link-local, nor on this
     ///   machine, nor reached over https: anybody could answer for it.
     init(_ environment: EnvironmentVariables) throws(InvalidValue) {
         let name = Self.endpointVariable
@@ -56,7 +56,7 @@ struct ServerRole: Sendable {
         self.endpoint = endpoint
     }
 
-    /// Whether a question is under way.
+    /// Whether a request is under way.
     var isAsking: Bool { question != nil }
 
     /// The keys that may be used now.
@@ -78,29 +78,29 @@ struct ServerRole: Sendable {
         return .ask(ask())
     }
 
-    /// Takes the outcome of the request that is under way.
+    /// Handles the outcome of the current request.
     ///
-    /// - Returns: the request to send next; nil when this was the last, and callers that wait may ask again.
+    /// - Returns: the request to send next; nil if this was the last one, so that waiting callers may ask again.
     mutating func ended(_ outcome: Result<HTTPResponse, TransportFailure>, now: Instant) -> MetadataRequest? {
         switch outcome {
         case .success(let response):
-            // By the clock that counts the keys' time: this machine's may be wrong.
+            // By the clock that determines the expiration of the keys, because this machine's may be wrong.
             let wallClock = response.freshServerDate ?? response.received.wallClockMilliseconds
             return answered(
                 status: response.status, body: response.body, now: now, wallClockMilliseconds: wallClock)
         case .failure(let failure):
-            // The sentence becomes a part of another one.
+            // The sentence becomes part of another one.
             let reason = failure.message.hasSuffix(".") ? String(failure.message.dropLast()) : failure.message
             failed(reason, now: now)
             return nil
         }
     }
 
-    /// Takes the answer to the request that is under way.
+    /// Handles the answer to the current request.
     ///
     /// - Parameters:
-    ///   - wallClockMilliseconds: the time now, since 1970-01-01T00:00:00Z, by the best clock there is.
-    /// - Returns: the request to send next; nil when this was the last, and callers that wait may ask again.
+    ///   - wallClockMilliseconds: the current time, since 1970-01-01T00:00:00Z, by the best available clock.
+    /// - Returns: the request to send next; nil if this was the last one, so that waiting callers may ask again.
     mutating func answered(
         status: Int, body: [UInt8], now: Instant, wallClockMilliseconds: Int64
     ) -> MetadataRequest? {
@@ -127,7 +127,7 @@ struct ServerRole: Sendable {
         return nil
     }
 
-    /// The request that is under way brought no answer.
+    /// The current request got no answer.
     ///
     /// - Parameter reason: the end of a sentence: "it did not answer within 3 s".
     mutating func failed(_ reason: String, now: Instant) {
@@ -144,7 +144,7 @@ struct ServerRole: Sendable {
         _ document: ServerRoleDocument, roleID: String, lifetime: Duration, now: Instant
     ) throws(ServerRoleDocument.Problem) {
         guard lifetime > .zero else {
-            throw ServerRoleDocument.Problem("its keys have ended already; check this machine's clock")
+            throw ServerRoleDocument.Problem("its keys have already expired; check this machine's clock")
         }
         let credentials: Credentials
         do {
@@ -154,7 +154,7 @@ struct ServerRole: Sendable {
         } catch {
             throw ServerRoleDocument.Problem("\(error)")
         }
-        // On the monotonic clock from here on: the wall clock may jump before they end.
+        // On the monotonic clock from here on: the wall clock may jump before the keys expire.
         let refresh = max(lifetime - Self.refreshMargin, Self.minimumRefreshInterval)
         held = Held(credentials: credentials, refresh: now + refresh, end: now + lifetime)
         question = nil
@@ -162,7 +162,7 @@ struct ServerRole: Sendable {
     }
 }
 
-/// A question to the metadata service of a server: a `GET`, sent directly and never through a proxy.
+/// A request to a server's metadata service: a `GET`, sent directly and never through a proxy.
 struct MetadataRequest: Equatable, Sendable {
     static let method = "GET"
     static let connectTimeout = Duration.seconds(1)
@@ -173,7 +173,7 @@ struct MetadataRequest: Equatable, Sendable {
 }
 
 extension HTTPRequest {
-    /// A question to the metadata service.
+    /// A request to the metadata service.
     init(_ request: MetadataRequest) {
         self.init(
             method: .get, baseURL: request.endpoint.description, target: request.target,
@@ -183,11 +183,11 @@ extension HTTPRequest {
 }
 
 extension HTTPResponse {
-    /// When it was written, by the clock of the server that wrote it; milliseconds since 1970-01-01T00:00:00Z.
+    /// When it was written, by the server's clock; milliseconds since 1970-01-01T00:00:00Z.
     var serverDate: Int64? {
         headers.date.flatMap { HTTPDate.milliseconds(of: $0, now: received.wallClockMilliseconds) }
     }
 
-    /// Nil for an answer that a cache has kept: its date is that of another day.
+    /// Nil for an answer from a cache: its date is in the past.
     fileprivate var freshServerDate: Int64? { headers.age == nil ? serverDate : nil }
 }

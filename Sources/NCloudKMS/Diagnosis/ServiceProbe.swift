@@ -1,22 +1,22 @@
 import KMSPlatform
 
-/// Looks at what is between this machine and the service, one thing at a time, for people who want to know what fails.
+/// Checks what lies between this machine and the service, one thing at a time, for people who want to know what fails.
 /// Every method blocks. Nothing is retried.
 package final class ServiceProbe {
-    /// What one HTTP request without credentials has shown.
+    /// The result of one HTTP request without credentials.
     package struct Contact: Sendable {
-        /// The answer's status, which hardly matters: somebody answered.
+        /// The answer's status, which hardly matters: there was an answer.
         package let status: Int
         package let isEncrypted: Bool
         package let nameLookup: Duration
         package let connect: Duration
-        /// With the proxy's CONNECT, where there is one.
+        /// Including the proxy's CONNECT, if there is one.
         package let handshake: Duration
-        /// The service's clock minus this machine's, to the second; nil when the answer does not tell.
+        /// The service's clock minus this machine's, to the second; nil if the answer has no usable date.
         package let clockDifference: Duration?
     }
 
-    /// What `getaddrinfo` had to say.
+    /// The error of `getaddrinfo`.
     package struct LookupFailure: Error, CustomStringConvertible {
         package let description: String
     }
@@ -26,7 +26,7 @@ package final class ServiceProbe {
     private let multi: CurlMulti
     private let clock: any TimeSource
 
-    /// - Throws: `KMSError` when the configuration can't be put to work.
+    /// - Throws: `KMSError` if the configuration can't be used.
     package init(_ configuration: KMSClientConfiguration, clock: any TimeSource = SystemClock()) throws(KMSError) {
         self.configuration = configuration
         self.clock = clock
@@ -43,34 +43,34 @@ package final class ServiceProbe {
     }
 
     deinit {
-        // Else the loop and its source keep each other.
+        // Otherwise the loop and its source retain each other.
         multi.close()
     }
 
-    /// Looks for credentials where the client does, the metadata service included.
+    /// Looks for credentials where the client does, including the metadata service.
     ///
-    /// - Returns: what the client would use, and the file that it is from if users other than its owner can read it.
+    /// - Returns: the credentials that the client would use, and their file if users other than its owner can read it.
     package func credentials() throws(KMSError) -> (credentials: Credentials, fileReadableByOthers: String?) {
         var chain = SignerStore(configuration.authentication).chain
         while true {
             switch chain.next(now: clock.now) {
             case .ready(let credentials, _): return (credentials, chain.fileReadableByOthers)
             case .ask(let request): ask(request, for: &chain)
-            // Only for those who come while somebody else asks.
+            // Only while another call is asking the metadata service.
             case .wait: throw .credentialsUnusable("the metadata service is being asked")
             case .unavailable(let error): throw error
             }
         }
     }
 
-    /// What the certificate of the service is checked with, in words; nil where it has none, as over plain HTTP.
+    /// The authorities that the service's certificate is checked with, in words; nil for plain HTTP.
     ///
-    /// - Throws: `KMSError`, 1011, if no server is trusted.
+    /// - Throws: `KMSError`, 1011, if there are none.
     package func authorities() throws(KMSError) -> String? {
         configuration.endpoint.scheme == .https ? try multi.authorities.inWords() : nil
     }
 
-    /// The addresses of the service's host, as texts.
+    /// The addresses of the service's host, as text.
     package func addresses() throws(LookupFailure) -> [String] {
         var hints = addrinfo()
         hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
@@ -81,7 +81,7 @@ package final class ServiceProbe {
         var texts: [String] = []
         for entry in sequence(first: first, next: { $0?.pointee.ai_next }) {
             guard let entry else { break }
-            // INET6_ADDRSTRLEN is 46; the interface follows a link-local address.
+            // INET6_ADDRSTRLEN is 46; a link-local address is followed by its interface.
             let text = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { text -> String? in
                 let status = getnameinfo(
                     entry.pointee.ai_addr, entry.pointee.ai_addrlen, text.baseAddress, socklen_t(text.count), nil, 0,
@@ -93,7 +93,7 @@ package final class ServiceProbe {
         return texts
     }
 
-    /// Sends one request without credentials, over the way that the client's requests take.
+    /// Sends one request without credentials, the same way as the client's requests.
     package func contact() throws(KMSError) -> Contact {
         let endpoint = configuration.endpoint
         let response: HTTPResponse

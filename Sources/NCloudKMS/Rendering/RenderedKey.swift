@@ -2,18 +2,18 @@ import KMSJSON
 import KMSPlatform
 import KMSPublicKeys
 
-/// A key that was fetched, as JSON: the result of `getPublicKey`.
+/// A fetched key as JSON: the result of `getPublicKey`.
 package struct RenderedKey: Sendable {
     package let bytes: [UInt8]
-    /// Where the age stands in them, the one thing that differs between answers of one fetch.
+    /// The range of the age in the bytes, which is all that differs between answers of one fetch.
     private let age: Range<Int>
 
-    /// A key of 2,048 bits without other formats has less.
+    /// More than a key of 2,048 bits without other formats needs.
     private static let usualBytes = 1_024
 
-    /// Members in the order of the protocol's table.
+    /// Writes the members in the order of the table in protocol/README.md.
     ///
-    /// - Throws: `InvalidValue` named `formats` when the key has no such form.
+    /// - Throws: `InvalidValue` named `formats` if the key has no such form.
     package init(_ answer: PublicKeyAnswer, formats: [KeyFormat]) throws(InvalidValue) {
         let key = answer.key
         var encodings: [(name: String, json: [UInt8])] = []
@@ -50,11 +50,11 @@ package struct RenderedKey: Sendable {
     }
 }
 
-/// An encoding of a key that a client can ask for beside the service's own PEM.
+/// An encoding of a key that a client can request in addition to the service's own PEM.
 package enum KeyFormat: String, CaseIterable, Sendable {
     case spki, pkcs1, der, jwk, ssh
 
-    /// The formats by name, each once, in the order of the list.
+    /// The formats by name, without duplicates, in the order of the enumeration.
     ///
     /// - Throws: `InvalidValue` named `formats`.
     package static func formats(named names: [String]) throws(InvalidValue) -> [KeyFormat] {
@@ -62,7 +62,7 @@ package enum KeyFormat: String, CaseIterable, Sendable {
         for name in names {
             guard let format = KeyFormat(rawValue: name) else {
                 let known = allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
-                throw InvalidValue("formats", "may hold \(known) only")
+                throw InvalidValue("formats", "must contain only \(known)")
             }
             wanted.insert(format)
         }
@@ -72,7 +72,7 @@ package enum KeyFormat: String, CaseIterable, Sendable {
     /// The members that the format adds to a result, each with its JSON.
     ///
     /// - Parameter keyTag: the comment of the OpenSSH line.
-    /// - Throws: `InvalidValue` named `formats` when the key has no such form.
+    /// - Throws: `InvalidValue` named `formats` if the key has no such form.
     func members(of key: PublicKey, keyTag: String) throws(InvalidValue) -> [(name: String, json: [UInt8])] {
         switch self {
         case .spki:
@@ -87,18 +87,18 @@ package enum KeyFormat: String, CaseIterable, Sendable {
         }
     }
 
-    // MARK: The forms that not every key has, and the one that is no text
+    // MARK: The forms that not every key has, and the JSON form
 
     private static func pkcs1PEM(of key: PublicKey) throws(InvalidValue) -> String {
         guard let pem = key.pkcs1PEM else {
-            throw InvalidValue("formats", "asks for \"pkcs1\", which only RSA keys have, and this is an EC key")
+            throw InvalidValue("formats", "contains \"pkcs1\", which only RSA keys have, but this is an EC key")
         }
         return pem
     }
 
     private static func sshLine(of key: PublicKey, keyTag: String) throws(InvalidValue) -> String {
         guard let line = key.sshLine(comment: keyTag) else {
-            throw InvalidValue("formats", "asks for \"ssh\", which has no keys on secp256k1")
+            throw InvalidValue("formats", "contains \"ssh\", but SSH has no secp256k1 keys")
         }
         return line
     }

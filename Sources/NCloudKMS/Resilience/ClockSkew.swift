@@ -1,27 +1,27 @@
 import KMSPlatform
 
-/// How far the service's clock is ahead of this machine's, as far as signatures need to know: they are good for five
+/// How far the service's clock is ahead of this machine's, as precisely as signatures need: they are valid for five
 /// minutes.
 package struct ClockSkew: Sendable {
-    /// A minute less than what the service tolerates.
+    /// A minute less than the service tolerates.
     package static let tolerance = Duration.seconds(4 * 60)
-    /// An answer that was this long on its way says nothing about the time now.
+    /// An answer that took longer than this says nothing about the current time.
     package static let maximumRoundTrip = Duration.seconds(15 * 60)
-    /// A clock that is further off than this is one that nobody set, and it may be the service's.
+    /// A clock that is further off than this was never set, and it may be the service's.
     package static let maximumSkew = Duration.seconds(24 * 60 * 60)
 
-    /// What an answer told about the clock.
+    /// What an answer says about the clock.
     package struct Sample: Sendable {
-        /// Its `Date`, in milliseconds since 1970-01-01T00:00:00Z; nil when it had none that can be read.
+        /// The answer's `Date`, in milliseconds since 1970-01-01T00:00:00Z; nil if it has none that can be parsed.
         package var serverDate: Int64?
-        /// Whether it had an `Age`: then a cache sent it, and its date is of the past.
+        /// Whether the answer has an `Age`: then a cache sent it, and its date is in the past.
         package var hasAge: Bool
-        /// When it arrived, by this machine's wall clock, uncorrected.
+        /// When the answer arrived, by this machine's wall clock, uncorrected.
         package var receivedMilliseconds: Int64
         package var roundTrip: Duration
-        /// The offset that this very request was signed with.
+        /// The offset that this request was signed with.
         package var signedWith: Duration
-        /// Whether it was a 401 that may be due to the clock (`Repetition.afterReauthentication`).
+        /// Whether it was a 401 that the clock may have caused (`Repetition.afterReauthentication`).
         package var isRefusal: Bool
 
         package init(
@@ -39,17 +39,17 @@ package struct ClockSkew: Sendable {
 
     package enum Outcome: Equatable, Sendable {
         case unchanged
-        /// Sign again with `offset`, which is zero when the clock is right again, and repeat.
+        /// Sign again with `offset`, which is zero if the clock is correct again, and repeat the request.
         ///
         /// - Parameter isNews: whether this answer changed the offset, so that it is logged once.
         case corrected(isNews: Bool)
-        /// The clock is right again.
+        /// The clock is correct again.
         case cleared
     }
 
     private let isEnabled: Bool
 
-    /// To be added to the wall clock before signing; zero until a skew was found.
+    /// Added to the wall clock before signing; zero until a skew is found.
     package private(set) var offset = Duration.zero
 
     /// - Parameter isEnabled: whether a skew is corrected; otherwise `offset` stays zero.
@@ -57,11 +57,11 @@ package struct ClockSkew: Sendable {
         self.isEnabled = isEnabled
     }
 
-    /// Takes what an answer says, whatever its status.
+    /// Evaluates what an answer says about the clock, whatever its status.
     package mutating func observe(_ sample: Sample) -> Outcome {
         guard isEnabled, let candidate = Self.candidate(sample) else { return .unchanged }
         if sample.isRefusal, (candidate - sample.signedWith).magnitude > Self.tolerance {
-            // Another call may have found the same skew since this request was signed.
+            // Another call may have found the same skew after this request was signed.
             guard (candidate - offset).magnitude > Self.tolerance else { return .corrected(isNews: false) }
             offset = candidate.magnitude < Self.tolerance ? .zero : candidate
             return .corrected(isNews: true)
@@ -78,8 +78,8 @@ package struct ClockSkew: Sendable {
         wallClockMilliseconds + offset.milliseconds
     }
 
-    /// How far the service's clock is ahead of this machine's: its date against the middle of the round trip. Nil where
-    /// the answer does not tell.
+    /// How far the service's clock is ahead of this machine's: its date compared with the middle of the round trip. Nil
+    /// if the answer does not tell.
     package static func difference(_ sample: Sample) -> Duration? {
         guard let date = sample.serverDate, !sample.hasAge,
             (Duration.zero...maximumRoundTrip).contains(sample.roundTrip)
@@ -94,6 +94,6 @@ package struct ClockSkew: Sendable {
 }
 
 extension Duration {
-    /// Without its sign.
+    /// The absolute value.
     fileprivate var magnitude: Duration { self < .zero ? .zero - self : self }
 }

@@ -1,34 +1,34 @@
 import KMSPlatform
 
-/// How many attempts may be under way at once: as many as are configured, or fewer while the process has no descriptors
-/// for more connections.
+/// How many attempts may run concurrently: the configured maximum, or fewer while the process has no descriptors for
+/// more connections.
 struct ConnectionSlots {
-    /// After a connection could not be opened, one more is tried in each interval.
+    /// After a connection could not be opened, one more is tried in each interval of this length.
     static let growthInterval = Duration.seconds(1)
 
     let maximum: Int
-    /// Those of attempts that are under way, or about to be.
+    /// The slots of attempts that are running, or about to.
     private(set) var used = 0
-    /// Those that are left unused, as no connection could be opened.
+    /// The slots that are not used because no connection could be opened.
     private(set) var missing = 0
-    /// When one of the missing may be tried again.
+    /// When one of the missing slots may be tried again.
     private var nextGrowth = Instant(nanoseconds: 0)
 
     init(maximum: Int) { self.maximum = maximum }
 
     var free: Int { maximum - used - missing }
 
-    /// An attempt is to be sent.
+    /// An attempt is about to be sent.
     mutating func take() { used += 1 }
 
     /// An attempt was cancelled, or never sent.
     mutating func release() {
         used -= 1
-        // With nothing under way, there is no telling how many can be opened.
+        // If nothing is running, nobody knows how many can be opened.
         if used == 0 { missing = 0 }
     }
 
-    /// An attempt ended, and not for want of a descriptor.
+    /// An attempt ended for a reason other than a missing descriptor.
     mutating func ended(now: Instant) {
         release()
         guard missing > 0, now >= nextGrowth else { return }
@@ -36,12 +36,12 @@ struct ConnectionSlots {
         nextGrowth = now + Self.growthInterval
     }
 
-    /// An attempt ended as the process had no descriptor left.
+    /// An attempt ended because the process had no descriptor left.
     ///
-    /// - Returns: whether it can wait for the connection of another that is under way.
+    /// - Returns: whether it can wait for the connection of another attempt that is running.
     mutating func lacked(now: Instant) -> Bool {
         used -= 1
-        // All others would fail alike. One may always try.
+        // All others would fail in the same way. One may always try.
         missing = maximum - max(used, 1)
         nextGrowth = now + Self.growthInterval
         return used > 0

@@ -1,11 +1,11 @@
 import KMSPlatform
 
 /// One limit by the generic cell rate algorithm (ITU-T I.371), in whole nanoseconds: a request conforms unless it
-/// comes more than the burst's worth of intervals before its theoretical arrival time. All its state is that time.
+/// arrives before its theoretical arrival time by more than the burst's intervals. That time is the whole state.
 struct RateCell: Sendable {
     private var theoreticalArrival = Int64.min
 
-    /// When a request conforms that comes after `count` others, if each of them passes as early as it may; not before
+    /// When a request conforms that follows `count` others, if each of them passes as early as possible; not before
     /// `now`.
     func admission(after count: Int, at rate: Rate, now: Instant) -> Instant {
         let start = Instant(nanoseconds: max(theoreticalArrival, now.nanoseconds))
@@ -18,13 +18,13 @@ struct RateCell: Sendable {
         theoreticalArrival = max(theoreticalArrival, now.nanoseconds) + rate.intervalNanoseconds
     }
 
-    /// Whether a new cell would behave the same.
+    /// Whether the cell behaves like a new one.
     func isInPast(now: Instant) -> Bool {
         theoreticalArrival <= now.nanoseconds
     }
 }
 
-/// So many requests a second, and how many of them may come at once: a tenth of a second's worth, at least 1.
+/// A number of requests per second, with a burst of a tenth of a second's requests, at least 1.
 struct Rate: Equatable, Sendable {
     let perThousandSeconds: Int64
 
@@ -44,15 +44,15 @@ struct Rate: Equatable, Sendable {
     var toleranceNanoseconds: Int64 { (burst - 1) * intervalNanoseconds }
 }
 
-/// A rate that gives way when the service throttles, and recovers step by step.
+/// A rate that is reduced when the service throttles, and recovers step by step.
 struct AdaptiveRate: Sendable {
-    /// Below this a key would be out of reach for minutes after one bad second.
+    /// With a lower minimum, a key would be unreachable for minutes after one bad second.
     static let floor = Rate(perSecond: 1)
-    /// The throttling answers of one second are one event.
+    /// Throttling answers within one second are one event.
     static let halvingInterval = Duration.seconds(1)
 
     private let configured: Rate
-    /// The rate that the last halving left; nil when it was never halved, or all has come back.
+    /// The rate after the last halving; nil if it was never halved, or has fully recovered.
     private var reduced: Rate?
     private var lastHalving: Instant?
     private var lastThrottling: Instant?
@@ -61,7 +61,7 @@ struct AdaptiveRate: Sendable {
         self.configured = configured
     }
 
-    /// The rate that counts now: a tenth of the configured one comes back with each second without throttling.
+    /// The current rate: each second without throttling restores a tenth of the configured one.
     func current(now: Instant) -> Rate {
         guard let reduced, let lastThrottling else { return configured }
         let seconds = max((now - lastThrottling).nanoseconds / 1_000_000_000, 0)
@@ -70,7 +70,7 @@ struct AdaptiveRate: Sendable {
     }
 
     mutating func throttled(now: Instant) {
-        // What came back until now stays; the seconds count anew from here.
+        // What has been restored so far stays; the seconds are counted from now.
         let current = current(now: now)
         reduced = current
         lastThrottling = now
@@ -80,7 +80,7 @@ struct AdaptiveRate: Sendable {
         reduced = Rate(perThousandSeconds: max(current.perThousandSeconds / 2, floor))
     }
 
-    /// Whether it is back to what a new one is.
+    /// Whether it behaves like a new one.
     func isRecovered(now: Instant) -> Bool {
         current(now: now) == configured
     }

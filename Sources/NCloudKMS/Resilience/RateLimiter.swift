@@ -1,18 +1,18 @@
 import KMSPlatform
 
-/// Who may send a request now, who has to wait, and until when: a limit for each key, one for the process, and a queue
-/// for each key.
+/// Decides which callers may send a request now, and when the others may: a limit for each key, one for the process,
+/// and a queue for each key.
 ///
-/// Waiting callers of one key are served first come, first served; under the process's limit the one that came first
-/// goes first among those whose own key lets them. It starts no timer: its owner calls `admitDue` at `nextAdmission`.
+/// Waiting callers for one key are served first come, first served. Under the process's limit, the earliest caller goes
+/// first among those whose own key permits it. It starts no timer: call `admitDue` at `nextAdmission`.
 ///
-/// - Important: the work of one call grows with the number of keys that have waiting callers, which the number of calls
-///   in flight bounds.
+/// - Important: the work for one call grows with the number of keys with waiting callers, which is bounded by the
+///   number of calls in flight.
 package struct RateLimiter: Sendable {
     /// A caller in a queue.
     package struct Ticket: Hashable, Sendable {
         fileprivate let key: KeyTag
-        /// Grows with each caller, so that it tells who came first.
+        /// Increases with each caller, so that it orders them by arrival.
         fileprivate let number: UInt64
     }
 
@@ -21,9 +21,9 @@ package struct RateLimiter: Sendable {
         case now
         /// Wait until `admitDue` returns the ticket.
         case waiting(Ticket)
-        /// The turn would come at or after the deadline.
+        /// The turn would not come before the deadline.
         ///
-        /// - Parameter retryAfter: the time until then.
+        /// - Parameter retryAfter: the time until the turn.
         case refused(retryAfter: Duration)
     }
 
@@ -34,7 +34,7 @@ package struct RateLimiter: Sendable {
         /// The tickets' numbers, in order.
         var queue: [UInt64] = []
 
-        /// When the caller at a place of the queue may go, as far as the key alone decides.
+        /// When the caller at a position in the queue may go, as far as the key alone decides.
         func admission(atPlace place: Int, now: Instant) -> Instant {
             guard let rate else { return now }
             return cell.admission(after: place, at: rate.current(now: now), now: now)
@@ -44,37 +44,37 @@ package struct RateLimiter: Sendable {
             if let rate { cell.take(at: rate.current(now: now), now: now) }
         }
 
-        /// Whether a new one would behave the same.
+        /// Whether it behaves like a new one.
         func isIdle(now: Instant) -> Bool {
             queue.isEmpty && cell.isInPast(now: now) && rate?.isRecovered(now: now) ?? true
         }
     }
 
-    /// Keys without waiting callers whose state is in the past are dropped when there are this many, or twice as many
-    /// as the last drop left.
+    /// Keys without waiting callers and without relevant state are dropped when there are this many keys, or twice as
+    /// many as the last sweep left.
     private static let minimumSweep = 1_024
 
     private let ratePerKey: Rate?
     private let totalRate: Rate?
     private var total = RateCell()
     private var keys: [KeyTag: KeyState] = [:]
-    /// Those with waiting callers.
+    /// The keys with waiting callers.
     private var waitingKeys: Set<KeyTag> = []
     private var sweepAt = minimumSweep
     private var lastNumber: UInt64 = 0
 
-    /// How many callers wait.
+    /// The number of waiting callers.
     package private(set) var waiting = 0
 
     /// - Parameters:
-    ///   - ratePerKey: requests a second for each key; 0 for no limit.
-    ///   - totalRate: requests a second for all keys together; 0 for no limit.
+    ///   - ratePerKey: requests per second for each key; 0 for no limit.
+    ///   - totalRate: requests per second for all keys together; 0 for no limit.
     package init(ratePerKey: Int = KMSClientConfiguration.defaultRatePerKey, totalRate: Int = 0) {
         self.ratePerKey = ratePerKey > 0 ? Rate(perSecond: ratePerKey) : nil
         self.totalRate = totalRate > 0 ? Rate(perSecond: totalRate) : nil
     }
 
-    /// Asks for the slot of one request.
+    /// Requests permission for one request.
     package mutating func admit(_ key: KeyTag, now: Instant, deadline: Instant) -> Admission {
         guard ratePerKey != nil || totalRate != nil else { return .now }
         dropIdleKeys(now: now)
@@ -95,7 +95,7 @@ package struct RateLimiter: Sendable {
         return .waiting(Ticket(key: key, number: lastNumber))
     }
 
-    /// The callers whose turn it is, in the order in which they may send.
+    /// The callers whose turn has come, in the order in which they may send.
     package mutating func admitDue(now: Instant) -> [Ticket] {
         var due: [Ticket] = []
         while let ticket = firstDue(now: now), cancel(ticket) {
@@ -106,7 +106,7 @@ package struct RateLimiter: Sendable {
         return due
     }
 
-    /// When to call `admitDue`; nil while nobody waits. Not before `now`.
+    /// When to call `admitDue`; nil if no caller waits. Not before `now`.
     package func nextAdmission(now: Instant) -> Instant? {
         guard let first = waitingKeys.lazy.compactMap({ keys[$0]?.admission(atPlace: 0, now: now) }).min() else {
             return nil
@@ -114,7 +114,7 @@ package struct RateLimiter: Sendable {
         return max(first, totalAdmission(after: 0, now: now))
     }
 
-    /// Gives up a place in a queue: everybody behind moves up. False if the ticket was admitted or given up before.
+    /// Leaves a queue, so that all later callers move up. False if the ticket was admitted or cancelled before.
     @discardableResult
     package mutating func cancel(_ ticket: Ticket) -> Bool {
         guard let place = keys[ticket.key]?.queue.firstIndex(of: ticket.number) else { return false }
@@ -124,23 +124,23 @@ package struct RateLimiter: Sendable {
         return true
     }
 
-    /// When a waiting caller's turn comes, at the earliest; nil if it was admitted or gave up.
+    /// When a waiting caller's turn comes, at the earliest; nil if it was admitted or cancelled.
     package func turn(of ticket: Ticket, now: Instant) -> Instant? {
         guard let state = keys[ticket.key], let place = state.queue.firstIndex(of: ticket.number) else { return nil }
         return turn(in: state, atPlace: place, number: ticket.number, now: now)
     }
 
-    /// The service throttled a request of this key (429 with 410 or 420).
+    /// The service throttled a request for this key (429 with code 410 or 420).
     package mutating func throttled(_ key: KeyTag, now: Instant) {
         guard ratePerKey != nil else { return }
         let newState = newState
         keys[key, default: newState].rate?.throttled(now: now)
     }
 
-    /// How many keys it remembers.
+    /// The number of keys with state.
     var rememberedKeys: Int { keys.count }
 
-    /// The rate of a key, in requests per thousand seconds.
+    /// The current rate of a key, in requests per thousand seconds.
     func currentRate(of key: KeyTag, now: Instant) -> Int64? {
         ratePerKey.map { (keys[key]?.rate?.current(now: now) ?? $0).perThousandSeconds }
     }
@@ -152,8 +152,8 @@ package struct RateLimiter: Sendable {
         totalRate.map { total.admission(after: count, at: $0, now: now) } ?? now
     }
 
-    /// When the turn of a caller at a place of its key's queue comes, at the earliest: after those before it there, and
-    /// under the process's limit after all who came earlier and whose keys let them go no later.
+    /// When the turn of a caller at a position in its key's queue comes, at the earliest: after the callers before it
+    /// there, and under the process's limit after all earlier callers whose keys let them go no later.
     private func turn(in state: KeyState, atPlace place: Int, number: UInt64, now: Instant) -> Instant {
         let turn = state.admission(atPlace: place, now: now)
         guard totalRate != nil else { return turn }
@@ -187,7 +187,7 @@ package struct RateLimiter: Sendable {
         if let totalRate { total.take(at: totalRate, now: now) }
     }
 
-    // MARK: The memory
+    // MARK: Memory
 
     private var newState: KeyState { KeyState(rate: ratePerKey.map(AdaptiveRate.init)) }
 

@@ -3,42 +3,42 @@ import KMSPlatform
 /// What to do after a failed attempt.
 package enum RetryDecision: Equatable, Sendable {
     case retry(after: Duration)
-    /// Fail with the error of that attempt.
+    /// Fail with the error of the attempt.
     ///
-    /// - Parameter retryAfter: when a retry would have come, or when the server said to come again.
+    /// - Parameter retryAfter: when a retry would have been sent, or when the server asked to come back.
     case stop(RetryStop, retryAfter: Duration?)
 }
 
-/// Why a failure is not followed by another attempt; `reason` of the error.
+/// Why no attempt follows a failure; the `reason` of the error.
 package enum RetryStop: String, CaseIterable, Sendable {
-    /// Another attempt would bring the same answer.
+    /// Another attempt would get the same answer.
     case notRetryable = "not-retryable"
-    /// There were as many as there may be.
+    /// The maximum number of attempts was made.
     case attempts
-    /// The next one would come after the call's time.
+    /// The next attempt would come after the call's deadline.
     case deadline
-    /// The retry quota of the service is used up.
+    /// The service's retry quota is used up.
     case quota
 }
 
-/// The attempts of one fetch: how many there were, what they took from the quota, and whether there is to be another.
+/// The attempts of one fetch: how many were made, what they took from the quota, and whether another one follows.
 package struct RetryProgress: Sendable {
     private let policy: RetryPolicy
 
-    /// HTTP requests made.
+    /// HTTP requests that were made.
     package private(set) var attempts = 0
-    /// Those that count against `maximumAttempts`.
+    /// The attempts that count towards `maximumAttempts`.
     private var countedAttempts = 0
     private var retries = 0
     private var costOfLastRetry: Int?
-    /// Whether the last retry is paid for and has not been sent.
+    /// Whether the last retry has been paid for but not sent.
     private var isRetryUnsent = false
-    /// Whether the attempt that started last is such a retry.
+    /// Whether the most recently started attempt is such a retry.
     private var isAttemptRetry = false
     private var wasDamagedBefore = false
     private var reauthentications: Set<Reauthentication> = []
 
-    /// What an attempt that was refused as 1002 may be repeated for, each once.
+    /// The reasons for which an attempt that was refused with 1002 may be repeated, each once.
     package enum Reauthentication: Hashable, Sendable {
         case clockSkew
         case newCredentials
@@ -48,7 +48,7 @@ package struct RetryProgress: Sendable {
         self.policy = policy
     }
 
-    /// Whether a failure of the attempt that is about to start may be followed by another, as far as one can tell.
+    /// Whether another attempt may follow if the one that is about to start fails, as far as can be known.
     func mayHaveAnotherAttempt(now: Instant, quota: inout RetryQuota) -> Bool {
         countedAttempts + 1 < policy.maximumAttempts && quota.available(now: now) >= RetryQuota.retryCost
     }
@@ -59,23 +59,23 @@ package struct RetryProgress: Sendable {
         isRetryUnsent = false
     }
 
-    /// The attempt that started last could not be sent, which is not its end: it starts again.
+    /// The attempt that started last could not be sent. It has not ended; it starts again.
     mutating func attemptNotSent() {
         attempts -= 1
         isRetryUnsent = isAttemptRetry
     }
 
     /// Whether a refused attempt may be repeated at once because the clock was corrected or the credentials changed.
-    /// It costs no quota, and does not count as an attempt: nothing is wrong with the service.
+    /// Such a repeat costs no quota and does not count as an attempt: nothing is wrong with the service.
     package mutating func repeatsOnce(for reauthentication: Reauthentication) -> Bool {
         reauthentications.insert(reauthentication).inserted
     }
 
-    /// Judges a failed attempt, and pays for the retry if there is to be one.
+    /// Evaluates a failed attempt, and pays for the retry if there is one.
     ///
     /// - Parameters:
-    ///   - hint: what `Retry-After` said, if it made sense.
-    ///   - deadline: of the fetch.
+    ///   - hint: the wait that `Retry-After` requests, if valid.
+    ///   - deadline: the deadline of the fetch.
     ///   - random: in 0..<1.
     package mutating func decide(
         after repetition: Repetition, hint: Duration?, now: Instant, deadline: Instant, random: Double,
@@ -95,7 +95,8 @@ package struct RetryProgress: Sendable {
         let delay = RetryPolicy.delay(beforeRetry: retries, isThrottled: isThrottled, hint: hint, random: random)
         if now + delay >= deadline { return .stop(.deadline, retryAfter: max(delay, hint ?? .zero)) }
         if isThrottled {
-            // Only the deadline ends these: the limiter has slowed them down already, and a service that throttles works.
+            // Only the deadline ends these retries: the limiter has already slowed them down, and a service that
+            // throttles works.
             costOfLastRetry = quota.takeWhatThereIs(upTo: RetryQuota.throttledRetryCost, now: now)
         } else {
             guard quota.take(RetryQuota.retryCost, now: now) else { return .stop(.quota, retryAfter: hint) }
@@ -106,31 +107,31 @@ package struct RetryProgress: Sendable {
         return .retry(after: delay)
     }
 
-    /// There is to be no further attempt: the quota gets back what a retry took that was never sent.
+    /// No attempt follows: the quota gets back what an unsent retry took.
     package mutating func ended(now: Instant, quota: inout RetryQuota) {
         guard isRetryUnsent else { return }
         isRetryUnsent = false
         quota.giveBack(costOfLastRetry ?? 0, now: now)
     }
 
-    /// The last attempt brought a key: the quota gets back what its retry took.
+    /// The last attempt yielded a key: the quota gets back what its retry took.
     package func succeeded(now: Instant, quota: inout RetryQuota) {
         quota.giveBack(costOfLastRetry ?? RetryQuota.successReward, now: now)
     }
 }
 
-/// How often and how late a request is repeated. The numbers are those of the AWS SDKs' retries of 2026.
+/// How often and when a request is retried. The numbers are those of the AWS SDKs' retries of 2026.
 package struct RetryPolicy: Sendable {
-    /// An outage of a moment is over by then; the caller hardly notices.
+    /// By then a momentary outage is over; callers hardly notice.
     package static let baseDelay = Duration.milliseconds(50)
-    /// Limits are counted by the second.
+    /// The service's limits count seconds.
     package static let throttlingBaseDelay = Duration.seconds(1)
-    /// A longer wait is the caller's to decide.
+    /// Whether to wait longer is the caller's decision.
     package static let maximumDelay = Duration.seconds(20)
     /// How much longer than our own delay the server may ask us to wait.
     package static let maximumHintExcess = Duration.seconds(5)
 
-    /// Attempts that were not throttled, at least 1.
+    /// The maximum number of attempts that were not throttled, at least 1.
     package let maximumAttempts: Int
 
     package init(maximumAttempts: Int = KMSClientConfiguration.defaultMaximumAttempts) {
@@ -140,13 +141,13 @@ package struct RetryPolicy: Sendable {
     /// The delay before a retry.
     ///
     /// - Parameters:
-    ///   - retry: which one of the call, counted from 0.
+    ///   - retry: the retry's number within the call, starting at 0.
     ///   - isThrottled: whether the service asked to slow down.
-    ///   - hint: what `Retry-After` said, if it made sense (`RetryAfter`).
-    ///   - random: in 0..<1; 1 gives the bound that is never reached.
+    ///   - hint: the wait that `Retry-After` requests, if valid (`RetryAfter`).
+    ///   - random: in 0..<1; 1 would give the upper bound, which is never reached.
     package static func delay(beforeRetry retry: Int, isThrottled: Bool, hint: Duration?, random: Double) -> Duration {
         let base = isThrottled ? throttlingBaseDelay : baseDelay
-        // 2^20 times the base is beyond the maximum for both.
+        // 2^20 times the base exceeds the maximum in both cases.
         let bound = min(base * (1 << min(retry, 20)), maximumDelay)
         let delay = Duration.nanoseconds(Int64(Double(bound.nanoseconds) * random))
         guard let hint else { return delay }
@@ -154,20 +155,20 @@ package struct RetryPolicy: Sendable {
     }
 }
 
-/// How many retries all calls to one service may make together: a bucket that retries empty and successes fill, so
-/// that a service that is down gets no flood of repeats on top.
+/// How many retries all calls to one service may make together: a bucket that retries drain and successes fill, so that
+/// a service that is down is not flooded with retries.
 package struct RetryQuota: Sendable {
     package static let capacity = 500
     package static let retryCost = 14
-    /// Less than the other: throttling is no sign of a service that is down.
+    /// Less than the other: throttling does not mean that the service is down.
     package static let throttledRetryCost = 5
-    /// What a success gives back that needed no retry.
+    /// What a success without a retry adds.
     package static let successReward = 1
-    /// One token; ten in a second.
+    /// The time for one token: ten per second.
     package static let refillInterval = Duration.milliseconds(100)
 
     private var tokens = capacity
-    /// Up to when the refill has been counted.
+    /// The time up to which the refill has been counted.
     private var counted: Instant
 
     package init(now: Instant) {
@@ -179,7 +180,7 @@ package struct RetryQuota: Sendable {
         return tokens
     }
 
-    /// Takes what a retry costs; false, and nothing taken, if there is less.
+    /// Pays for a retry; false, without taking anything, if there are too few tokens.
     package mutating func take(_ cost: Int, now: Instant) -> Bool {
         refill(now: now)
         guard tokens >= cost else { return false }
@@ -187,9 +188,9 @@ package struct RetryQuota: Sendable {
         return true
     }
 
-    /// Takes a cost, or the rest if there is less.
+    /// Takes a cost, or whatever is left.
     ///
-    /// - Returns: what it took.
+    /// - Returns: how much it took.
     package mutating func takeWhatThereIs(upTo cost: Int, now: Instant) -> Int {
         let taken = min(cost, available(now: now))
         tokens -= taken

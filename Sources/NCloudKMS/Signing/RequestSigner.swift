@@ -1,10 +1,10 @@
 import CKMSOpenSSL
 import KMSPlatform
 
-/// Makes the headers that authenticate one attempt of a request: the three of a signed
-/// request, or the one of a token. One signer serves one set of credentials.
+/// Makes the headers that authenticate one attempt: three for a signed request, or one for a token. One signer serves
+/// one set of credentials.
 ///
-/// Not for use by two threads at once.
+/// Not for concurrent use.
 final class RequestSigner {
     static let timestampHeader = "x-ncp-apigw-timestamp"
     static let accessKeyHeader = "x-ncp-iam-access-key"
@@ -19,7 +19,7 @@ final class RequestSigner {
     private let method: Method
     private var message: [UInt8] = []
 
-    /// - Throws: `KMSError` when OpenSSL can't provide HMAC-SHA256, or memory is short.
+    /// - Throws: `KMSError` if OpenSSL has no HMAC-SHA256 or no memory.
     init(_ credentials: Credentials) throws(KMSError) {
         method =
             switch credentials.kind {
@@ -29,10 +29,10 @@ final class RequestSigner {
             }
     }
 
-    /// The headers of one attempt. A repeat needs new ones: the service refuses an old timestamp.
+    /// The headers of one attempt. A retry needs new ones: the service refuses an old timestamp.
     ///
     /// - Parameters:
-    ///   - method: the HTTP method, in capitals.
+    ///   - method: the HTTP method, in upper case.
     ///   - target: the whole request target: the path from `/kms/v1` on, and the query if there is one.
     ///   - timestampMilliseconds: since 1970-01-01T00:00:00Z, by the service's clock.
     func headers(
@@ -60,26 +60,26 @@ final class RequestSigner {
     }
 }
 
-/// HMAC-SHA256 under one key (RFC 2104): an OpenSSL context that is keyed once and started again for each message,
-/// which costs a fifth of keying it anew.
+/// HMAC-SHA256 with one key (RFC 2104): an OpenSSL context that is keyed once and restarted for each message, which
+/// costs a fifth of a new key setup.
 ///
-/// Not for use by two threads at once.
+/// Not for concurrent use.
 final class MessageAuthenticator {
     static let digestLength = 32
 
     private let context: OpaquePointer
 
-    /// - Throws: `KMSError` when OpenSSL can't provide HMAC-SHA256, or memory is short.
+    /// - Throws: `KMSError` if OpenSSL has no HMAC-SHA256 or no memory.
     init(key: SecretBytes) throws(KMSError) {
         guard let algorithm = EVP_MAC_fetch(nil, "HMAC", nil) else { throw .signingFailed }
         defer { EVP_MAC_free(algorithm) }
         guard let context = EVP_MAC_CTX_new(algorithm) else { throw .signingFailed }
         self.context = context
 
-        // Both texts must live until the call is over: the parameters only point to them.
+        // Both texts must live until the call returns: the parameters only point to them.
         let status = OSSL_MAC_PARAM_DIGEST.withCString { name in
             "SHA256".withCString { digest in
-                // OpenSSL only reads the digest, in spite of the pointer's type.
+                // OpenSSL only reads the digest's name, in spite of the pointer's type.
                 var parameters = [
                     OSSL_PARAM_construct_utf8_string(name, UnsafeMutablePointer(mutating: digest), 0),
                     OSSL_PARAM_construct_end(),

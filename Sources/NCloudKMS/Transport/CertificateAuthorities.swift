@@ -1,18 +1,18 @@
 import KMSPlatform
 
-/// The certificate authorities that the connections of a `CurlMulti` are checked with: those of a file, read by ourselves
-/// and again when it has changed, or those of the system's folder.
+/// The certificate authorities for checking the connections of a `CurlMulti`: those of a file, which is read by us and
+/// again when it changes, or those of the system's folder.
 final class CertificateAuthorities {
-    /// Twice as much as a large bundle has; a system's has 0.2 MiB. Nothing else on the loop moves while a file is parsed:
-    /// 1 MiB takes 0.13 to 0.4 s, and 2 MiB up to 1.2 s, as OpenSSL sorts what it has with each certificate.
+    /// Twice the size of a large bundle; a system's has 0.2 MiB. Parsing blocks the loop: 1 MiB takes 0.13 to 0.4 s,
+    /// and 2 MiB up to 1.2 s, as OpenSSL sorts its list for each certificate.
     static let maximumFileBytes = 1 << 20
 
-    /// What connections are checked with now.
+    /// The current authorities.
     enum Trust {
-        /// A folder of certificates that are named by hashes, which OpenSSL looks into for each connection.
+        /// A folder of certificates that are named by hashes; OpenSSL searches it for each connection.
         case folder(String)
         case store(TrustStore)
-        /// Nothing, so no server is trusted.
+        /// None, so no server is trusted.
         case unusable(Problem)
     }
 
@@ -20,11 +20,11 @@ final class CertificateAuthorities {
     struct Problem: Hashable, Sendable {
         /// The rest of a sentence that begins with "it is not trusted: ".
         var text: String { advice.map { "\(cause); \($0)" } ?? cause }
-        /// There were no descriptors left to read the file with.
+        /// Whether there were no descriptors left to read the file.
         let isLackOfDescriptors: Bool
 
         private let cause: String
-        /// Nil where there is nothing to correct, or the cause says it already.
+        /// Nil if there is nothing to correct, or the cause already says it.
         private let advice: String?
 
         fileprivate init(_ cause: String, advice: String?, isLackOfDescriptors: Bool = false) {
@@ -42,7 +42,7 @@ final class CertificateAuthorities {
     private let folder: String?
     private let file: CertificateFile?
     private var reading: Reading?
-    /// Grows whenever `current` gives something else than before.
+    /// Increases whenever `current` returns something different.
     private(set) var generation = 0
 
     /// - Parameters:
@@ -52,7 +52,7 @@ final class CertificateAuthorities {
         self.file = file ?? system.file.map { CertificateFile(path: $0, name: "the system's") }
     }
 
-    /// What to check the next connection with. The file is looked at, and read if it has changed.
+    /// The authorities for the next connection. The file is checked, and read if it has changed.
     func current() -> Trust {
         if let folder { return .folder(folder) }
         guard let file else { return changed(to: .unusable(.none)) }
@@ -68,7 +68,7 @@ final class CertificateAuthorities {
         }
     }
 
-    /// The same in words, for people.
+    /// The authorities in words, for people.
     ///
     /// - Throws: `KMSError`, 1011, if no server is trusted.
     func inWords() throws(KMSError) -> String {
@@ -87,8 +87,8 @@ final class CertificateAuthorities {
         return trust
     }
 
-    /// - Returns: what the file gives, and whether it gives the same until it changes.
-    /// - Throws: when reading failed, which may pass.
+    /// - Returns: the file's authorities, and whether they stay valid until the file changes.
+    /// - Throws: if reading failed for a reason that may be temporary.
     private static func trust(
         in opened: borrowing RegularFile, _ file: CertificateFile
     ) throws(RegularFile.Problem) -> (trust: Trust, isLasting: Bool) {
@@ -109,10 +109,10 @@ final class CertificateAuthorities {
 extension CertificateAuthorities.Problem {
     fileprivate static let none = Self(
         "there are no certificate authorities on this machine",
-        advice: "install them (ca-certificates), or name a file of them")
+        advice: "install them (ca-certificates), or name a file")
 
-    /// What to do about the file, and that this is enough.
-    private static let correction = "correct the file, which is read again when it has changed"
+    /// What to do about the file, and that nothing else is needed.
+    private static let correction = "correct the file, which is read again when it changes"
 
     fileprivate init(_ file: CertificateFile, _ problem: RegularFile.Problem) {
         let name = "the file of certificate authorities \(file)"
@@ -141,10 +141,10 @@ extension CertificateAuthorities.Problem {
                 advice: "convert it to PEM: openssl x509 -inform DER -in \(file.path.excerpt) -out NEW-FILE")
         case .hasNoCertificate:
             self.init(
-                "\(name) holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", advice: Self.correction)
+                "\(name) contains no certificate in PEM form (-----BEGIN CERTIFICATE-----)", advice: Self.correction)
         case .hasDamagedCertificate:
-            self.init("\(name) holds a certificate that can't be read", advice: Self.correction)
-        case .outOfMemory: self.init("there was no memory for \(name)", advice: nil)
+            self.init("\(name) contains a certificate that can't be parsed", advice: Self.correction)
+        case .outOfMemory: self.init("not enough memory for \(name)", advice: nil)
         }
     }
 }
@@ -164,12 +164,12 @@ public struct CertificateFile: Hashable, Sendable, CustomStringConvertible {
     public var description: String { name.map { "\(path.excerpt) (\($0))" } ?? path.excerpt }
 }
 
-/// Where the system keeps the authorities that it trusts.
+/// Where the system keeps its trusted authorities.
 struct SystemAuthorities: Sendable, Equatable {
     var folder: String?
     var file: String?
 
-    /// The folder, if OpenSSL finds certificates in it: those whose names are hashes, such as `5ed36f99.0`.
+    /// The folder, if OpenSSL finds certificates in it: those named by hashes, such as `5ed36f99.0`.
     fileprivate var usableFolder: String? {
         guard let folder, let entries = opendir(folder) else { return nil }
         defer { closedir(entries) }

@@ -1,46 +1,46 @@
 import KMSJSON
 
-/// Takes the data out of a body in chunks (RFC 9112, section 7.1) and counts all the rest.
+/// Decodes a chunked body (RFC 9112, section 7.1) and counts everything that is not data.
 ///
-/// libcurl finds the end of such a body by itself, but throws away chunk extensions without counting them and keeps every
-/// trailer. So it is told to hand over the bytes as they came (`CURLOPT_HTTP_TRANSFER_DECODING`).
+/// libcurl finds the end of such a body by itself, but discards chunk extensions without counting them, and keeps every
+/// trailer. So it is told to deliver the bytes as received (`CURLOPT_HTTP_TRANSFER_DECODING`).
 struct ChunkedBody {
     enum Failure: Error {
         case malformed
-        /// A chunk alone is larger than any body that we accept.
+        /// A single chunk is larger than the largest accepted body.
         case chunkTooLarge
-        /// A line of the trailer is longer than libcurl reads.
+        /// A line of the trailer is longer than libcurl can read.
         case trailerTooLong
     }
 
     private static let longestTrailerLine = 4_000
 
     private enum Position {
-        /// - Parameter digits: how many of them came.
+        /// - Parameter digits: how many digits have been read.
         case size(digits: Int)
-        /// Until the end of the line; after the size `0` the trailer follows.
+        /// The rest of the line; after the size `0` the trailer follows.
         case sizeLine
         case data
         case dataEnd
-        /// - Parameter length: bytes on this line so far, but for a CR at its beginning.
+        /// - Parameter length: the bytes of this line so far, without a CR at its start.
         case trailerLine(length: Int)
         case end
     }
 
     private var position = Position.size(digits: 0)
-    /// Bytes of the chunk that are to come.
+    /// The bytes of the chunk that have not been read.
     private var remaining: UInt64 = 0
 
-    /// Sizes, extensions, line ends and trailers so far, in bytes.
+    /// The size of chunk sizes, extensions, line ends and trailers so far, in bytes.
     private(set) var framingBytes = 0
-    /// Bytes came after the end of the body.
+    /// Whether bytes followed the end of the body.
     private(set) var hasSurplus = false
 
-    /// The last chunk came, and its trailers.
+    /// Whether the last chunk and its trailers have been read.
     var isComplete: Bool { if case .end = position { true } else { false } }
 
-    /// - Parameter takeData: is handed each piece of data; whether it wants more.
-    /// - Returns: false if `takeData` said so.
+    /// - Parameter takeData: receives each piece of data; returns whether it wants more.
+    /// - Returns: false if `takeData` returned false.
     mutating func take(
         _ bytes: UnsafeRawBufferPointer, _ takeData: (UnsafeRawBufferPointer) -> Bool
     ) throws(Failure) -> Bool {
@@ -69,7 +69,7 @@ struct ChunkedBody {
         switch position {
         case .size(let digits):
             if let digit = byte.hexDigitValue {
-                // libcurl takes no more, and its error for more is that of a lost connection.
+                // libcurl accepts no more digits, and reports them like a lost connection.
                 guard digits < 16, remaining <= UInt64(Int64.max) >> 4 else { throw .malformed }
                 remaining = remaining << 4 | UInt64(digit)
                 position = .size(digits: digits + 1)

@@ -1,32 +1,32 @@
 import KMSPlatform
 
-/// The TCP connections that libcurl has open for one `CurlMulti`, with what libcurl does not tell of them.
+/// The TCP connections that libcurl has open for one `CurlMulti`, with the information that libcurl does not provide.
 ///
-/// libcurl 7.88 uses a kept connection although unread bytes wait on it, and before a request is written it does not say
-/// which socket the request will go to. So every socket is noted when libcurl opens it, forgotten when libcurl says that it
-/// closes it, or when another has its number, and found by its local port and its peer, which the pre-request callback is
-/// told.
+/// libcurl 7.88 reuses a connection although unread bytes are waiting on it, and before it writes a request it does not
+/// say which socket the request will use. So every socket is recorded when libcurl opens it; removed when libcurl says
+/// that it closes it, or when another socket gets its number; and found by its local port and its peer, which the
+/// pre-request callback receives.
 ///
-/// Nor does libcurl say when a transfer lets go of its connection: within one turn it may hand the connection to another
-/// transfer. So each connection knows its last user, and only that one can give it back.
+/// Nor does libcurl say when a transfer releases its connection: within one turn it may give the connection to another
+/// transfer. So each connection knows its last user, and only that one can return it.
 final class ConnectionTable {
     private struct Connection {
         let descriptor: CInt
         /// Nil before its first request.
         var ends: Ends?
-        /// Collects the answer to the last request; nil once the request's transfer has given the connection back.
+        /// Collects the answer to the last request; nil once the request's transfer has returned the connection.
         var user: ResponseCollector?
-        /// When it was last given back.
+        /// When it was last returned.
         var idleSince: Instant?
         var hasCarriedRequest = false
         var isCondemned = false
     }
 
-    /// Tells a connection from all others.
+    /// Distinguishes a connection from all others.
     struct Ends {
         let localPort: CInt
         let peerPort: CInt
-        /// As `inet_ntop` writes it, with a zero at the end; nil if the peer was gone before it could be asked for.
+        /// In the form of `inet_ntop`, with a zero at the end; nil if the peer was gone before it could be queried.
         let peerAddress: [CChar]?
 
         func areThose(localPort: CInt, peerPort: CInt, peerAddress: UnsafePointer<CChar>) -> Bool {
@@ -40,7 +40,7 @@ final class ConnectionTable {
     private var connections: [Connection] = []
     /// Counts the turns of the `CurlMulti`.
     private(set) var turn: UInt64 = 0
-    /// When the turn that runs now began.
+    /// When the current turn began.
     private(set) var turnStart: Instant
 
     init(clock: any TimeSource) {
@@ -53,14 +53,15 @@ final class ConnectionTable {
         turnStart = clock.now
     }
 
-    // MARK: What libcurl does
+    // MARK: Actions of libcurl
 
     func opened(_ descriptor: CInt) {
         connections.append(Connection(descriptor: descriptor))
         hasOpened = true
     }
 
-    /// A transfer has ended that had these opened. libcurl does not tell that it closes a socket whose TCP never stood.
+    /// A transfer that opened these has ended. libcurl does not report that it closes a socket whose TCP connection was
+    /// never established.
     func forgetUnused(_ descriptors: [CInt]) {
         guard !descriptors.isEmpty else { return }
         connections.removeAll { !$0.hasCarriedRequest && descriptors.contains($0.descriptor) }
@@ -68,7 +69,7 @@ final class ConnectionTable {
 
     private var hasOpened = false
 
-    /// Whether a connection was opened since this was last asked.
+    /// Whether a connection has been opened since the last call.
     func takeOpened() -> Bool {
         defer { hasOpened = false }
         return hasOpened
@@ -78,15 +79,15 @@ final class ConnectionTable {
         connections.removeAll { $0.descriptor == descriptor }
     }
 
-    // MARK: What transfers do
+    // MARK: Actions of transfers
 
-    /// Looks at the connection on which a request is about to be written, and notes who uses it.
+    /// Checks the connection to which a request is about to be written, and records its user.
     ///
     /// - Parameters:
     ///   - user: collects the answer.
-    ///   - isEncrypted: what comes first on a new TLS connection is not looked at: it is session tickets. Servers
-    ///     send them before their first answer, so that they are read by the time the connection is kept.
-    /// - Returns: the check with what the table knows of it filled in, and the connection's descriptor.
+    ///   - isEncrypted: on a new TLS connection the first bytes are not checked: they are session tickets. Servers send
+    ///     them before their first answer, so that they have been read by the time the connection is kept.
+    /// - Returns: the check, completed with the table's information, and the connection's descriptor.
     func take(
         localPort: CInt, peerPort: CInt, peerAddress: UnsafePointer<CChar>, for user: ResponseCollector,
         isEncrypted: Bool, _ check: ConnectionCheck
@@ -101,7 +102,7 @@ final class ConnectionTable {
             else { continue }
             descriptor = connection.descriptor
             check.isKept = check.isKept || connection.hasCarriedRequest
-            // The last user may have ended in this turn, and not have given it back yet.
+            // The last user may have ended in this turn, and not have returned it yet.
             let hasSurplus = connection.user?.hasSurplus ?? false
             check.isCondemned = check.isCondemned || connection.isCondemned || hasSurplus
             if connection.hasCarriedRequest || !isEncrypted {
@@ -115,9 +116,9 @@ final class ConnectionTable {
         return (check, descriptor)
     }
 
-    /// A transfer is done with its connection, which may be closed by now, or be another's.
+    /// A transfer has finished with its connection, which may be closed by now, or be another transfer's.
     ///
-    /// - Parameter isSound: false if the connection is not to be used again.
+    /// - Parameter isSound: false if the connection must not be reused.
     func release(by user: ResponseCollector, isSound: Bool) {
         for index in connections.indices where connections[index].user === user {
             connections[index].user = nil
@@ -126,39 +127,39 @@ final class ConnectionTable {
         }
     }
 
-    /// A kept connection was dead: those that are idle now shared its fate, as far as anybody knows.
+    /// A kept connection was dead: assumes the same of those that are idle now.
     func condemnIdle() {
         doubt = nil
         for index in connections.indices where connections[index].idleSince != nil { condemn(index) }
     }
 
-    /// How long a kept connection was silent before its transfer was given up, in doubt of the other kept ones.
+    /// How long a kept connection was silent before its transfer was given up, while the other kept ones are in doubt.
     private var doubt: Duration?
 
-    /// Whether requests had better have new connections, until an answer tells whether the kept ones are dead.
+    /// Whether requests should use new connections until an answer shows whether the kept ones are dead.
     var doubtsKept: Bool { doubt != nil }
 
     /// A transfer on a kept connection was given up before it had an answer.
     func doubtKept(after silence: Duration) { doubt = max(doubt ?? .zero, silence) }
 
-    /// An answer has begun so long after its request. If another was waited for longer in vain, that was not for the
-    /// service's slowness.
+    /// An answer began this long after its request. If an earlier wait was longer, the service's slowness does not
+    /// explain it.
     func sawAnswer(after delay: Duration) {
         guard let silence = doubt else { return }
         doubt = nil
         if delay < silence { condemnIdle() }
     }
 
-    /// Ends a connection that libcurl has in its pool, as the peer would: libcurl then finds it dead and chooses another.
+    /// Shuts down a connection in libcurl's pool, as if the peer had: libcurl then finds it dead and chooses another.
     private func condemn(_ index: Int) {
         connections[index].isCondemned = true
         shutdown(connections[index].descriptor, CInt(SHUT_RDWR))
     }
 
-    // MARK: Peers that say more than they are asked
+    // MARK: Peers that send more answers than requests
 
-    /// For how long kept connections are not trusted once a surplus answer was seen. Often the next one would be, too,
-    /// but not if it comes just after the look.
+    /// How long kept connections are not trusted after a surplus answer. A surplus answer is usually detected, but not
+    /// if it arrives just after the check.
     private static let longestDistrust = Duration.seconds(60)
 
     private var distrustEnd: Instant?
@@ -168,19 +169,19 @@ final class ConnectionTable {
 
     private var hasNewDistrust = false
 
-    /// A peer gave more than one answer to a request.
+    /// A peer sent more than one answer to a request.
     func sawSurplus() {
         if !distrustsKept { hasNewDistrust = true }
         distrustEnd = clock.now + Self.longestDistrust
     }
 
-    /// Whether distrust has begun since this was last asked.
+    /// Whether distrust has begun since the last call.
     func takeNewDistrust() -> Bool {
         defer { hasNewDistrust = false }
         return hasNewDistrust
     }
 
-    /// Finds out the ends of new connections, if one of them may have this port.
+    /// Looks up the ends of new connections, if one of them may have this port.
     private func place(_ localPort: CInt) {
         for index in connections.indices where connections[index].ends == nil {
             let descriptor = connections[index].descriptor
@@ -230,7 +231,7 @@ final class ConnectionTable {
         return errno == EAGAIN || errno == EWOULDBLOCK ? .nothing : .end
     }
 
-    /// Whether the peer has not yet acknowledged all that was written to a socket.
+    /// Whether the peer has not yet acknowledged everything that was written to a socket.
     static func hasUnacknowledgedOutput(_ descriptor: CInt) -> Bool {
         #if os(Linux)
         var count: CInt = 0
@@ -240,14 +241,15 @@ final class ConnectionTable {
         #endif
     }
 
-    /// Makes the system give up an attempt to connect that nobody answers.
+    /// Makes the system give up a connection attempt that nobody answers.
     ///
-    /// libcurl's own time-out counts names, proxies and TLS, too. An error only leaves the system's default of minutes.
+    /// libcurl's own timeout includes name lookups, proxies and TLS. A failure only leaves the system's default, which
+    /// is minutes.
     static func limitConnecting(_ descriptor: CInt, to limit: Duration) {
         setUserTimeout(descriptor, milliseconds: CUnsignedInt(clamping: max(1, limit.millisecondsRoundedUp)))
     }
 
-    /// A connection stands: from now on slowness is the transfer's to judge.
+    /// A connection is established: from now on other timeouts apply.
     func endLimitOfConnecting(localPort: CInt) {
         for connection in connections
         where connection.ends == nil && Self.address(of: connection.descriptor, getsockname)?.port == localPort {
@@ -255,7 +257,7 @@ final class ConnectionTable {
         }
     }
 
-    /// RFC 5482's time-out; on Linux it counts for unanswered SYNs, too (tcp(7), TCP_USER_TIMEOUT).
+    /// The timeout of RFC 5482; on Linux it also applies to unanswered SYNs (tcp(7), TCP_USER_TIMEOUT).
     private static func setUserTimeout(_ descriptor: CInt, milliseconds: CUnsignedInt) {
         #if os(Linux)
         var value = milliseconds

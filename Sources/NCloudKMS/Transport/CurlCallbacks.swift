@@ -1,9 +1,9 @@
 import CKMSLibcurl
 import KMSPlatform
 
-// What libcurl calls while it works on a transfer, with the transfer's `ResponseCollector` or its `TransferWatch`, which
-// `CurlEasy` keeps alive for as long as its handle. They neither throw nor trap: an error is told by a short count, or by
-// the number that means "no".
+// libcurl's callbacks during a transfer; they receive its `ResponseCollector` or its `TransferWatch`, which `CurlEasy`
+// keeps alive as long as its handle. They neither throw nor trap: they report an error by a short count, or by the
+// number that means "no".
 
 nonisolated func curlReceivedHeaderLine(
     _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ collector: UnsafeMutableRawPointer?
@@ -17,7 +17,7 @@ nonisolated func curlReceivedBody(
     deliver(bytes, size &* count, collector) { $0.takeBody($1) }
 }
 
-/// The connection stands, and the request is about to be written.
+/// The connection is established, and the request is about to be written.
 nonisolated func curlIsAboutToSend(
     _ watch: UnsafeMutableRawPointer?, _ remoteAddress: UnsafeMutablePointer<CChar>?,
     _ localAddress: UnsafeMutablePointer<CChar>?, _ remotePort: CInt, _ localPort: CInt
@@ -28,7 +28,7 @@ nonisolated func curlIsAboutToSend(
     return mayWrite ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
 }
 
-/// libcurl has read or written something, or looked whether it can.
+/// libcurl has read or written something, or checked whether it can.
 nonisolated func curlProgressed(
     _ watch: UnsafeMutableRawPointer?, _ toDownload: curl_off_t, _ downloaded: curl_off_t, _ toUpload: curl_off_t,
     _ uploaded: curl_off_t
@@ -37,7 +37,7 @@ nonisolated func curlProgressed(
     return Unmanaged<TransferWatch>.fromOpaque(watch).takeUnretainedValue().progressed() ? 0 : 1
 }
 
-/// A socket was made and is about to be connected.
+/// A socket was created and is about to be connected.
 nonisolated func curlOpenedSocket(
     _ watch: UnsafeMutableRawPointer?, _ socket: curl_socket_t, _ purpose: curlsocktype
 ) -> CInt {
@@ -46,8 +46,8 @@ nonisolated func curlOpenedSocket(
     return CURL_SOCKOPT_OK
 }
 
-/// A socket is to be closed, perhaps long after the handle that opened it is gone: hence the table, which `CurlMulti`
-/// keeps alive until libcurl has closed all of them.
+/// A socket is about to be closed, perhaps long after the handle that opened it is gone. Therefore it receives the
+/// table, which `CurlMulti` keeps alive until libcurl has closed all sockets.
 nonisolated func curlClosesSocket(_ connections: UnsafeMutableRawPointer?, _ socket: curl_socket_t) -> CInt {
     if let connections {
         Unmanaged<ConnectionTable>.fromOpaque(connections).takeUnretainedValue().closed(socket)

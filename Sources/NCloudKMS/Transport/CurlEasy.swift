@@ -2,20 +2,20 @@ import CKMSLibcurl
 import CKMSOpenSSL
 import KMSPlatform
 
-/// Owner of one `CURL *`: configured once, used for one transfer after another. On one thread at a time.
+/// Owns one `CURL *`: configured once, used for one transfer after another. On one thread at a time.
 final class CurlEasy {
-    /// Connections older than this are closed instead of used.
+    /// Connections older than this are closed instead of reused.
     static let longestConnectionLife = Duration.seconds(300)
 
-    /// Connections idle for longer are not used again: gateways and balancers commonly drop them after 60 s.
+    /// Connections idle for longer are not reused: gateways and load balancers commonly drop them after 60 s.
     static let longestIdle = Duration.seconds(55)
 
-    /// The addresses of a name are remembered for as long, unless connecting to them fails.
+    /// How long the addresses of a name are cached, unless connecting to them fails.
     private static let longestNameMemory = Duration.seconds(60)
 
-    /// The usual answer is below 2 KiB, with its header.
+    /// A typical answer, with its header, is below 2 KiB.
     private static let receiveBufferBytes = 4 << 10
-    /// The least that libcurl accepts; a request is below 1 KiB.
+    /// libcurl's minimum; a request is below 1 KiB.
     private static let sendBufferBytes = 16 << 10
 
     let handle: UnsafeMutableRawPointer
@@ -23,23 +23,23 @@ final class CurlEasy {
     let watch: TransferWatch
     private let configuration: TransportConfiguration
     private let tls: TLSSetup
-    /// Nil: none, or none that could be used.
+    /// Nil: there is none, or none that can be used.
     private let proxy: ProxyConfiguration?
     private var memory = RequestMemory()
-    /// libcurl writes its text of the last error here.
+    /// libcurl writes the text of its last error here.
     private let errorText: UnsafeMutablePointer<CChar>
     /// Scheme, host and port of the request's service.
     private(set) var service = ""
-    /// The transfer that it is used for; nil if for none.
+    /// The current transfer; nil if there is none.
     var transfer: TransferID?
 
-    /// What rarely differs between requests, as it is set now; nil: not known.
+    /// The settings that rarely differ between requests, as currently set; nil: unknown.
     private struct Route: Equatable {
         var isDirect: Bool
         var allowsPlainHTTP: Bool
         var needsNewConnection: Bool
-        /// Behind a proxy that is spoken to by TLS no connection is used twice: its TLS may have decrypted a surplus
-        /// answer already, which can't be seen there.
+        /// With an HTTPS proxy no connection is reused: the proxy's TLS may already have decrypted a surplus answer,
+        /// where it can't be detected.
         var hasTLSProxy: Bool
         var looksNameUpAnew: Bool
     }
@@ -69,14 +69,14 @@ final class CurlEasy {
         errorText.deallocate()
     }
 
-    /// The one that owns a handle. The handle must be one of ours.
+    /// The owner of a handle, which must be one of ours.
     static func owner(of handle: UnsafeMutableRawPointer) -> CurlEasy? {
         var owner: UnsafeMutableRawPointer?
         guard clibcurl_easy_get_pointer(handle, CURLINFO_PRIVATE, &owner) == CURLE_OK, let owner else { return nil }
         return Unmanaged<CurlEasy>.fromOpaque(owner).takeUnretainedValue()
     }
 
-    // MARK: Once
+    // MARK: Initial configuration
 
     private func configure(_ connections: ConnectionTable) throws(TransportFailure) {
         try set(CURLOPT_PRIVATE, Unmanaged.passUnretained(self).toOpaque())
@@ -110,7 +110,7 @@ final class CurlEasy {
     }
 
     private func configureProtocol() throws(TransportFailure) {
-        // HTTP/2 loses requests in libcurl 7.88 when a server recycles the connection.
+        // With HTTP/2, libcurl 7.88 loses requests when a server recycles the connection.
         try set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
         try set(CURLOPT_HTTP09_ALLOWED, 0)
         try set(CURLOPT_FOLLOWLOCATION, 0)
@@ -121,22 +121,22 @@ final class CurlEasy {
         try set(CURLOPT_ACCEPT_ENCODING, nil as String?)
         try set(CURLOPT_HTTP_CONTENT_DECODING, 0)
         try set(CURLOPT_TRANSFER_ENCODING, 0)
-        // `ChunkedBody` decodes, and counts what libcurl leaves uncounted.
+        // `ChunkedBody` decodes, and counts what libcurl does not count.
         try set(CURLOPT_HTTP_TRANSFER_DECODING, 0)
         try check(
             clibcurl_easy_set_offset(
                 handle, CURLOPT_MAXFILESIZE_LARGE, curl_off_t(HTTPResponse.largestBodyBytes)),
             CURLOPT_MAXFILESIZE_LARGE)
 
-        // Taken and given back by every transfer; libcurl's own sizes, 16 and 64 KiB, are for files.
+        // Allocated and freed by every transfer; libcurl's defaults, 16 and 64 KiB, are meant for files.
         try set(CURLOPT_BUFFERSIZE, Self.receiveBufferBytes)
         try set(CURLOPT_UPLOAD_BUFFERSIZE, Self.sendBufferBytes)
 
         try set(CURLOPT_NOSIGNAL, 1)
-        // Else ending a transfer waits for its name lookup, and with it everything else on the loop.
+        // Otherwise the end of a transfer waits for its name lookup, and blocks everything else on the loop.
         try set(CURLOPT_QUICK_EXIT, 1)
         try set(CURLOPT_TCP_NODELAY, 1)
-        // It covers names, proxies and TLS, too, which have the attempt's time. TCP alone is limited by `TransferWatch`.
+        // It includes name lookups, proxies and TLS, which have the attempt's time. `TransferWatch` limits TCP alone.
         try set(CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(HTTPRequest.longestAttempt))
         try set(CURLOPT_MAXLIFETIME_CONN, Int(Self.longestConnectionLife.components.seconds))
         try set(CURLOPT_MAXAGE_CONN, Int(Self.longestIdle.components.seconds))
@@ -151,7 +151,7 @@ final class CurlEasy {
             try set(peer, 1)
             try set(host, 2)
         }
-        // Else libcurl reads what it was built for. The authorities are read when a request needs them.
+        // Otherwise libcurl reads its built-in defaults. The authorities are read when a request needs them.
         for option in [CURLOPT_CAINFO, CURLOPT_PROXY_CAINFO, CURLOPT_CAPATH, CURLOPT_PROXY_CAPATH] {
             try set(option, nil as String?)
         }
@@ -159,7 +159,7 @@ final class CurlEasy {
         try set(CURLOPT_SSL_CTX_DATA, Unmanaged.passUnretained(tls).toOpaque())
     }
 
-    /// Has the connections from now on checked with the authorities as they are now.
+    /// Makes new connections be checked with the current authorities.
     private func setAuthorities(hasTLSProxy: Bool) throws(TransportFailure) {
         try tls.beginTransfer(hasTLSProxy: hasTLSProxy) { folder, label throws(TransportFailure) in
             for option in [CURLOPT_CAPATH, CURLOPT_PROXY_CAPATH] { try set(option, folder) }
@@ -167,19 +167,19 @@ final class CurlEasy {
         }
     }
 
-    /// The empty text means none, where nil would let libcurl read the environment.
+    /// The empty text means none; nil would let libcurl read the environment.
     private func configureProxy() throws(TransportFailure) {
         try set(CURLOPT_PROXY, proxy?.url ?? "")
         try set(CURLOPT_NOPROXY, "")
-        // Else the proxy's answer to CONNECT would look like the service's.
+        // Otherwise the proxy's answer to CONNECT would look like the service's.
         try set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
     }
 
-    // MARK: For each transfer
+    // MARK: Each transfer
 
-    /// Makes the handle ready to be added to a multi handle.
+    /// Prepares the handle to be added to a multi handle.
     ///
-    /// - Parameter looksNameUpAnew: whatever libcurl remembers of the name's addresses.
+    /// - Parameter looksNameUpAnew: whether to look up the name even if libcurl has cached its addresses.
     func prepare(_ request: HTTPRequest, looksNameUpAnew: Bool = false) throws(TransportFailure) {
         try request.validate()
         if !request.isDirect, case .failure(let problem) = configuration.proxy {
@@ -200,10 +200,10 @@ final class CurlEasy {
                 isDirect: request.isDirect, allowsPlainHTTP: request.allowsPlainHTTP,
                 needsNewConnection: request.needsNewConnection, hasTLSProxy: hasTLSProxy,
                 looksNameUpAnew: looksNameUpAnew))
-        // The target goes as it is signed, past libcurl's reading and writing of URLs.
+        // The target is sent exactly as it was signed, without libcurl's URL processing.
         try set(CURLOPT_REQUEST_TARGET, request.target)
         try set(CURLOPT_TIMEOUT_MS, Self.milliseconds(request.attemptTimeout))
-        // Without a value it switches off `Expect: 100-continue`, which libcurl may add by itself.
+        // An empty value disables `Expect: 100-continue`, which libcurl may add by itself.
         memory.load(headers: request.headers + [("Expect", "")], body: request.body)
         try check(clibcurl_easy_set_list(handle, CURLOPT_HTTPHEADER, memory.headerList), CURLOPT_HTTPHEADER)
         switch request.method {
@@ -218,7 +218,7 @@ final class CurlEasy {
         }
     }
 
-    /// Makes the handle ready to be added for the same request once more, if it ended because its connection would not do.
+    /// Prepares the handle to be added again for the same request, if it ended because its connection was unsuitable.
     func prepareForAnotherConnection() throws(TransportFailure) -> Bool {
         guard watch.wantsAnotherConnection || collector.isForeign, var route else { return false }
         watch.ended(isSound: false)
@@ -230,11 +230,11 @@ final class CurlEasy {
         return true
     }
 
-    /// What came of the transfer. After it the handle is off the multi handle.
+    /// The result of the transfer. Afterwards the handle is no longer on the multi handle.
     func finish(_ code: CURLcode) -> Result<HTTPResponse, TransportFailure> {
         defer { collector.reset() }
         watch.ended(isSound: code == CURLE_OK && !collector.hasSurplus)
-        // libcurl takes a header that is cut between two lines for a whole one.
+        // libcurl takes a header that is cut between two lines for a complete one.
         let isWhole = collector.headerIsComplete && collector.bodyIsComplete
         let code = code == CURLE_OK && !isWhole ? CURLE_PARTIAL_FILE : code
         let succeeded = code == CURLE_OK || collector.switchedProtocols
@@ -249,7 +249,7 @@ final class CurlEasy {
                 received: received, timing: timing(), reusedConnection: long(CURLINFO_NUM_CONNECTS) == 0))
     }
 
-    /// Forgets the request, once libcurl does not need it any more.
+    /// Erases the request, once libcurl does not need it any more.
     func wipe() {
         // libcurl would read these again.
         _ = clibcurl_easy_set_list(handle, CURLOPT_HTTPHEADER, nil)
@@ -269,12 +269,12 @@ final class CurlEasy {
         route = new
     }
 
-    /// At least 1, as 0 means no time-out (or libcurl's own).
+    /// At least 1, as 0 means no timeout (or libcurl's own).
     private static func milliseconds(_ duration: Duration) -> Int {
         max(1, Int(min(duration, HTTPRequest.longestAttempt).millisecondsRoundedUp))
     }
 
-    // MARK: What libcurl knows
+    // MARK: Information from libcurl
 
     /// What the transfer is doing now.
     var phase: TransportFailure.Phase { evidence(for: CURLE_OK).phase }
@@ -291,7 +291,7 @@ final class CurlEasy {
         evidence.namesProxy = proxy?.isNamed(in: text) ?? false
         evidence.proxyHost = proxy?.host ?? ""
         evidence.nameWasResolved = offset(CURLINFO_NAMELOOKUP_TIME_T) > 0
-        // libcurl sets the time of the connection only when TLS stands, too.
+        // libcurl sets the connection time only once TLS is established, too.
         evidence.wasConnected = watch.isConnected
         evidence.requestWasSent = collector.sent != nil
         evidence.answerHasBegun = collector.received != nil
@@ -303,7 +303,7 @@ final class CurlEasy {
         evidence.proxyAnswerIsTooLarge = watch.proxyAnswerIsTooLarge
         evidence.isMalformed = collector.isMalformed
         evidence.wasAnsweredUnasked = watch.wasAnsweredUnasked
-        // The authorities' were given back by now.
+        // Those of the authorities have been released by now.
         evidence.lacksDescriptors =
             code != CURLE_OK && Descriptors.areExhausted || tls.problem?.isLackOfDescriptors ?? false
             || tls.handshake?.lackedDescriptors ?? false
@@ -358,6 +358,6 @@ final class CurlEasy {
         guard code != CURLE_OK else { return }
         let name = curl_easy_option_by_id(option).map { String(cString: $0.pointee.name) } ?? "\(option.rawValue)"
         throw TransportFailure(
-            .setup, message: "libcurl refuses its option \(name): \(String(cString: curl_easy_strerror(code))).")
+            .setup, message: "libcurl refused the option \(name): \(String(cString: curl_easy_strerror(code))).")
     }
 }

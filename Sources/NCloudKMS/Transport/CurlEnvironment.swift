@@ -1,29 +1,29 @@
 import CKMSLibcurl
 import CKMSOpenSSL
 
-/// The libcurl of this process, initialised once and found fit for the transport.
+/// This process's libcurl, initialised once and checked to be suitable for the transport.
 package struct CurlEnvironment: Sendable {
-    /// The libcurl at hand can't carry the transport; another one must be installed.
+    /// The installed libcurl is unsuitable; another one must be installed.
     package struct Unfit: Error, Equatable, CustomStringConvertible {
         package let description: String
     }
 
-    /// What libcurl says of itself.
+    /// What libcurl reports about itself.
     package struct Facts: Sendable, Equatable {
         package var version: String
-        /// As `LIBCURL_VERSION_NUM`: `0xXXYYZZ`.
+        /// As in `LIBCURL_VERSION_NUM`: `0xXXYYZZ`.
         package var number: UInt32
         /// `OpenSSL/3.0.22`; empty without TLS.
         package var tls: String
-        /// Bits `CURL_VERSION_…`.
+        /// The bits `CURL_VERSION_…`.
         package var features: Int32
     }
 
-    /// 7.87 is the first that can drop a name lookup without waiting for it (`CURLOPT_QUICK_EXIT`).
+    /// 7.87 is the first version that can abandon a name lookup without waiting for it (`CURLOPT_QUICK_EXIT`).
     package static let oldestNumber: UInt32 = 0x07_57_00
 
     package let facts: Facts
-    /// The certificate authorities that libcurl was built for.
+    /// The certificate authorities of libcurl's build.
     let systemAuthorities: SystemAuthorities
 
     /// `libcurl 7.88.1, OpenSSL 3.0.22`: for `doctor` and logs.
@@ -31,24 +31,24 @@ package struct CurlEnvironment: Sendable {
         "libcurl \(facts.version), " + facts.tls.split(separator: "/", maxSplits: 1).joined(separator: " ")
     }
 
-    /// Initialises libcurl at the first call.
+    /// Initialises libcurl on the first call.
     ///
-    /// - Throws: `Unfit` at every call, if the library can't be used.
+    /// - Throws: `Unfit` on every call, if the library can't be used.
     package static func ready() throws(Unfit) -> CurlEnvironment { try outcome.get() }
 
     private static let outcome = Result { () throws(Unfit) in try CurlEnvironment() }
 
     private init() throws(Unfit) {
-        // Else OpenSSL frees its tables when the process exits, while a client's loop or a verification on another thread
-        // may still be using them. It counts only before anything else has initialised OpenSSL; a failure changes nothing
-        // that could be acted on.
+        // Otherwise OpenSSL frees its tables when the process exits, while a client's loop or a verification on another
+        // thread may still use them. It takes effect only before anything else has initialised OpenSSL; nothing can be
+        // done about a failure.
         OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT), nil)
         let code = curl_global_init(Int(CURL_GLOBAL_DEFAULT))
         guard code == CURLE_OK else {
-            throw Unfit(description: "libcurl can't be initialised: \(String(cString: curl_easy_strerror(code))).")
+            throw Unfit(description: "libcurl could not be initialised: \(String(cString: curl_easy_strerror(code))).")
         }
         guard let info = curl_version_info(clibcurl_version_now)?.pointee else {
-            throw Unfit(description: "libcurl does not say which version it is.")
+            throw Unfit(description: "libcurl does not report its version.")
         }
         facts = Facts(
             version: Self.text(info.version), number: info.version_num, tls: Self.text(info.ssl_version),
@@ -60,21 +60,21 @@ package struct CurlEnvironment: Sendable {
 
     private static func text(_ pointer: UnsafePointer<CChar>?) -> String { pointer.map { String(cString: $0) } ?? "" }
 
-    /// Which libcurl will do; each refusal says what to install.
+    /// Checks whether a libcurl is suitable; each refusal says what to install.
     package static func check(_ facts: Facts) throws(Unfit) {
         guard facts.number >= oldestNumber else {
-            throw Unfit(description: "libcurl \(facts.version) is too old: install 7.87 or newer.")
+            throw Unfit(description: "libcurl \(facts.version) is too old; install 7.87 or newer.")
         }
         guard facts.tls.hasPrefix("OpenSSL/") else {
             let flavour = facts.tls.isEmpty ? "without TLS" : "with \(facts.tls)"
-            throw Unfit(description: "libcurl was built \(flavour): install its OpenSSL flavour (Debian: libcurl4).")
+            throw Unfit(description: "libcurl was built \(flavour); install the OpenSSL build (Debian: libcurl4).")
         }
         guard facts.features & CURL_VERSION_THREADSAFE != 0 else {
-            throw Unfit(description: "libcurl \(facts.version) is not thread-safe: install one that is.")
+            throw Unfit(description: "libcurl \(facts.version) is not thread-safe; install one that is.")
         }
         guard facts.features & CURL_VERSION_ASYNCHDNS != 0 else {
             throw Unfit(
-                description: "libcurl \(facts.version) looks names up while everything else waits: "
+                description: "libcurl \(facts.version) blocks while it looks up names; "
                     + "install one with an asynchronous resolver.")
         }
     }

@@ -1,18 +1,18 @@
 import CKMSLibcurl
 import KMSPlatform
 
-/// Names one transfer of a `CurlMulti`.
+/// Identifies one transfer of a `CurlMulti`.
 typealias TransferID = SlotMap<CurlMulti.Transfer>.ID
 
-/// Owner of one `CURLM *` and of its easy handles: many transfers at once on an `EventLoop`, which watches libcurl's
-/// sockets and keeps its time.
+/// Owns one `CURLM *` and its easy handles: runs many transfers at once on an `EventLoop`, which watches libcurl's
+/// sockets and provides its timer.
 ///
-/// It has no queue: its owner keeps what has no connection yet, so that a request is signed and its attempt's time begins
-/// when a connection is free. The owner also cancels what passes its deadline.
+/// It has no queue: the engine keeps everything that has no connection yet, so that a request is signed and its
+/// attempt's time begins only when a connection is free. The engine also cancels what passes its deadline.
 ///
-/// Not `Sendable`: all of it happens on the loop.
+/// Not `Sendable`: everything happens on the loop.
 final class CurlMulti: EventSource {
-    /// Told what came of a transfer, once, unless it is cancelled.
+    /// Receives the result of a transfer, once, unless it is cancelled.
     typealias Completion = (Result<HTTPResponse, TransportFailure>) -> Void
 
     struct Transfer {
@@ -20,7 +20,7 @@ final class CurlMulti: EventSource {
         fileprivate let completion: Completion
     }
 
-    /// libcurl 7.88 sets no timer for giving up the first of two addresses, so it is given a turn this often while it
+    /// libcurl 7.88 sets no timer for giving up the first of two addresses, so it gets a turn at this interval while it
     /// connects.
     private static let longestPauseWhileConnecting = Duration.milliseconds(100)
 
@@ -30,31 +30,31 @@ final class CurlMulti: EventSource {
     let authorities: CertificateAuthorities
     private let connections: ConnectionTable
     private let clock: any TimeSource
-    /// libcurl's own, whatever the clock of the attempts is.
+    /// libcurl's own clock, whatever clock the attempts use.
     private let systemClock = SystemClock()
-    /// Told when libcurl itself fails, which ends all transfers, and when a peer turns out to say more than it is asked.
+    /// Called when libcurl itself fails, which ends all transfers, and when a peer sends more answers than requests.
     private let report: (Event) -> Void
 
     private var transfers = SlotMap<Transfer>()
     private var idle: [CurlEasy] = []
-    /// Transfers that somebody must look after, beside libcurl.
+    /// Transfers that need attention in addition to libcurl's.
     private var watched: [TransferID] = []
     /// When libcurl wants a turn; nil if it does not.
     private var timer: Instant?
-    /// When the transfers that connect are given a turn; nil if none does.
+    /// When the connecting transfers get a turn; nil if there are none.
     private var nextNudge: Instant?
-    /// Services to which no connection could be opened since the last one that could: their addresses may have changed.
+    /// Services to which no connection could be opened since the last success: their addresses may have changed.
     private var unreachedServices: Set<String> = []
 
     enum Event {
         case failed(TransportFailure)
-        /// More than one answer came to a request, so that each has a connection of its own for a while.
+        /// A request got more than one answer, so that each request has a connection of its own for a while.
         case distrustBegan
     }
 
     /// - Parameters:
-    ///   - clock: of the attempts.
-    ///   - report: told on the loop.
+    ///   - clock: the clock of the attempts.
+    ///   - report: called on the loop.
     /// - Throws: a failure of the kind `setup`, if libcurl refuses the configuration, which is tried on one handle.
     init(
         _ configuration: TransportConfiguration, environment: CurlEnvironment, loop: EventLoop,
@@ -90,33 +90,33 @@ final class CurlMulti: EventSource {
         try check(clibcurl_multi_set_timer_callback(handle, curlSetsTimer), what)
     }
 
-    /// Ends all transfers without an outcome, and leaves the loop, which keeps this alive until then. No transfer may be
-    /// started after that.
+    /// Ends all transfers without an outcome, and leaves the loop, which keeps this object alive until then. No
+    /// transfer may be started afterwards.
     func close() {
         for id in transfers.ids { cancel(id) }
         loop.remove(self)
     }
 
     deinit {
-        // From here on there is nobody to call back.
+        // From here on callbacks have no target.
         _ = clibcurl_multi_set_socket_callback(handle, nil)
         _ = clibcurl_multi_set_timer_callback(handle, nil)
         for id in transfers.ids {
             if let easy = transfers[id]?.easy { _ = curl_multi_remove_handle(handle, easy.handle) }
         }
-        // Closes the connections that are left, and tells their table.
+        // Closes the remaining connections, which are then removed from their table.
         curl_multi_cleanup(handle)
     }
 
     // MARK: Transfers
 
-    /// How many more transfers may be started now.
+    /// How many more transfers can be started now.
     var freeConnections: Int { configuration.maximumConnections - transfers.count }
 
-    /// Begins a transfer.
+    /// Starts a transfer.
     ///
-    /// - Throws: `noFreeConnection`, if as many run as are allowed; `setup`, if the request or libcurl is at fault. Then
-    ///   the completion is told nothing.
+    /// - Throws: `noFreeConnection` if the maximum number of transfers is running; `setup` if the request or libcurl is
+    ///   at fault. The completion is not called then.
     func start(_ request: HTTPRequest, completion: @escaping Completion) throws(TransportFailure) -> TransferID {
         guard freeConnections > 0 else {
             throw TransportFailure(.noFreeConnection, message: "Every connection is in use.")
@@ -141,9 +141,9 @@ final class CurlMulti: EventSource {
     /// What a transfer is doing now; nil if it has ended.
     func phase(of id: TransferID) -> TransportFailure.Phase? { transfers[id]?.easy.phase }
 
-    /// Ends a transfer without an outcome. Its connection is closed, as the answer might still come on it.
+    /// Ends a transfer without an outcome. Its connection is closed, as the answer might still arrive on it.
     ///
-    /// Does nothing if it has ended.
+    /// Does nothing if the transfer has ended.
     func cancel(_ id: TransferID) {
         guard let easy = transfers.remove(id)?.easy else { return }
         easy.watch.dropped()
@@ -168,13 +168,13 @@ final class CurlMulti: EventSource {
 
     func ready(_ watch: EventLoop.Watch, _ events: EventLoop.Events) {
         connections.beginTurn()
-        // A hang-up without anything to read is for libcurl to find out.
+        // libcurl must find out itself about a hang-up without anything to read.
         act(
             watch.descriptor,
             (events.contains(.readable) ? CURL_CSELECT_IN : 0) | (events.contains(.writable) ? CURL_CSELECT_OUT : 0))
     }
 
-    /// Lets libcurl do what a socket, or the time, allows; and ends what has ended.
+    /// Lets libcurl do what a socket, or the time, allows; and finishes the transfers that have ended.
     private func act(_ socket: curl_socket_t, _ events: CInt) {
         var running: CInt = 0
         do throws(TransportFailure) {
@@ -183,7 +183,7 @@ final class CurlMulti: EventSource {
             report(.failed(error))
             for id in transfers.ids { end(id) { _ in .failure(error) } }
         }
-        // Perhaps for a transfer that waited for its answer on a kept connection, which turned out to be dead.
+        // Perhaps for a transfer that waited for its answer on a kept connection that was dead.
         if connections.takeOpened() { watched = transfers.ids }
         if Int(running) < transfers.count { takeEnded() }
         if connections.takeNewDistrust() { report(.distrustBegan) }
@@ -191,10 +191,10 @@ final class CurlMulti: EventSource {
 
     private func takeEnded() {
         var remaining: CInt = 0
-        // One at a time: what is told of one may end another, whose message libcurl then drops.
+        // One at a time: handling one may end another transfer, whose message libcurl then drops.
         while let message = curl_multi_info_read(handle, &remaining) {
             guard message.pointee.msg == CURLMSG_DONE, let easyHandle = message.pointee.easy_handle else { continue }
-            // The message dies with the removal, and what `finish` asks the handle for does not.
+            // The message is invalid after the removal, but the information that `finish` reads from the handle is not.
             let code = message.pointee.data.result
             guard let easy = CurlEasy.owner(of: easyHandle), let id = easy.transfer, !isReplaced(easy, id) else {
                 continue
@@ -203,7 +203,7 @@ final class CurlMulti: EventSource {
         }
     }
 
-    /// Begins a transfer again whose request has no connection yet.
+    /// Restarts a transfer whose request has no connection yet.
     private func isReplaced(_ easy: CurlEasy, _ id: TransferID) -> Bool {
         do {
             guard try easy.prepareForAnotherConnection() else { return false }
@@ -212,7 +212,7 @@ final class CurlMulti: EventSource {
             if !watched.contains(id) { watched.append(id) }
             return true
         } catch {
-            // It ends as what libcurl made of it.
+            // It ends with libcurl's result.
             return false
         }
     }
@@ -237,20 +237,21 @@ final class CurlMulti: EventSource {
         }
     }
 
-    /// Takes a transfer off the multi handle, so that its easy handle is free for another.
+    /// Removes a transfer from the multi handle, so that its easy handle is free for another.
     private func release(_ easy: CurlEasy) {
         easy.transfer = nil
         let code = curl_multi_remove_handle(handle, easy.handle)
         easy.wipe()
-        // A handle that libcurl does not let go of is destroyed instead, which removes it by force.
+        // A handle that libcurl does not release is destroyed instead, which removes it by force.
         if code == CURLM_OK { idle.append(easy) }
     }
 
-    // MARK: What libcurl does not look after
+    // MARK: In addition to libcurl
 
-    /// Ends what has used up a time that libcurl does not know of, and gives those that connect a turn.
+    /// Ends the transfers that have exceeded a limit that libcurl does not know, and gives a turn to those that
+    /// connect.
     ///
-    /// - Returns: how long that can wait now; nil while all transfers wait for answers on sound connections, so that no
+    /// - Returns: how long this can wait now; nil while all transfers wait for answers on sound connections, so that no
     ///   timer wakes an idle process.
     private func lookAfterWatched() -> Duration? {
         let now = clock.now
@@ -278,14 +279,14 @@ final class CurlMulti: EventSource {
         return min(wait ?? pause, pause)
     }
 
-    /// - Returns: how long the next turn of those that connect can wait.
+    /// - Returns: how long the next turn of the connecting transfers can wait.
     private func nudge(_ connecting: [TransferID]) -> Duration {
         let now = systemClock.now
         let due = nextNudge ?? now + Self.longestPauseWhileConnecting
         nextNudge = due
         guard due <= now else { return due - now }
         nextNudge = now + Self.longestPauseWhileConnecting
-        // One turn for all, or each could take for itself the time that a turn may last.
+        // One turn for all of them; otherwise each could use the time limit of a whole turn.
         connections.beginTurn()
         for id in connecting {
             for socket in transfers[id]?.easy.watch.sockets ?? [] { act(socket, 0) }
@@ -293,22 +294,23 @@ final class CurlMulti: EventSource {
         return Self.longestPauseWhileConnecting
     }
 
-    // MARK: What libcurl asks for
+    // MARK: Requests from libcurl
 
-    /// A socket is to be watched for other events; nil: no longer.
+    /// Changes the events that a socket is watched for; nil stops watching it.
     fileprivate func watch(_ socket: curl_socket_t, for events: EventLoop.Events?, _ known: EventLoop.Watch?) {
         switch (known, events) {
         case (let known?, let events?): loop.change(known, to: events)
         case (let known?, nil): loop.remove(known)
         case (nil, let events?):
             let watch = loop.watch(socket, for: events, by: self)
-            // Given back with the next call about this socket. It fails for a socket that libcurl does not know.
+            // libcurl returns the token with the next call about this socket. This fails for a socket that libcurl does
+            // not know.
             _ = curl_multi_assign(handle, socket, UnsafeMutableRawPointer(bitPattern: watch.token))
         case (nil, nil): break
         }
     }
 
-    /// - Parameter wait: nil: libcurl has nothing to wait for but its sockets.
+    /// - Parameter wait: nil: libcurl only waits for its sockets.
     fileprivate func setTimer(_ wait: Duration?) {
         timer = wait.map { systemClock.now + $0 }
         if wait == .zero { loop.run(self) }
@@ -328,27 +330,27 @@ final class CurlMulti: EventSource {
     }
 }
 
-/// What every transfer of one `CurlMulti` has in common.
+/// The settings that all transfers of one `CurlMulti` share.
 struct TransportConfiguration: Sendable {
-    /// Connections at once, and so transfers at once.
+    /// The maximum number of connections, and so of concurrent transfers.
     var maximumConnections = 32
 
     /// The certificate authorities to trust instead of the system's.
     var caFile: CertificateFile?
 
-    /// nil: no proxy. The variables that libcurl reads by itself are never looked at. A failure is that of every request
-    /// which is not direct.
+    /// Nil: no proxy. The variables that libcurl reads by itself are never used. A failure is the failure of every
+    /// request that is not direct.
     var proxy: Result<ProxyConfiguration?, InvalidValue>
 
     /// `ncloud-kms-rpc/VERSION`.
     var userAgent: String
 }
 
-// What libcurl calls with the `CurlMulti`, which outlives its handle's callbacks: `deinit` takes them away.
+// libcurl's callbacks with the `CurlMulti`, which outlives its handle's callbacks: `deinit` removes them.
 
 /// - Parameters:
 ///   - what: `CURL_POLL_IN`, `…OUT`, `…INOUT` or `…REMOVE`.
-///   - token: of the watch, if the socket has one.
+///   - token: the watch's token, if the socket has a watch.
 private nonisolated func curlWatchesSocket(
     _ easy: UnsafeMutableRawPointer?, _ socket: curl_socket_t, _ what: CInt, _ multi: UnsafeMutableRawPointer?,
     _ token: UnsafeMutableRawPointer?

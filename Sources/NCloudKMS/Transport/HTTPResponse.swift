@@ -2,7 +2,7 @@ import KMSPlatform
 
 /// The answer to one attempt, whatever its status.
 struct HTTPResponse: Sendable {
-    /// Largest body that is accepted: a public key's answer is below 2 KiB.
+    /// The maximum size of a body: a public key's answer is below 2 KiB.
     static let largestBodyBytes = 64 << 10
 
     var status: Int
@@ -17,12 +17,13 @@ struct HTTPResponse: Sendable {
     /// False if a connection was opened for this attempt.
     var reusedConnection: Bool
 
-    /// The header fields that somebody asks for, as sent, without the white space around them.
+    /// The header fields that are used, as sent, without the white space around them.
     struct Headers: Sendable, Equatable {
         var date: String?
         var age: String?
         var retryAfter: String?
-        /// The first that was sent of `x-ncp-apigw-request-id`, `x-ncp-trace-id` and `x-ncp-request-id`, in this order.
+        /// The first of `x-ncp-apigw-request-id`, `x-ncp-trace-id` and `x-ncp-request-id`, in this order, that was
+        /// sent.
         var requestID: String?
     }
 
@@ -43,29 +44,29 @@ struct HTTPResponse: Sendable {
         }
     }
 
-    /// What the attempt spent its time on, in microseconds. A phase that was not needed or not reached is 0.
+    /// How the attempt spent its time, in microseconds. A phase that was skipped or not reached is 0.
     struct Timing: Sendable, Equatable {
         var nameLookup: Int64 = 0
         var connect: Int64 = 0
-        /// The TLS handshake, and the proxy's CONNECT where there is one.
+        /// The TLS handshake, and the proxy's CONNECT if there is one.
         var tls: Int64 = 0
-        /// From the finished request to the answer's first byte.
+        /// From the complete request to the first byte of the answer.
         var firstByte: Int64 = 0
         var total: Int64 = 0
     }
 }
 
 extension HTTPResponse {
-    /// What `Retry-After` asks for; a date in it is measured by the clock of the server that wrote it.
+    /// The wait that `Retry-After` requests; a date in it is relative to the clock of the server that wrote it.
     var retryAfter: Duration? {
         headers.retryAfter.flatMap { RetryAfter.delay(of: $0, now: serverDate ?? received.wallClockMilliseconds) }
     }
 
-    /// What it tells about the service's clock.
+    /// What it says about the service's clock.
     ///
     /// - Parameters:
-    ///   - offset: what the request was signed with.
-    ///   - isRefusal: whether it refuses the request in a way that may be due to the clock.
+    ///   - offset: the offset that the request was signed with.
+    ///   - isRefusal: whether it refuses the request in a way that the clock may have caused.
     func clockSample(signedWith offset: Duration = .zero, isRefusal: Bool = false) -> ClockSkew.Sample {
         ClockSkew.Sample(
             serverDate: serverDate, hasAge: headers.age != nil, receivedMilliseconds: received.wallClockMilliseconds,

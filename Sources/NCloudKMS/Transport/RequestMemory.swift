@@ -1,9 +1,9 @@
 import CKMSLibcurl
 import CKMSOpenSSL
 
-/// The header lines and the body of one request, where libcurl reads them: it copies neither.
+/// The header lines and the body of one request in memory that libcurl reads: it copies neither.
 ///
-/// The memory is used again by the next request, and wiped between the two, as it holds signatures and tokens.
+/// The memory is reused by the next request, and wiped in between, as it contains signatures and tokens.
 struct RequestMemory: ~Copyable {
     private var bytes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var usedBytes = 0
@@ -21,7 +21,7 @@ struct RequestMemory: ~Copyable {
         nodes.deallocate()
     }
 
-    /// - Parameter headers: one with an empty value keeps libcurl from sending that header.
+    /// - Parameter headers: an empty value keeps libcurl from sending that header.
     mutating func load(headers: [HTTPRequest.Header], body newBody: [UInt8]) {
         wipe()
         let separator = ": ".utf8
@@ -57,7 +57,7 @@ struct RequestMemory: ~Copyable {
         usedBytes += more.count
     }
 
-    /// Only between `wipe` and the first `append`: what was there is lost.
+    /// Call it only between `wipe` and the first `append`: it discards the contents.
     private mutating func reserve(bytes byteCount: Int, lines: Int) {
         if byteCount > bytes.count {
             bytes.deallocate()

@@ -1,18 +1,18 @@
 import KMSPlatform
 
-/// Puts one answer together from what libcurl's callbacks hand over.
+/// Assembles one answer from libcurl's callbacks.
 ///
-/// Informational answers (1xx) may come before the final one: every status line begins anew, so that the last counts.
-/// A chunked body's trailers are ignored.
+/// Informational answers (1xx) may precede the final one: every status line starts over, so the last answer counts. A
+/// chunked body's trailers are ignored.
 final class ResponseCollector {
-    /// Most bytes that are accepted beside the body: the header, all informational answers included, and the sizes,
-    /// extensions and trailers of a body in chunks. A real answer has 1 KiB of them.
+    /// The maximum size of everything but the body: the header, including all informational answers, and the sizes,
+    /// extensions and trailers of a chunked body. A real answer has 1 KiB of it.
     static let largestHeaderBytes = 64 << 10
 
-    /// Longest value of a header field that is kept; the texts of the service are cut at as much.
+    /// The maximum length of a header value that is kept; the service's texts are cut at the same length.
     static let longestValueBytes = 1_024
 
-    /// Whatever the header says of one (RFC 9112, section 6.3).
+    /// Whatever the header says about a body (RFC 9112, section 6.3).
     private static let statusesWithoutBody = [204, 304]
 
     private enum Position {
@@ -25,33 +25,33 @@ final class ResponseCollector {
     private var position = Position.statusLine
     private var headerBytes = 0
     private var requestIDRank = ResponseCollector.requestIDFields.count
-    /// Nil if the body is not in chunks.
+    /// Nil if the body is not chunked.
     private var chunks: ChunkedBody?
 
     /// The socket of the kept connection that the request was written to; nil if the connection is new.
     var keptSocket: CInt?
-    /// 0 before a status line came.
+    /// 0 before the first status line.
     private(set) var status = 0
     private(set) var headers = HTTPResponse.Headers()
     private(set) var body: [UInt8] = []
     /// When the request was last about to be written; nil before. libcurl repeats it by itself on a new connection if
-    /// the one that it used again turns out to be dead.
+    /// the reused one turns out to be dead.
     private(set) var sent: Instant?
-    /// When the last status line came; nil before.
+    /// When the last status line arrived; nil before.
     private(set) var received: HTTPResponse.Moment?
-    /// The answer was refused because it is too large.
+    /// Whether the answer was refused because it is too large.
     private(set) var isTooLarge = false
-    /// The answer was refused because its body is not in the chunks that it announces.
+    /// Whether the answer was refused because its body is not correctly chunked.
     private(set) var isMalformed = false
-    /// The answer was sent before the peer had the request, so it is another request's.
+    /// Whether the answer was sent before the peer had the request, so that it belongs to another request.
     private(set) var isForeign = false
-    /// The empty line after the final header came.
+    /// Whether the empty line after the final header has arrived.
     var headerIsComplete: Bool { position == .afterHeader }
-    /// False if the last chunk of a body in chunks has not come.
+    /// False if the last chunk of a chunked body is missing.
     var bodyIsComplete: Bool { chunks?.isComplete ?? true || Self.statusesWithoutBody.contains(status) }
-    /// The peer sent more than one answer.
+    /// Whether the peer sent more than one answer.
     var hasSurplus: Bool { chunks?.hasSurplus ?? false }
-    /// The answer was ended at its header, because what follows a 101 is not HTTP.
+    /// Whether the answer was ended at its header, because what follows a 101 is not HTTP.
     private(set) var switchedProtocols = false
 
     init(clock: any TimeSource) {
@@ -73,22 +73,22 @@ final class ResponseCollector {
         keptSocket = nil
     }
 
-    /// libcurl opens a connection: if the request was written before, then to one that was dead.
+    /// libcurl opens a connection: if the request was written before, that connection was dead.
     func connectionIsNew() {
         sent = nil
         keptSocket = nil
     }
 
-    /// - Returns: when that is, so now.
+    /// - Returns: the current time.
     func requestIsAboutToBeSent() -> Instant {
         let now = clock.now
         sent = now
         return now
     }
 
-    /// Takes a line of a header with its line end.
+    /// Receives a header line with its line end.
     ///
-    /// - Returns: whether the transfer should go on.
+    /// - Returns: whether the transfer should continue.
     func takeHeaderLine(_ line: UnsafeRawBufferPointer) -> Bool {
         headerBytes += line.count
         guard headerBytes <= Self.largestHeaderBytes else {
@@ -97,8 +97,8 @@ final class ResponseCollector {
         }
         guard position != .afterHeader else { return true }
         if position == .statusLine, line.starts(with: "HTTP/".utf8) {
-            // Whoever answers a request has received it, and says so in the segment that begins the answer (RFC 9293, section
-            // 3.4). So what comes before was sent before.
+            // A peer that answers a request has received it, and acknowledges it in the segment that begins the answer
+            // (RFC 9293, section 3.4). So an answer without the acknowledgement was sent before.
             if received == nil, let keptSocket, ConnectionTable.hasUnacknowledgedOutput(keptSocket) {
                 isForeign = true
                 return false
@@ -117,12 +117,12 @@ final class ResponseCollector {
         return true
     }
 
-    /// Takes a piece of the body as it came, so in its chunks if it is in chunks.
+    /// Receives a part of the body as sent, so with its chunk framing if it is chunked.
     ///
-    /// - Returns: whether the transfer should go on.
+    /// - Returns: whether the transfer should continue.
     func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard var chunks else { return takeData(bytes) }
-        // Not to be copied by the first change.
+        // Avoids a copy at the first change.
         self.chunks = nil
         defer { self.chunks = chunks }
         let framingBefore = chunks.framingBytes
@@ -155,7 +155,7 @@ final class ResponseCollector {
         chunks = nil
     }
 
-    /// The three digits after the first space; 0 if they are not there.
+    /// The three digits after the first space; 0 if they are missing.
     private static func status(in line: UnsafeRawBufferPointer) -> Int {
         guard let space = line.firstIndex(of: UInt8(ascii: " ")) else { return 0 }
         let digits = line[(space + 1)...].prefix(3)
@@ -165,7 +165,7 @@ final class ResponseCollector {
     /// In the order of preference.
     private static let requestIDFields = ["x-ncp-apigw-request-id", "x-ncp-trace-id", "x-ncp-request-id"]
 
-    /// Keeps the first value of each field that somebody asks for.
+    /// Keeps the first value of each field that is used.
     private func takeField(_ line: UnsafeRawBufferPointer) {
         guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return }
         let name = line[..<colon]
@@ -177,7 +177,7 @@ final class ResponseCollector {
         case 11 where Self.matches(name, "retry-after"):
             headers.retryAfter = headers.retryAfter ?? Self.value(line[(colon + 1)...])
         case 17 where Self.matches(name, "transfer-encoding"):
-            // libcurl, too, looks for it among other encodings, none of which it was asked to undo.
+            // libcurl, too, looks for it among other encodings, none of which it was asked to decode.
             if Self.lists("chunked", in: line[(colon + 1)...]) { chunks = ChunkedBody() }
         case 14...22:
             guard let rank = Self.requestIDFields.firstIndex(where: { Self.matches(name, $0) }),
@@ -190,13 +190,14 @@ final class ResponseCollector {
         }
     }
 
-    /// - Parameter lowercased: letters in lower case, digits and hyphens.
+    /// - Parameter lowercased: lower-case letters, digits and hyphens.
     private static func matches(_ name: Slice<UnsafeRawBufferPointer>, _ lowercased: String) -> Bool {
-        // Among these characters 0x20 tells upper from lower case and changes no digit or hyphen.
+        // For these characters, 0x20 is the difference between upper and lower case, and is already set in digits and
+        // hyphens.
         name.elementsEqual(lowercased.utf8) { $0 | 0x20 == $1 }
     }
 
-    /// Whether a list of words, separated by commas, has one.
+    /// Whether a comma-separated list of words contains this one.
     ///
     /// - Parameter lowercased: as for `matches`.
     private static func lists(_ lowercased: String, in value: Slice<UnsafeRawBufferPointer>) -> Bool {
@@ -205,7 +206,7 @@ final class ResponseCollector {
         }
     }
 
-    /// The value without the white space around it; nil if it is too long to be true.
+    /// The value without the white space around it; nil if it is implausibly long.
     private static func value(_ bytes: Slice<UnsafeRawBufferPointer>) -> String? {
         let bytes = bytes.trimmingWhiteSpace()
         return bytes.count <= longestValueBytes ? String(decoding: bytes, as: UTF8.self) : nil

@@ -2,10 +2,10 @@ import CKMSLibcurl
 import CKMSOpenSSL
 import KMSPlatform
 
-/// What OpenSSL is told of each connection that an easy handle opens, beyond what libcurl has options for; and what it
-/// tells of the handshake.
+/// Configures OpenSSL for each connection that an easy handle opens, beyond libcurl's options; and records what OpenSSL
+/// reports about the handshake.
 final class TLSSetup {
-    /// Why a connection can't be set up; nil: it can.
+    /// Why a connection can't be set up; nil if it can.
     private(set) var problem: CertificateAuthorities.Problem?
     /// The handshake of the last connection that was begun since `beginTransfer`; nil if a kept one is used.
     private(set) var handshake: Handshake?
@@ -14,18 +14,18 @@ final class TLSSetup {
     /// The generation of the authorities that `handle` is set up for.
     private var generation: Int?
     private var hasTLSProxy = false
-    /// Nil: libcurl looks into the system's folder.
+    /// Nil: libcurl uses the system's folder.
     private var store: TrustStore?
 
     init(_ authorities: CertificateAuthorities) {
         self.authorities = authorities
     }
 
-    /// Takes the authorities as they are now.
+    /// Uses the current authorities.
     ///
     /// - Parameters:
-    ///   - hasTLSProxy: the service is reached through a proxy that is itself spoken to by TLS.
-    ///   - apply: told the folder and the label that libcurl is to know the authorities by, if they have changed.
+    ///   - hasTLSProxy: whether the service is reached through an HTTPS proxy.
+    ///   - apply: receives the folder and the label by which libcurl knows the authorities, if they have changed.
     func beginTransfer(
         hasTLSProxy: Bool, _ apply: (_ folder: String?, _ label: [UInt8]?) throws(TransportFailure) -> Void
     ) throws(TransportFailure) {
@@ -43,7 +43,7 @@ final class TLSSetup {
             try apply(nil, new.label)
         case .unusable(let new):
             problem = new
-            // Without a label no connection is used that was opened when there were authorities.
+            // Without a label, libcurl reuses no connection that was opened when there were authorities.
             try apply(nil, nil)
         }
         generation = authorities.generation
@@ -60,9 +60,9 @@ final class TLSSetup {
         if let store { SSL_CTX_set1_cert_store(context, store.handle) }
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER, certificateWasChecked)
         SSL_CTX_set_client_cert_cb(context, certificateWasDemanded)
-        // Else OpenSSL reads on after each record without data, for as long as they come: session tickets without an end
-        // would hold up all other transfers. But it must read on where the next record may wait in the proxy's TLS: nothing
-        // comes on the socket then that would bring the transfer its next turn.
+        // Otherwise OpenSSL keeps reading after each record without data, as long as they arrive: endless session
+        // tickets would block all other transfers. But it must keep reading if the next record may already be in the
+        // proxy's TLS: then no event on the socket would give the transfer its next turn.
         if hasTLSProxy {
             SSL_CTX_set_info_callback(context, tlsHasStepped)
         } else {
@@ -72,17 +72,17 @@ final class TLSSetup {
     }
 }
 
-/// What happened in the handshakes of one connection. It belongs to the connection's `SSL_CTX`, which may outlive the
-/// transfer that opened it.
+/// The events of one connection's handshakes. It belongs to the connection's `SSL_CTX`, which may outlive the transfer
+/// that opened it.
 final class Handshake {
-    /// How far the certificate that was refused is from the server's own, which has 0; nil if none was refused.
+    /// The distance of the refused certificate from the server's own, which has 0; nil if none was refused.
     fileprivate(set) var depthOfRefusal: Int?
-    /// The server has demanded a certificate, which we don't have.
+    /// Whether the server requested a certificate, which we don't have.
     fileprivate(set) var wasAskedForCertificate = false
-    /// An authority was not found, and no file could have been opened to find it in.
+    /// Whether an authority was not found, and no file could have been opened to find it.
     fileprivate(set) var lackedDescriptors = false
     fileprivate var steps = 0
-    /// Several times as many as a handshake with its session tickets has.
+    /// Several times as many as a handshake with its session tickets needs.
     fileprivate static let mostSteps = 256
 
     private static let index = CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, nil, nil, nil, contextWasFreed)
@@ -105,9 +105,9 @@ final class Handshake {
     }
 }
 
-// What libcurl and OpenSSL call. None throws or traps.
+// Callbacks of libcurl and OpenSSL. None throws or traps.
 
-/// libcurl has made an `SSL_CTX` for a connection, and is about to use it.
+/// libcurl has created an `SSL_CTX` for a connection, and is about to use it.
 nonisolated func curlIsAboutToSetUpTLS(
     _ handle: UnsafeMutableRawPointer?, _ context: UnsafeMutableRawPointer?, _ setup: UnsafeMutableRawPointer?
 ) -> CURLcode {
@@ -115,9 +115,9 @@ nonisolated func curlIsAboutToSetUpTLS(
     return Unmanaged<TLSSetup>.fromOpaque(setup).takeUnretainedValue().setUp(OpaquePointer(context))
 }
 
-/// OpenSSL has judged a certificate of the chain.
+/// OpenSSL has checked a certificate of the chain.
 ///
-/// - Returns: 1 to go on with it, 0 to refuse the chain.
+/// - Returns: 1 to continue, 0 to refuse the chain.
 private nonisolated func certificateWasChecked(_ isGood: CInt, _ check: OpaquePointer?) -> CInt {
     guard let check,
         let connection = X509_STORE_CTX_get_ex_data(check, SSL_get_ex_data_X509_STORE_CTX_idx()),
@@ -129,7 +129,7 @@ private nonisolated func certificateWasChecked(_ isGood: CInt, _ check: OpaquePo
         handshake.lackedDescriptors = Descriptors.areExhausted
         return 0
     }
-    // libcurl would look for the host in the common name then, which RFC 9110 (section 4.3.4) does not allow.
+    // Otherwise libcurl would look for the host in the common name, which RFC 9110 (section 4.3.4) does not allow.
     if depth == 0, !hasAlternativeName(X509_STORE_CTX_get_current_cert(check)) {
         handshake.depthOfRefusal = depth
         X509_STORE_CTX_set_error(check, X509_V_ERR_APPLICATION_VERIFICATION)
@@ -138,7 +138,7 @@ private nonisolated func certificateWasChecked(_ isGood: CInt, _ check: OpaquePo
     return 1
 }
 
-/// Whether a certificate is for any host or address by its `subjectAltName`.
+/// Whether a certificate names a host or address in its `subjectAltName`.
 private nonisolated func hasAlternativeName(_ certificate: OpaquePointer?) -> Bool {
     guard let certificate, let names = X509_get_ext_d2i(certificate, NID_subject_alt_name, nil, nil) else {
         return false
@@ -152,7 +152,7 @@ private nonisolated func hasAlternativeName(_ certificate: OpaquePointer?) -> Bo
     }
 }
 
-/// The server demands a certificate.
+/// The server requests a certificate.
 ///
 /// - Returns: 0, as there is none.
 private nonisolated func certificateWasDemanded(
@@ -163,8 +163,8 @@ private nonisolated func certificateWasDemanded(
     return 0
 }
 
-/// OpenSSL has read or written a message of a handshake, or an alert. After too many of them it no longer reads on by
-/// itself: then whoever sends them holds up the own transfer alone.
+/// OpenSSL has read or written a handshake message or an alert. After too many of them it stops reading ahead, so that
+/// a peer that sends them blocks only its own transfer.
 private nonisolated func tlsHasStepped(_ connection: OpaquePointer?, _ step: CInt, _ value: CInt) {
     guard let connection, let handshake = Handshake.of(connection) else { return }
     handshake.steps += 1
@@ -173,7 +173,7 @@ private nonisolated func tlsHasStepped(_ connection: OpaquePointer?, _ step: CIn
     }
 }
 
-/// OpenSSL frees an `SSL_CTX`; it has a handshake attached to it if it is one of ours.
+/// OpenSSL frees an `SSL_CTX`; it has a handshake attached if it is one of ours.
 private nonisolated func contextWasFreed(
     _ context: UnsafeMutableRawPointer?, _ handshake: UnsafeMutableRawPointer?,
     _ data: UnsafeMutablePointer<CRYPTO_EX_DATA>?, _ index: CInt, _ argument: Int, _ pointer: UnsafeMutableRawPointer?

@@ -2,48 +2,48 @@ import CKMSLibcurl
 import CKMSOpenSSL
 import KMSPlatform
 
-/// What libcurl and our callbacks know about a transfer that failed: all that its failure is made of.
+/// What libcurl and our callbacks know about a failed transfer: everything that its failure is derived from.
 struct TransferEvidence {
     var code: CURLcode
     /// Scheme, host and port of the service, for the message.
     var service: String
-    /// `errno` of the connection; 0 if it has none.
+    /// `errno` of the connection; 0 if there is none.
     var systemError: Int32 = 0
-    /// `X509_V_ERR_…`; 0 or 1 when the chain was not at fault.
+    /// `X509_V_ERR_…`; 0 or 1 if the chain was not at fault.
     var certificateError = 0
-    /// How far that certificate is from the server's own, which has 0; nil when it is not known.
+    /// The distance of that certificate from the server's own, which has 0; nil if it is unknown.
     var depthOfRefusal: Int?
-    /// The server has demanded a certificate of ours.
+    /// Whether the server requested a certificate from us.
     var wasAskedForCertificate = false
-    /// Why there were no authorities to check with; nil: there were.
+    /// Why there were no authorities to check with; nil if there were.
     var authoritiesProblem: String?
-    /// OpenSSL has no random numbers, as when its configuration gives it no provider that it can load.
+    /// Whether OpenSSL has no random numbers, as when its configuration loads no usable provider.
     var lacksRandomness = false
-    /// The same of an HTTPS proxy's certificate.
+    /// Like `certificateError`, for an HTTPS proxy's certificate.
     var proxyCertificateError = 0
-    /// The request goes through a proxy that is itself spoken to by TLS.
+    /// Whether the request goes through an HTTPS proxy.
     var hasTLSProxy = false
-    /// `SSL_R_…`; nil when OpenSSL did not complain.
+    /// `SSL_R_…`; nil if OpenSSL reported no error.
     var tlsReason: Int32?
-    /// The proxy's answer to CONNECT; 0 without one.
+    /// The status of the proxy's answer to CONNECT; 0 if there was none.
     var proxyStatus = 0
-    /// The host of the proxy; empty without one.
+    /// The host of the proxy; empty if there is none.
     var proxyHost = ""
-    /// libcurl's text names the proxy as the host it talked to.
+    /// Whether libcurl's text names the proxy as the host that it connected to.
     var namesProxy = false
     var nameWasResolved = false
     var wasConnected = false
     var requestWasSent = false
     var answerHasBegun = false
     var isTooLarge = false
-    /// A proxy's answer to CONNECT was refused for its size, by us or by libcurl.
+    /// Whether a proxy's answer to CONNECT was refused for its size, by us or by libcurl.
     var proxyAnswerIsTooLarge = false
-    /// The body is not in the chunks that it announces.
+    /// Whether the body is not correctly chunked.
     var isMalformed = false
-    /// A new connection had an answer on it before the request was sent.
+    /// Whether a new connection had an answer on it before the request was sent.
     var wasAnsweredUnasked = false
-    /// The process may open no more files and sockets, or could not when the transfer needed one: libcurl tells that from
-    /// no other failure.
+    /// Whether the process can't open more files and sockets, or could not when the transfer needed one: libcurl does
+    /// not distinguish that from other failures.
     var lacksDescriptors = false
 
     init(code: CURLcode, service: String) {
@@ -51,9 +51,10 @@ struct TransferEvidence {
         self.service = service
     }
 
-    /// The reason in the code of an OpenSSL error, which libcurl's texts begin with: `error:0A000102:SSL routines::…`.
+    /// The reason in the code of an OpenSSL error, with which libcurl's texts begin: `error:0A000102:SSL routines::…`.
     ///
-    /// The texts differ between versions; the numbers don't. OpenSSL 3 packs the library above 23 bits of reason.
+    /// The texts differ between versions; the numbers don't. OpenSSL 3 stores the library above the 23 bits of the
+    /// reason.
     static func tlsReason(in text: String) -> Int32? {
         let prefix = "error:"
         guard let start = text.utf8.firstRange(of: prefix.utf8)?.upperBound,
@@ -69,7 +70,7 @@ struct TransferEvidence {
         return nameWasResolved ? .connecting : .resolving
     }
 
-    /// The map from libcurl's codes to ours.
+    /// The translation of libcurl's codes into ours.
     var kind: TransportFailure.Kind {
         if isTooLarge { return .tooLarge }
         if isMalformed { return .badResponse }
@@ -86,9 +87,9 @@ struct TransferEvidence {
         case CURLE_ABORTED_BY_CALLBACK where proxyAnswerIsTooLarge: return .proxy(.tooLarge)
         case CURLE_SEND_ERROR, CURLE_RECV_ERROR: return loss
         case CURLE_FILESIZE_EXCEEDED: return .tooLarge
-        // So libcurl 7.88 calls a header line of more than 100 KiB.
+        // libcurl 7.88 reports a header line of more than 100 KiB this way.
         case CURLE_OUT_OF_MEMORY where requestWasSent: return .tooLarge
-        // It could make no context of TLS.
+        // It could not create a TLS context.
         case CURLE_OUT_OF_MEMORY where tlsReason != nil: return .untrusted(.ownConfiguration)
         case CURLE_SSL_CONNECT_ERROR: return failureOfHandshake
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR:
@@ -102,7 +103,7 @@ struct TransferEvidence {
         }
     }
 
-    /// No other cause is known, and a descriptor was needed.
+    /// Whether no other cause is known, and a descriptor was needed.
     private var mayComeOfLackingDescriptors: Bool {
         switch code {
         case CURLE_SSL_CACERT_BADFILE: true
@@ -118,14 +119,15 @@ struct TransferEvidence {
         service.split(separator: "/").last?.prefix { $0 != ":" } ?? ""
     }
 
-    /// `.invalid` never has an address (RFC 6761 section 6.4). libcurl does not tell "no such name" from "try again".
+    /// `.invalid` never has an address (RFC 6761, section 6.4). libcurl does not distinguish "no such name" from "try
+    /// again".
     private static func mayExist(_ host: some StringProtocol) -> Bool {
         let name = host.lowercased()
         return !(name.hasSuffix(".invalid") || name.hasSuffix(".invalid."))
     }
 
-    /// The service is met behind the tunnel only, which begins when the proxy has answered CONNECT. The proxy's result
-    /// stays 0 for a host that is reached without it.
+    /// The service is reached only after the proxy has answered CONNECT. The proxy's result stays 0 for a host that is
+    /// reached without it.
     private var isProxyAtFault: Bool { hasTLSProxy && proxyStatus == 0 && proxyCertificateError != 0 }
 
     private var failureToConnect: TransportFailure.Kind {
@@ -149,7 +151,7 @@ struct TransferEvidence {
         }
     }
 
-    /// Without a complaint of OpenSSL's the connection broke in the handshake: no question of trust.
+    /// Without an error from OpenSSL the connection was lost during the handshake: not a question of trust.
     private var failureOfHandshake: TransportFailure.Kind {
         if lacksRandomness { return .untrusted(.ownConfiguration) }
         guard let tlsReason, let fault = fault(ofTLSReason: tlsReason) else {
@@ -164,14 +166,14 @@ struct TransferEvidence {
 
     private func fault(ofTLSReason reason: Int32) -> TransportFailure.TrustFault? {
         switch reason {
-        // The server's trouble, or bytes that the network spoilt: another attempt may do.
+        // A problem of the server, or bytes that the network corrupted: another attempt may succeed.
         case SSL_R_UNEXPECTED_EOF_WHILE_READING, SSL_R_TLSV1_ALERT_INTERNAL_ERROR, SSL_R_TLSV1_ALERT_USER_CANCELLED,
             SSL_R_SSLV3_ALERT_BAD_RECORD_MAC, SSL_R_TLSV1_ALERT_DECRYPTION_FAILED, SSL_R_TLSV1_ALERT_DECRYPT_ERROR,
             SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, SSL_R_DECRYPTION_FAILED,
             SSL_R_APPLICATION_DATA_AFTER_CLOSE_NOTIFY:
             nil
         case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED: .clientCertificateRequired
-        // All that TLS 1.2 has to say when a certificate is missing is that the handshake failed.
+        // If a certificate is missing, TLS 1.2 only reports that the handshake failed.
         case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE where wasAskedForCertificate: .clientCertificateRequired
         case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, SSL_R_NO_SHARED_CIPHER, SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY:
             .noCommonCipher
@@ -189,7 +191,7 @@ struct TransferEvidence {
         let isAuthority = (depthOfRefusal ?? 0) > 0
         let error = Int32(truncatingIfNeeded: error)
         switch error {
-        // libcurl checks the host itself, and only when the chain is good. 1 is what it sets before it knows.
+        // libcurl checks the host itself, and only if the chain is valid. 1 is its initial value.
         case X509_V_OK, X509_V_ERR_UNSPECIFIED, X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
             return .wrongHost
         case X509_V_ERR_APPLICATION_VERIFICATION: return .noAlternativeName
@@ -200,7 +202,7 @@ struct TransferEvidence {
             X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE,
             X509_V_ERR_CERT_UNTRUSTED, X509_V_ERR_INVALID_CA:
             return .unknownAuthority
-        // A fixed text, one for each number.
+        // A fixed text for each number.
         default: return .certificate(problem: String(cString: X509_verify_cert_error_string(Int(error))))
         }
     }

@@ -2,12 +2,12 @@ import CKMSLibcurl
 import CKMSOpenSSL
 import KMSPlatform
 
-/// Watches the transfers of a `CurlEasy`, one after another, for what libcurl would let pass: an answer that was there
-/// before its request, a CONNECT without an end, an address that does not answer, a kept connection that is dead.
+/// Watches the transfers of a `CurlEasy`, one after another, for what libcurl would miss: an answer before its request,
+/// an endless answer to CONNECT, an address that does not respond, a dead kept connection.
 ///
-/// libcurl's callbacks tell it what happens, and `CurlMulti` asks it between its turns.
+/// libcurl's callbacks report events to it, and `CurlMulti` queries it between its turns.
 final class TransferWatch {
-    /// Many times what an answer takes.
+    /// Many times as long as an answer takes.
     private static let suspiciousSilence = Duration.seconds(1)
 
     private let handle: UnsafeMutableRawPointer
@@ -19,30 +19,30 @@ final class TransferWatch {
     private var connectTimeout = HTTPRequest.longestConnect
     private var hasAnotherAttempt = false
     private var tunnelBudget = TunnelBudget()
-    /// The sockets that libcurl opened for the transfer, some of which may be closed by now.
+    /// The sockets that libcurl opened for the transfer; some may be closed by now.
     private(set) var sockets: [CInt] = []
-    /// When the first TCP connect began; nil: none was needed yet.
+    /// When the first TCP connect began; nil if none was needed yet.
     private var connectStart: Instant?
-    /// The connection that libcurl has now is open, and the request was, or is about to be, written to it.
+    /// Whether libcurl's current connection is open, and the request was, or is about to be, written to it.
     private var isWriting = false
-    /// The connection that libcurl opens now has its limit for TCP.
+    /// Whether the connection that libcurl is opening has its TCP limit.
     private var isLimited = false
-    /// What libcurl knew as the local port when it began to connect: no port, or that of a kept connection that was dead.
+    /// libcurl's local port when it began to connect: none, or that of a dead kept connection.
     private var formerLocalPort = 0
-    /// A connection is noted in the table as the transfer's.
+    /// Whether a connection is recorded in the table as the transfer's.
     private var hasConnection = false
     private var isOnKeptConnection = false
     /// When the answer must have begun; nil: within the attempt's time.
     private var firstByteDeadline: Instant?
 
-    /// libcurl was stopped, since the request belongs on another connection.
+    /// Whether libcurl was stopped because the request must use another connection.
     private(set) var wantsAnotherConnection = false
-    /// A new connection had an answer on it before the request was written.
+    /// Whether a new connection had an answer on it before the request was written.
     private(set) var wasAnsweredUnasked = false
-    /// libcurl was stopped, since the transfer held up all others.
+    /// Whether libcurl was stopped because the transfer blocked all others.
     private(set) var heldUpOthers = false
 
-    /// - Parameter handle: the `CURL *`, which must live for as long.
+    /// - Parameter handle: the `CURL *`, which must outlive this object.
     init(
         _ handle: UnsafeMutableRawPointer, collector: ResponseCollector, connections: ConnectionTable,
         clock: any TimeSource
@@ -53,14 +53,14 @@ final class TransferWatch {
         self.clock = clock
     }
 
-    /// A transfer is about to be begun.
+    /// A transfer is about to begin.
     func begin(_ request: HTTPRequest) {
         connectTimeout = request.connectTimeout
         hasAnotherAttempt = request.hasAnotherAttempt
         beginAgain()
     }
 
-    /// The same transfer is about to be begun on another connection.
+    /// The same transfer is about to begin on another connection.
     func beginAgain() {
         tunnelBudget = TunnelBudget()
         sockets.removeAll(keepingCapacity: true)
@@ -76,9 +76,9 @@ final class TransferWatch {
         heldUpOthers = false
     }
 
-    // MARK: What libcurl tells
+    // MARK: Events from libcurl
 
-    /// A socket was made, and is about to be connected.
+    /// A socket was created, and is about to be connected.
     func opened(_ socket: CInt) {
         connections.opened(socket)
         sockets.append(socket)
@@ -90,9 +90,9 @@ final class TransferWatch {
         collector.connectionIsNew()
     }
 
-    /// libcurl has read or written something, or looked whether it can.
+    /// libcurl has read or written something, or checked whether it can.
     ///
-    /// - Returns: whether it should go on.
+    /// - Returns: whether it should continue.
     func progressed() -> Bool {
         guard !isWriting else { return true }
         if isLimited, isConnected {
@@ -120,10 +120,10 @@ final class TransferWatch {
         (check, descriptor) = connections.take(
             localPort: localPort, peerPort: peerPort, peerAddress: peerAddress, for: collector, isEncrypted: ssl != nil,
             check)
-        // Nothing is known of a connection that is neither in the table nor new, so nothing speaks for it.
+        // A connection that is neither in the table nor new is unknown, so it is not trusted.
         if descriptor == nil, connectStart == nil { (check.isKept, check.isCondemned) = (true, true) }
-        // What is decrypted already is no longer in the socket. (Nor is what a proxy's TLS has decrypted: there no
-        // connection is kept.)
+        // Data that has been decrypted is no longer in the socket. (Nor is what a proxy's TLS has decrypted: in that
+        // case no connection is kept.)
         if let ssl, SSL_has_pending(ssl) != 0 { check.input = .data }
         if check.showsSurplus { connections.sawSurplus() }
         hasConnection = true
@@ -144,14 +144,14 @@ final class TransferWatch {
         }
     }
 
-    // MARK: Between the turns
+    // MARK: Between turns
 
-    /// What has to be looked after beside libcurl.
+    /// What needs attention in addition to libcurl's.
     enum Concern {
         case nothing
-        /// It has no connection yet: `isOverdue` must be asked, and libcurl given a turn, from time to time.
+        /// It has no connection yet: check `isOverdue`, and give libcurl a turn, at intervals.
         case connecting
-        /// `isOverdue` must be asked then.
+        /// Check `isOverdue` at this time.
         case firstByte(by: Instant)
     }
 
@@ -161,7 +161,7 @@ final class TransferWatch {
         return .firstByte(by: firstByteDeadline)
     }
 
-    /// Whether the transfer has used up a time that libcurl does not know of.
+    /// Whether the transfer has exceeded a limit that libcurl does not know.
     func isOverdue(now: Instant) -> Bool {
         if isWriting {
             guard collector.received == nil, let firstByteDeadline else { return false }
@@ -171,21 +171,21 @@ final class TransferWatch {
         return !isConnected
     }
 
-    /// Whether TCP stands on the connection that libcurl uses or opens now.
+    /// Whether TCP is established on the connection that libcurl uses or opens now.
     var isConnected: Bool { localPort > 0 && localPort != formerLocalPort }
 
-    /// libcurl sets it as soon as TCP stands, and does not clear it when it begins to connect again.
+    /// libcurl sets it as soon as TCP is established, and does not clear it when it connects again.
     private var localPort: Int {
         var port = 0
         return clibcurl_easy_get_long(handle, CURLINFO_LOCAL_PORT, &port) == CURLE_OK ? port : 0
     }
 
-    // MARK: The end
+    // MARK: End
 
-    /// The transfer has ended, or is about to be begun again.
+    /// The transfer has ended, or is about to begin again.
     ///
     /// - Parameters:
-    ///   - isSound: whether its connection may be used again, if libcurl leaves it open.
+    ///   - isSound: whether its connection may be reused, if libcurl leaves it open.
     func ended(isSound: Bool) {
         connections.forgetUnused(sockets)
         guard hasConnection else { return }
@@ -199,7 +199,8 @@ final class TransferWatch {
 
     /// The transfer was ended from outside.
     func dropped() {
-        // A dead connection is silent, and a short deadline must not hide it: else each call would try the next one.
+        // A dead connection is silent, and a short deadline must not hide that: otherwise each call would try the next
+        // one.
         if isWriting, isOnKeptConnection, collector.received == nil, let sent = collector.sent {
             let silence = clock.now - sent
             if silence >= Self.suspiciousSilence {
@@ -211,7 +212,8 @@ final class TransferWatch {
         ended(isSound: false)
     }
 
-    /// The transfer has failed: whether because its connection, a kept one, was dead. Then the idle ones are given up, too.
+    /// The transfer has failed. Returns whether the reason was a dead kept connection; then the idle ones are given up,
+    /// too.
     func noteLoss(_ failure: TransportFailure) -> Bool {
         guard isWriting, isOnKeptConnection else { return false }
         switch failure.kind {
@@ -222,9 +224,10 @@ final class TransferWatch {
         }
     }
 
-    /// A proxy's answer to CONNECT was too large for us, or a line of it for libcurl.
+    /// Whether a proxy's answer to CONNECT was too large for us, or a line of it for libcurl.
     var proxyAnswerIsTooLarge: Bool { !isWriting && tunnelBudget.isTooLargeForLibcurl }
 
-    /// Whether a connection was opened for the transfer as far as the request; nil: none had to be opened.
+    /// Whether a connection was opened for the transfer and the request was written to it; nil if none had to be
+    /// opened.
     var hasReachedPeer: Bool? { connectStart == nil ? nil : isWriting }
 }

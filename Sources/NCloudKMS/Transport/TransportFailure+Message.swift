@@ -1,27 +1,27 @@
 import CKMSLibcurl
 
 extension TransportFailure {
-    /// The failure that libcurl's evidence amounts to.
+    /// The failure that the evidence shows.
     init(_ evidence: TransferEvidence) {
         let kind = evidence.kind
         self.init(kind, message: Self.message(kind, evidence))
     }
 
-    /// Of libcurl's own texts only the fixed one of the code is used: the others may hold a proxy's password.
+    /// Of libcurl's own texts only the fixed text of the code is used: the others may contain a proxy's password.
     private static func message(_ kind: Kind, _ evidence: TransferEvidence) -> String {
         let service = evidence.service
         return switch kind {
-        case .nameResolution: "The name in \(service) has no address: check the endpoint and the name servers."
+        case .nameResolution: "The name in \(service) has no address; check the endpoint and the name servers."
         case .connectionRefused: "\(service) refused the connection."
-        case .unreachable: "\(service) can't be reached: check the network and the endpoint."
+        case .unreachable: "\(service) can't be reached; check the network and the endpoint."
         case .connectionLost(let loss): "\(service) \(text(of: loss))."
-        case .timedOut(let phase): "\(service) took too long: the time ran out while \(text(of: phase))."
+        case .timedOut(let phase): "\(service) took too long; the time ran out while \(text(of: phase))."
         case .untrusted(let fault): "\(service) is not trusted: \(text(of: fault))."
         case .proxy(let fault): text(of: fault)
         case .tooLarge: "The answer of \(service) is larger than \(HTTPResponse.largestBodyBytes >> 10) KiB."
         case .badResponse: "The answer of \(service) is not HTTP."
         case .noFreeConnection: "Every connection is in use."
-        case .noDescriptor: "This process may open no more files and sockets: raise its limit (ulimit -n)."
+        case .noDescriptor: "This process can't open more files and sockets; raise its limit (ulimit -n)."
         case .setup:
             "The request to \(service) could not be made: \(String(cString: curl_easy_strerror(evidence.code)))."
         }
@@ -39,7 +39,7 @@ extension TransportFailure {
 
     private static func text(of phase: Phase) -> String {
         switch phase {
-        case .resolving: "looking its name up"
+        case .resolving: "looking up its name"
         case .connecting: "connecting"
         case .handshake: "setting up TLS"
         case .waiting: "waiting for the answer"
@@ -50,22 +50,22 @@ extension TransportFailure {
     private static func text(of fault: TrustFault) -> String {
         switch fault {
         case .expired: "its certificate has expired"
-        case .notYetValid: "its certificate is not valid yet (is the clock right?)"
+        case .notYetValid: "its certificate is not valid yet (is the clock correct?)"
         case .expiredAuthority:
-            "the certificate of an authority above its own has expired; a newer one of that authority may be trusted"
+            "the certificate of an authority in its chain has expired; a newer one of that authority may be trusted"
         case .notYetValidAuthority:
-            "the certificate of an authority above its own is not valid yet (is the clock right?)"
-        case .selfSigned: "its certificate is signed by itself"
+            "the certificate of an authority in its chain is not valid yet (is the clock correct?)"
+        case .selfSigned: "its certificate is self-signed"
         case .unknownAuthority: "its certificate is signed by an authority that is not trusted here"
         case .wrongHost: "its certificate is for another host"
         case .noAlternativeName:
-            "its certificate names no host in a subjectAltName, and the common name does not count (RFC 9110)"
+            "its certificate has no subjectAltName with a host, and the common name is not used (RFC 9110)"
         case .certificate(let problem): "OpenSSL refuses its certificate: \(problem)"
-        case .protocolVersion: "it does not speak TLS 1.2 or newer"
+        case .protocolVersion: "it does not support TLS 1.2 or newer"
         case .noCommonCipher:
-            "it found no TLS cipher in common; look at its settings and at OpenSSL's configuration here (OPENSSL_CONF)"
-        case .clientCertificateRequired: "it demands a client certificate, and there is none to send"
-        case .ownConfiguration: "OpenSSL can't set up TLS here: check its configuration (OPENSSL_CONF)"
+            "it has no TLS cipher in common with this machine; check its settings and OpenSSL's configuration here (OPENSSL_CONF)"
+        case .clientCertificateRequired: "it requires a client certificate, and there is none to send"
+        case .ownConfiguration: "OpenSSL can't set up TLS here; check its configuration (OPENSSL_CONF)"
         case .noAuthorities(let problem): problem
         case .other: "the TLS connection could not be verified"
         }
@@ -79,7 +79,7 @@ extension TransportFailure {
         case .refused(let status): "The proxy refused the connection to the service (status \(status))."
         case .untrusted(let fault): "The proxy is not trusted: \(text(of: fault))."
         case .tooLarge: "The proxy's answer is larger than \(TunnelBudget.largestBytes >> 10) KiB."
-        case .unusable: "The proxy's answer makes no sense."
+        case .unusable: "The proxy's answer is not valid."
         case .misconfigured: "The proxy's configuration can't be used."
         }
     }

@@ -1,24 +1,24 @@
-/// Why an attempt brought no answer.
+/// Why an attempt got no answer.
 struct TransportFailure: Error, Sendable, Equatable {
     enum Kind: Sendable, Hashable {
         /// The host's name has no address. Not temporary: the name can't exist.
         case nameResolution(temporary: Bool)
         case connectionRefused
-        /// No route, a network that is down, a firewall that says so.
+        /// There is no route, the network is down, or a firewall rejects the connection.
         case unreachable
         case connectionLost(Loss)
         case timedOut(Phase)
         case untrusted(TrustFault)
         case proxy(ProxyFault)
-        /// The answer's body or header is larger than we accept.
+        /// The answer's body or header is larger than the limit.
         case tooLarge
-        /// What came is not HTTP.
+        /// What was received is not HTTP.
         case badResponse
-        /// The process may open no more files and sockets.
+        /// The process can't open more files and sockets.
         case noDescriptor
         /// `CurlMulti` has as many transfers as connections: wait for one to end, then sign and start.
         case noFreeConnection
-        /// Nothing was sent, since the request, the configuration or libcurl itself is at fault.
+        /// Nothing was sent, because the request, the configuration or libcurl itself is at fault.
         case setup
     }
 
@@ -28,7 +28,7 @@ struct TransportFailure: Error, Sendable, Equatable {
         case closed
         /// Closed without a single byte of an answer.
         case empty
-        /// Closed in the body.
+        /// Closed in the middle of the body.
         case cut
         /// A new connection had an answer on it before the request was written.
         case unasked
@@ -38,9 +38,9 @@ struct TransportFailure: Error, Sendable, Equatable {
     enum Phase: Sendable, Hashable {
         case resolving
         case connecting
-        /// In the TLS handshake, or in the proxy's CONNECT before it.
+        /// The TLS handshake, or the proxy's CONNECT before it.
         case handshake
-        /// The request is sent, or being sent, and the answer has not begun.
+        /// The request is being sent or has been sent, and the answer has not begun.
         case waiting
         case receiving
     }
@@ -48,24 +48,24 @@ struct TransportFailure: Error, Sendable, Equatable {
     enum TrustFault: Sendable, Hashable {
         case expired
         case notYetValid
-        /// An authority in the chain, root or between, has expired.
+        /// An authority in the chain, root or intermediate, has expired.
         case expiredAuthority
         case notYetValidAuthority
         case selfSigned
         case unknownAuthority
         case wrongHost
-        /// It has no `subjectAltName` that could be the host's.
+        /// It has no `subjectAltName` with a host or an address.
         case noAlternativeName
-        /// OpenSSL has another objection, in its words.
+        /// Another objection of OpenSSL, in its words.
         case certificate(problem: String)
-        /// No TLS version in common, or no TLS at all.
+        /// No common TLS version, or no TLS at all.
         case protocolVersion
         case noCommonCipher
-        /// The server wants a certificate of ours.
+        /// The server requires a certificate from us.
         case clientCertificateRequired
-        /// OpenSSL has nothing to speak TLS with, by its own configuration.
+        /// OpenSSL's own configuration leaves it without what TLS needs.
         case ownConfiguration
-        /// There is nothing to check with, and why, as the rest of a sentence.
+        /// There are no authorities to check with; the value says why, as the rest of a sentence.
         case noAuthorities(String)
         case other
     }
@@ -73,24 +73,24 @@ struct TransportFailure: Error, Sendable, Equatable {
     enum ProxyFault: Sendable, Hashable {
         /// Its name has no address. Not temporary: the name can't exist.
         case unresolved(temporary: Bool)
-        /// Nobody listens there, or no way leads there.
+        /// Nobody listens there, or there is no route.
         case unreachable
         /// It answered CONNECT with this status.
         case refused(status: Int)
         /// An HTTPS proxy whose certificate is refused.
         case untrusted(TrustFault)
-        /// Its answer to CONNECT is larger than we accept.
+        /// Its answer to CONNECT is larger than the limit.
         case tooLarge
-        /// Its answer makes no sense, or its protocol is not supported.
+        /// Its answer is not valid, or its protocol is not supported.
         case unusable
-        /// What names it, or the hosts that are reached without it, is malformed.
+        /// Its URL, or the list of hosts that are reached without it, is malformed.
         case misconfigured
     }
 
     var kind: Kind
-    /// One sentence for people. Never a header, a body, a user or a password.
+    /// One sentence for people. Never contains a header, a body, a user or a password.
     var message: String
-    /// A kept connection turned out to be dead: another attempt belongs on a new one.
+    /// Whether a kept connection turned out to be dead, so that another attempt must use a new one.
     var needsNewConnection = false
 
     init(_ kind: Kind, message: String) {

@@ -2,7 +2,7 @@ import CKMSOpenSSL
 
 /// The certificates of a file of authorities, parsed once for all connections that are checked with them.
 final class TrustStore {
-    /// Why a text is no list of authorities.
+    /// Why a text is not a list of authorities.
     enum Problem: Error, Equatable {
         case empty
         /// One certificate in binary form.
@@ -12,25 +12,26 @@ final class TrustStore {
         case outOfMemory
     }
 
-    /// An `X509_STORE *`. It is only read from once it is in use.
+    /// An `X509_STORE *`. It is only read once it is in use.
     let handle: OpaquePointer
 
-    /// A certificate of the file and the hash of all of it, as PEM. libcurl gets this as the authorities of a handle, and so
-    /// keeps connections and TLS sessions apart that were checked with different files. The whole file would do the same,
-    /// at 30 ms for each connection to parse a system's bundle and a copy of it for each transfer.
+    /// One certificate of the file, and the hash of the whole file, as PEM. libcurl gets this as a handle's
+    /// authorities, and so does not mix connections and TLS sessions that were checked with different files. The whole
+    /// file would have the same effect, but each connection would take 30 ms to parse a system's bundle, and each
+    /// transfer would copy it.
     let label: [UInt8]
 
-    /// How many certificates it has.
+    /// The number of certificates.
     let count: Int
 
-    /// - Parameter file: PEM as OpenSSL reads it: other text, keys and revocation lists between the certificates are
-    ///   passed over, and so is a byte order mark.
+    /// - Parameter file: PEM as OpenSSL parses it: other text, keys and revocation lists between the certificates are
+    ///   skipped, and so is a byte order mark.
     init(_ file: [UInt8]) throws(Problem) {
         guard let store = X509_STORE_new() else { throw .outOfMemory }
         do throws(Problem) {
             (count, label) = try Self.fill(store, with: file)
         } catch {
-            // An object that is not initialized to its end is not deinitialized either.
+            // The deinitializer does not run for an object that is not fully initialized.
             X509_STORE_free(store)
             throw error
         }
@@ -45,7 +46,7 @@ final class TrustStore {
         _ store: OpaquePointer, with file: [UInt8]
     ) throws(Problem) -> (count: Int, label: [UInt8]) {
         var first: [UInt8] = []
-        // As libcurl sets them: a certificate of the file is trusted even if it is not a root.
+        // As libcurl does: a certificate of the file is trusted even if it is not a root.
         X509_STORE_set_flags(store, UInt(X509_V_FLAG_TRUSTED_FIRST) | UInt(X509_V_FLAG_PARTIAL_CHAIN))
         let text = Array(file.droppingByteOrderMark())
         let count = try forEachCertificate(in: text) { certificate throws(Problem) in
@@ -67,7 +68,7 @@ final class TrustStore {
             // The memory outlives the BIO, which keeps the pointer.
             guard let bio = BIO_new_mem_buf(text.baseAddress, CInt(clamping: text.count)) else { throw .outOfMemory }
             defer { BIO_free(bio) }
-            // Without a passphrase of our own OpenSSL would ask for one on the terminal.
+            // Without a passphrase callback OpenSSL would prompt for one on the terminal.
             var noPassphrase: CChar = 0
             var count = 0
             while let certificate = PEM_read_bio_X509_AUX(bio, nil, nil, &noPassphrase) {

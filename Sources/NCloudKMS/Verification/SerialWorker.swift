@@ -1,14 +1,14 @@
 import KMSPlatform
 
-/// Runs work in order on a thread of its own, beside whoever hands it over.
+/// Runs work in order on a thread of its own, concurrently with its callers.
 ///
 /// Signatures are verified here. That takes 30 to 300 µs for the keys that the service makes, and milliseconds for the
-/// largest that are accepted. On the event loop it would hold up every message and every transfer, and Swift's
-/// cooperative pool is not for long work. One thread is enough, as a core verifies thousands of signatures a second; and
-/// it leaves the other cores to the rest of the process, whatever a client sends.
+/// largest accepted keys. On the event loop it would delay every message and every transfer, and Swift's cooperative
+/// pool is not for long work. One thread is enough, as a core verifies thousands of signatures a second; and it leaves
+/// the other cores to the rest of the process, whatever a client sends.
 ///
-/// The thread is started when there is work, and ends when there is none left: an idle process has the loop's thread
-/// alone, and nothing has to be stopped. Its start takes some 20 µs, and a busy worker does not pay it.
+/// The thread starts when there is work, and ends when there is none left: an idle process has only the loop's thread,
+/// and nothing has to be stopped. Starting takes about 20 µs, which a busy worker does not pay.
 final class SerialWorker: Sendable {
     private struct State: Sendable {
         var queue: [@Sendable () -> Void] = []
@@ -18,17 +18,17 @@ final class SerialWorker: Sendable {
     private let name: String
     private let state = Lock(State())
 
-    /// - Parameter name: of the thread, at most 15 bytes.
+    /// - Parameter name: the thread's name, at most 15 bytes.
     init(name: String) {
         self.name = name
     }
 
-    /// Queues work. The queue has no limit of its own: there is one entry for a call in flight, and those are limited.
+    /// Queues work. The queue has no limit of its own: it has one entry per call in flight, and those are limited.
     ///
-    /// - Throws: `PlatformError` when the system refuses the thread; then the work never runs.
+    /// - Throws: `PlatformError` if the system refuses the thread; then the work never runs.
     func run(_ work: @escaping @Sendable () -> Void) throws(PlatformError) {
         try state.withLock { state throws(PlatformError) in
-            // Under the lock, so that nobody queues for a thread that then does not come.
+            // With the lock held, so that no work is queued for a thread that could not be started.
             if !state.isRunning { try Thread.start(name: name) { self.drain() } }
             state.isRunning = true
             state.queue.append(work)

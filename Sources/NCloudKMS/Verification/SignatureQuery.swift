@@ -75,7 +75,7 @@ package struct ServiceSignature: Equatable, Sendable {
             version = nil
         }
         guard let bytes = decode(String(base64)) else {
-            throw Self.invalid("must be Base64 of the standard alphabet, padded")
+            throw Self.invalid("must be standard Base64, with padding")
         }
         self.bytes = bytes
     }

@@ -1,8 +1,8 @@
 import KMSPlatform
 import KMSPublicKeys
 
-/// Verifies signatures with the keys of a client: fetches the key, verifies beside everything else, and tries a wrong
-/// signature once more when a cached key may be out of date.
+/// Verifies signatures with a client's keys: fetches the key, verifies concurrently with everything else, and rechecks
+/// an invalid signature once if a cached key may be out of date.
 ///
 /// ```
 ///  verify ─▶ key ─▶ worker ─▶ verdict
@@ -10,12 +10,12 @@ import KMSPublicKeys
 ///             └────────────────────────────── once ────────────────────────────────────────┘
 /// ```
 package actor SignatureVerifier {
-    /// Begins to fetch a key for a call of that arrival and label, and gives what cancels it, unless it has ended. As
-    /// `KMSClient.begin` it belongs to the loop.
+    /// Begins to fetch a key for a call with this arrival and label; returns what cancels the fetch, unless it has
+    /// ended. Like `KMSClient.begin`, it runs on the loop.
     typealias KeySource =
         @Sendable (PublicKeyQuery, Instant, String?, @escaping PublicKeyCompletion) -> (@Sendable () -> Void)?
 
-    /// Told the outcome, once, on the loop.
+    /// Receives the outcome, once, on the loop.
     package typealias Completion = @Sendable (Result<SignatureVerdict, SignatureFailure>) -> Void
 
     fileprivate struct Verification {
@@ -23,9 +23,9 @@ package actor SignatureVerifier {
         let arrival: Instant
         let label: String?
         let completion: Completion
-        /// Cancels the fetch that is under way.
+        /// Cancels the current fetch.
         var cancelFetch: (@Sendable () -> Void)?
-        /// False when nobody wants the verdict any more: the worker asks.
+        /// False once nobody needs the verdict any more; the worker checks it.
         let isWanted: Flag
     }
 
@@ -35,7 +35,7 @@ package actor SignatureVerifier {
         func clear() { value.store(false, ordering: .relaxed) }
     }
 
-    /// Names a verification that was begun.
+    /// Identifies a verification that was started.
     package struct ID: Sendable {
         fileprivate let slot: SlotMap<Verification>.ID
     }
@@ -66,9 +66,9 @@ package actor SignatureVerifier {
     /// Begins to verify.
     ///
     /// - Parameters:
-    ///   - arrival: when the caller asked; the time of the query counts from here.
-    ///   - label: what the caller calls it, for the log.
-    /// - Returns: what is to be cancelled when nobody wants the verdict any more; nil if there is one.
+    ///   - arrival: when the caller made the call; the query's time counts from here.
+    ///   - label: the caller's label, for the log.
+    /// - Returns: the id for cancelling it; nil if there is a verdict already.
     @discardableResult
     package func verify(
         _ query: SignatureQuery, arrival: Instant, label: String? = nil, completion: @escaping Completion
@@ -79,13 +79,13 @@ package actor SignatureVerifier {
         return verifications[id] == nil ? nil : ID(slot: id)
     }
 
-    /// Ends a verification with `KMSError.cancelled`, unless it has ended. What has not begun is left out.
+    /// Ends a verification with `KMSError.cancelled`, unless it has ended. Work that has not started is skipped.
     package func cancel(_ id: ID) { end(id.slot, .failure(.key(.cancelled))) }
 
     private func end(_ id: SlotMap<Verification>.ID, _ outcome: Result<SignatureVerdict, SignatureFailure>) {
         guard let verification = verifications.remove(id) else { return }
         verification.isWanted.clear()
-        // To cancel what has ended does nothing.
+        // Does nothing if the fetch has ended.
         verification.cancelFetch?()
         verification.completion(outcome)
     }
@@ -114,10 +114,10 @@ package actor SignatureVerifier {
         }
     }
 
-    // MARK: The second try
+    // MARK: Recheck
 
     private func recheckAge(_ answer: PublicKeyAnswer, _ id: SlotMap<Verification>.ID) -> Duration? {
-        // A stale key is one where the service was asked just now, in vain.
+        // If a key is stale, the service was just asked for it without success.
         guard let verification = verifications[id], verification.query.key.version == nil, answer.source == .cache
         else { return nil }
         return limit.maxAge(
@@ -141,7 +141,7 @@ package actor SignatureVerifier {
                     verifier.end(id, .success(SignatureVerdict(isValid: isValid, key: answer)))
                 }
             case .failure(let error):
-                // The cached key is as good as it was before; but a service that refuses the key takes it back.
+                // The cached key is as good as before; but if the service refuses the key, the key is no longer valid.
                 let stands = error.code.isUnavailability
                 verifier.end(id, stands ? .success(verdict) : .failure(.key(error)))
             }
@@ -178,13 +178,13 @@ package actor SignatureVerifier {
     }
 }
 
-/// Decides whether a signature that a cached key finds wrong is tried once more with a fresh key, as the key may have
-/// been rotated since (`protocol/`, `verifySignature`). Whoever sends wrong signatures must not be able to turn
-/// each into a request: a key is fetched for this at most once in 30 s.
+/// Decides whether a signature that a cached key finds invalid is rechecked with a fresh key, as the key may have been
+/// rotated (protocol/README.md, `verifySignature`). A client that sends invalid signatures must not be able to turn
+/// each of them into a request: a key is fetched for this at most once in 30 s.
 struct RecheckLimit: Sendable {
     static let interval = Duration.seconds(30)
-    /// As many keys as the client's cache holds. Once that many were fetched within the interval no other is fetched, so
-    /// that none is fetched too often.
+    /// The capacity of the client's cache. Once this many keys were fetched within the interval, no other is fetched,
+    /// so that none is fetched too often.
     static let maximumKeys = ExpiringCache<FetchedKey>.capacity
 
     private struct Recheck {
@@ -199,15 +199,16 @@ struct RecheckLimit: Sendable {
         self.capacity = capacity
     }
 
-    /// How many keys are remembered.
+    /// The number of remembered keys.
     var count: Int { rechecks.count }
 
-    /// How old the key of another try may be; nil: the first result stands.
+    /// The maximum age of the key for a recheck; nil: the first verdict stands.
     ///
-    /// Zero begins a recheck. Anything else asks for what the last recheck brought, or is about to bring: it is fresher
-    /// than the key that was used, and takes no further request. Either way `recheckEnded` must be told how it ended.
+    /// Zero begins a recheck. Any other age asks for the key of the last recheck, or of one under way: it is fresher
+    /// than the key that was used, and needs no further request. In both cases `recheckEnded` must be called at the
+    /// end.
     ///
-    /// - Parameter used: when the fetch of the key began that found the signature wrong.
+    /// - Parameter used: when the fetch began of the key that found the signature invalid.
     mutating func maxAge(for key: KeyTag, used: Instant, now: Instant) -> Duration? {
         if let last = rechecks[key], now - last.start < Self.interval {
             return used < last.start && !last.hasFailed ? now - last.start : nil
@@ -220,8 +221,7 @@ struct RecheckLimit: Sendable {
         return .zero
     }
 
-    /// Another try, of whichever kind, has ended. As long as the last one brought no key there is nothing that others
-    /// could ask for.
+    /// A recheck of either kind has ended. If the last one got no key, there is nothing that others could ask for.
     mutating func recheckEnded(_ key: KeyTag, broughtKey: Bool) {
         rechecks[key]?.hasFailed = !broughtKey
     }

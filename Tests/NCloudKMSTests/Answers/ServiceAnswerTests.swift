@@ -289,7 +289,7 @@ import Testing
         let damaged = try failure(200, body)
         #expect(damaged.code == .invalidServiceResponse)
         #expect(damaged.repetition == .once)
-        #expect(damaged.detail == "it has a member twice")
+        #expect(damaged.detail == "it has a duplicate member")
         #expect(try failure(503, body).code == .serviceUnavailable)
     }
 

@@ -39,7 +39,9 @@ import Testing
         #expect(fixture.emulator.state.total == 2)
     }
 
-    @Test func `a hit in the last tenth of the time to live is answered at once and refreshed behind`() async throws {
+    @Test func `a hit in the last tenth of the time to live is answered at once and refreshed in the background`()
+        async throws
+    {
         let fixture = try ClientFixture()
         let query = try ClientFixture.query()
         _ = try await fixture.answer(to: query)

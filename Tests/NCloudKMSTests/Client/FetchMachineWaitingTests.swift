@@ -191,7 +191,7 @@ import Testing
         #expect(script.credentialsArrive(.found(FetchScript.keyPair("A"))) == [])
     }
 
-    @Test func `calls that wait for credentials hear that there are none`() {
+    @Test func `calls that wait for credentials fail if there are none`() {
         let script = FetchScript()
         script.credentials = .awaited
         script.call("a")

@@ -275,7 +275,7 @@ import Testing
         #expect(problem(profile: "x", file: file)?.description == "profile x is not in \(file)")
         #expect(problem(profile: "x")?.name == "profile")
         #expect(problem(file: "/none")?.description == "configurationFile /none: open: No such file or directory")
-        #expect(problem(file: bad)?.problem.contains("line 1 opens a profile name") == true)
+        #expect(problem(file: bad)?.problem.contains("line 1 has an unclosed profile name") == true)
         #expect(problem(file: folder.path)?.problem.contains("directory") == true)
         #expect(problem(token: "/none")?.name == "tokenFile")
     }

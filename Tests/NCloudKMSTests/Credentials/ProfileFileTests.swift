@@ -79,10 +79,10 @@ import Testing
     static let problemRows: [(String, Int, String)] = [
         ("[DEFAULT]\nSECRETTEXT\n", 2, "line 2 is neither a [profile] nor a \"name = value\""),
         ("= SECRETTEXT", 1, "line 1 is neither"),
-        ("\n\n[DEFAULT\n", 3, "line 3 opens a profile name without closing it"),
-        ("[ ]\n", 1, "line 1 names no profile"),
-        ("[DEFAULT] SECRETTEXT\n" + pair, 1, "line 1 goes on after the profile name"),
-        (pair + pair, 3, "line 3 gives ncloud_access_key_id a second time, after line 1"),
+        ("\n\n[DEFAULT\n", 3, "line 3 has an unclosed profile name"),
+        ("[ ]\n", 1, "line 1 has an empty profile name"),
+        ("[DEFAULT] SECRETTEXT\n" + pair, 1, "line 1 has text after the profile name"),
+        (pair + pair, 3, "line 3 sets ncloud_access_key_id again after line 1"),
     ]
 
     @Test(arguments: problemRows)

@@ -124,17 +124,17 @@ import Testing
     }
 
     static let badDocuments: [(String, String)] = [
-        ("", "no JSON object"), ("[]", "no JSON object"), (#"{"AccessKeyId":"AK""#, "no JSON object"),
+        ("", "not a JSON object"), ("[]", "not a JSON object"), (#"{"AccessKeyId":"AK""#, "not a JSON object"),
         (#"{"AccessKeyId":"AK","SecretAccessKey":"SK"}"#, "lacks"),
         (#"{"AccessKeyId":"AK","Expiration":"2023-11-14T23:13:20Z"}"#, "lacks"),
         (
             #"{"AccessKeyId":"AK","SecretAccessKey":"SK","Expiration":"2023-11-14T23:13:20Z","Token":"t"}"#,
             "another cloud's"
         ),
-        (#"{"Code":"NoRole","Message":"m"}"#, "Code NoRole in place of Success"),
-        (#"{"Code":5}"#, "Code in place of Success"),
-        (#"{"AccessKeyId":"AK","SecretAccessKey":"SK","Expiration":"tomorrow"}"#, "can't be read"),
-        (#"{"AccessKeyId":"AK","SecretAccessKey":"SK","Expiration":"2023-11-14T22:13:20Z"}"#, "ended already"),
+        (#"{"Code":"NoRole","Message":"m"}"#, "Code NoRole instead of Success"),
+        (#"{"Code":5}"#, "Code instead of Success"),
+        (#"{"AccessKeyId":"AK","SecretAccessKey":"SK","Expiration":"tomorrow"}"#, "not a valid date"),
+        (#"{"AccessKeyId":"AK","SecretAccessKey":"SK","Expiration":"2023-11-14T22:13:20Z"}"#, "already expired"),
         (#"{"AccessKeyId":"A K","SecretAccessKey":"SK","Expiration":"2023-11-14T23:13:20Z"}"#, "access key id"),
     ]
 

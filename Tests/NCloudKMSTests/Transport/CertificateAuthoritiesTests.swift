@@ -49,11 +49,11 @@ import Testing
     @Test func `what can't be used says what is wrong and names the variable`() throws {
         let damaged = pem.replacing("MII", with: "XII").replacing("BEGIN XII", with: "BEGIN MII")
         let rows = [
-            ("", "is empty"), ("no certificate\n", "holds no certificate in PEM form"),
-            ("-----BEGIN PKCS7-----\nAAAA\n-----END PKCS7-----\n", "holds no certificate in PEM form"),
-            ("\(pem)-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "certificate that can't be read"),
-            (damaged == pem ? String(pem.prefix(100)) : damaged, "can't be read"),
-            (String(pem.prefix(200)), "can't be read"),
+            ("", "is empty"), ("no certificate\n", "contains no certificate in PEM form"),
+            ("-----BEGIN PKCS7-----\nAAAA\n-----END PKCS7-----\n", "contains no certificate in PEM form"),
+            ("\(pem)-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "certificate that can't be parsed"),
+            (damaged == pem ? String(pem.prefix(100)) : damaged, "can't be parsed"),
+            (String(pem.prefix(200)), "can't be parsed"),
         ]
         for (text, problem) in rows {
             try folder.write(text, to: "ca.pem")

@@ -70,7 +70,7 @@ import Testing
         #expect(throws: ChunkedBody.Failure.trailerTooLong) { try Self.decode(String(longer), pieces: 1_000) }
     }
 
-    @Test func `whoever takes the data may end it`() throws {
+    @Test func `the receiver of the data may end the transfer`() throws {
         var body = ChunkedBody()
         let goesOn = try Array("2\r\n{}\r\n".utf8).withUnsafeBytes { try body.take($0) { _ in false } }
         #expect(!goesOn)

@@ -27,7 +27,7 @@ import Testing
     func `another flavour of TLS is not fit`(tls: String) {
         var facts = Self.good
         facts.tls = tls
-        #expect(refusal(of: facts)?.contains("OpenSSL flavour") == true)
+        #expect(refusal(of: facts)?.contains("OpenSSL build") == true)
     }
 
     @Test(arguments: [(CURL_VERSION_ASYNCHDNS, "not thread-safe"), (CURL_VERSION_THREADSAFE, "resolver")])

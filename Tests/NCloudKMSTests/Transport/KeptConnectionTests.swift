@@ -175,7 +175,7 @@ import Testing
 
     @Test(
         .enabled(if: isExecutable("/usr/bin/python3"), "python3 is not installed"), arguments: ["TLSv1_2", "TLSv1_3"])
-    func `session tickets cost no connection, and a decrypted second answer is none`(version: String) throws {
+    func `session tickets cost no connection, and a decrypted second answer is not used`(version: String) throws {
         let (process, baseURL, caFile, authority) = try Self.startServer(version)
         defer { withExtendedLifetime((process, authority)) {} }
         let transfers = try Transfers(.forTests(caFile: caFile))

@@ -185,7 +185,7 @@ import Testing
         #expect(String(decoding: response.body, as: UTF8.self) == "{}")
     }
 
-    @Test func `a field that looks like a status line is none`() throws {
+    @Test func `a field that looks like a status line is not one`() throws {
         let text = "HTTP/1.1 404 Not Found\r\nHTTP/1.1 200 OK: x\r\nContent-Length: 0\r\n\r\n"
         let responder = try RawResponder([.readRequest, .send(text)])
         #expect(try Transfers().response(to: .forTests(responder.baseURL)).status == 404)

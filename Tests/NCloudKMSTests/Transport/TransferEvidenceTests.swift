@@ -164,7 +164,7 @@ import Testing
         #expect(failure.message.contains(isProxys ? "The proxy is not trusted" : "kms.example.com"))
     }
 
-    @Test func `a handshake that fails after a demand for a certificate fails because there is none`() {
+    @Test func `a handshake that fails after a certificate request fails because of the missing certificate`() {
         var evidence = Self.evidence(CURLE_SSL_CONNECT_ERROR, .connected)
         evidence.tlsReason = SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE
         evidence.wasAskedForCertificate = true

@@ -30,7 +30,7 @@ import Testing
         #expect(Self.steps(ofTurn: 8, upTo: 1_000_000, elapsed: .zero) == (1_000_000, .goOn))
     }
 
-    @Test func `a turn that is held up ends for whoever takes more than a fair share of it`() {
+    @Test func `a long turn ends for a transfer that takes more than its fair share`() {
         let (steps, verdict) = Self.steps(ofTurn: .max, upTo: 100_000, elapsed: .milliseconds(251))
         #expect(verdict == .tooLate)
         #expect((4_097...4_352).contains(steps))

@@ -45,7 +45,7 @@ import Testing
             to: #"{"jsonrpc":"2.0","method":"getStatus","params":{"\u202ekey":1}}"# + "\n"
                 + #"{"jsonrpc":"2.0","method":"\#(long)"}"# + "\n",
             arguments: ["--log-format", "text"])
-        let lines = outcome.logLines.filter { $0.contains("a notification was dropped") }
+        let lines = outcome.logLines.filter { $0.contains("dropped a notification") }
         #expect(lines.count == 2, "\(outcome.log)")
         #expect(lines.first?.contains(#" parameter=\u{202e}key reason="is not a parameter"#) == true, "\(outcome.log)")
         #expect(lines.last?.hasSuffix(" reason=\(long.prefix(256))") == true, "\(outcome.log)")
@@ -65,7 +65,7 @@ import Testing
                 to: Lines.getPublicKey(7, "nobody"), arguments: ["--log-level", "debug"], environment: kms.environment)
         }
         let lines = try outcome.logLines.map { try JSONValue(parsing: String($0)) }
-        let attempt = try #require(lines.first { $0["message"]?.string == "an attempt ended" })
+        let attempt = try #require(lines.first { $0["message"]?.string == "attempt ended" })
         #expect(attempt["status"]?.integer == 404 && attempt["attempt"]?.integer == 1)
         #expect(attempt["totalUs"]?.integer != nil && attempt["reusedConnection"]?.bool == false)
         #expect(attempt["requests"]?.string == "7", "an id is text, whatever it looks like")
