@@ -4,7 +4,12 @@ import Logging
 import NCloudKMS
 import KMSPlatform
 
-/// The service, put together: a connection whose methods ask a KMS client.
+/// The whole service: a connection whose methods use a KMS client.
+///
+/// The terms of this module, in addition to those of the modules `KMSJSONRPC` and `NCloudKMS`:
+/// - service: the connection and the client of one process
+/// - rendered: a result that has been written as JSON
+/// - stop source: a descriptor that ends the service, and the reason to log
 public struct Service: Sendable {
     private let connection: Connection
     private let client: KMSClient
@@ -13,10 +18,10 @@ public struct Service: Sendable {
     private let stops: [StopSource]
 
     /// - Parameters:
-    ///   - connection: the wire; its stops and its reports are set here.
-    ///   - client: on the loop of the calling thread, which `run` runs.
-    ///   - version: the program's, for `getStatus` and the log.
-    ///   - stops: what ends the service from outside.
+    ///   - connection: the connection's configuration; its stop descriptors and its `report` are set here.
+    ///   - client: a client on the calling thread's loop, which `run` runs.
+    ///   - version: the program's version, for `getStatus` and the log.
+    ///   - stops: what can end the service from outside.
     public init(
         _ connection: Connection.Configuration, client: KMSClient, zone: Zone, version: String, logger: Logger,
         stops: [StopSource]
@@ -33,7 +38,7 @@ public struct Service: Sendable {
             configuration, on: client.loop, methods: methods, dialects: Self.dialects(version: version, methods))
     }
 
-    /// What requests can name, beside the `SessionMethod`s.
+    /// The methods of the protocol, without the `SessionMethod`s.
     package static func methods(zone: Zone, version: String, client: KMSClient) -> [any Method] {
         [
             GetPublicKey(client: client), VerifySignature(verifier: SignatureVerifier(client)),
@@ -41,14 +46,14 @@ public struct Service: Sendable {
         ]
     }
 
-    /// What is spoken beside JSON-RPC itself, in the order in which messages are offered to them.
+    /// The other protocols on the same stream, in the order in which messages are offered to them.
     package static func dialects(version: String, _ methods: [any Method]) -> [any Dialect] {
         [LanguageServerDialect(version: version), MCPDialect(version: version, methods)]
     }
 
-    /// Serves until the input ends, the output is closed or a stop descriptor fires.
+    /// Serves until the input ends, the output is closed or a stop descriptor becomes readable.
     ///
-    /// - Returns: how it ended, for the log's last line and the exit status.
+    /// - Returns: how it ended, for the last log line and the exit status.
     public func run() -> End {
         logger.info("serving", metadata: ["version": "\(version)", "endpoint": "\(client.endpoint)"])
         let ending: ConnectionEnding = connection.run()
@@ -61,19 +66,21 @@ public struct Service: Sendable {
 
     /// How a service ended.
     public struct End: Sendable {
-        /// Why, in a few words.
+        /// Why it ended, in a few words.
         public let reason: String
+        /// Requests and notifications that were read.
         public let received: Int
+        /// Requests that were answered.
         public let answered: Int
-        /// Whether every answer that somebody wanted was written: false when the output broke, as on a full disk. A reader
-        /// that closed its end wanted none.
+        /// Whether every answer that the host wanted has been written: false if writing failed, as on a full disk. A
+        /// host that closed its end wanted no more.
         public let isComplete: Bool
 
-        /// The end of one that had nobody to answer to, so that it never began.
+        /// The end of a service that never started, because stdout was closed.
         public static let withoutOutput = End(
             reason: "stdout was closed", received: 0, answered: 0, isComplete: true)
 
-        /// Writes the last line of the log.
+        /// Writes the last log line.
         public func log(to logger: Logger) {
             logger.info(
                 "ended",
@@ -87,26 +94,26 @@ public struct Service: Sendable {
     private func reason(for ending: ConnectionEnding) -> String {
         switch ending {
         case .endOfInput: "end of stdin"
-        case .badFrame: "a frame on stdin that can't be read"
+        case .badFrame: "an invalid frame on stdin"
         case .exit: "exit"
-        case .shutdown: "shutdown, and nothing after it"
+        case .shutdown: "shutdown, without exit after it"
         case .stopped(let descriptor): stops.first { $0.descriptor == descriptor }?.reason() ?? "a stop"
         case .outputClosed(let number) where Self.isClosing(number): "stdout was closed"
-        case .outputClosed(let number): "stdout can't be written: \(PlatformError.text(of: number))"
+        case .outputClosed(let number): "writing to stdout failed: \(PlatformError.text(of: number))"
         }
     }
 
-    /// Whether an error of a write says that the reader has closed its end.
+    /// Whether a write error means that the reader has closed its end.
     fileprivate static func isClosing(_ errorNumber: CInt) -> Bool {
         errorNumber == EPIPE || errorNumber == ECONNRESET
     }
 }
 
-/// What ends the service from outside: a signal, or the end of a process.
+/// Something that ends the service from outside: a signal, or the end of a process.
 public struct StopSource: Sendable {
-    /// Readable when the service is to end.
+    /// Readable when the service should end.
     public let descriptor: CInt
-    /// What has made it readable, in a few words for the log.
+    /// What made it readable, in a few words for the log.
     public let reason: @Sendable () -> String
 
     public init(descriptor: CInt, reason: @escaping @Sendable () -> String) {
@@ -116,7 +123,7 @@ public struct StopSource: Sendable {
 }
 
 extension Logger {
-    /// The sentence alone does not repeat the name of a parameter or method that there is not.
+    /// The message alone does not name the unknown parameter or method.
     private static func metadata(of error: RPCError) -> Logger.Metadata {
         var metadata: Logger.Metadata = ["error": "\(error.message)"]
         for detail in error.details where ["parameter", "reason"].contains(detail.name) {
@@ -125,23 +132,25 @@ extension Logger {
         return metadata
     }
 
-    /// The lines that a connection's events make.
+    /// Logs the connection's events.
     fileprivate func report(_ event: ConnectionEvent) {
         switch event {
         case .responseDropped:
-            warning("a response was dropped: nothing was asked")
+            warning("dropped a response: this server sends no requests")
         case .notificationDropped(let error):
-            warning("a notification was dropped", metadata: Self.metadata(of: error))
+            warning("dropped a notification", metadata: Self.metadata(of: error))
         case .refused(let error):
-            debug("a message was refused", metadata: ["error": "\(error.message)"])
+            debug("refused a message", metadata: ["error": "\(error.message)"])
         case .inputFailed(let number):
-            warning("stdin can't be read; taken for its end", metadata: ["error": "\(PlatformError.text(of: number))"])
+            warning(
+                "reading stdin failed; treated as its end", metadata: ["error": "\(PlatformError.text(of: number))"])
         case .outputClosed(let number) where Service.isClosing(number):
-            debug("stdout was closed by its reader")
+            debug("the reader closed stdout")
         case .outputClosed(let number):
-            error("stdout can't be written; answers are lost", metadata: ["error": "\(PlatformError.text(of: number))"])
+            error(
+                "writing to stdout failed; answers are lost", metadata: ["error": "\(PlatformError.text(of: number))"])
         case .stopping:
-            debug("stopping: a signal, or the end of the parent process")
+            debug("stopping after a signal or the end of the parent process")
         }
     }
 }

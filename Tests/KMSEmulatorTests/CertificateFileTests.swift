@@ -73,7 +73,7 @@ import Testing
         try ChildProcess.run("/bin/ls", ["-A", directory.path]).split(separator: "\n").map(String.init)
     }
 
-    @Test func `a folder goes with its owner`() throws {
+    @Test func `a folder is removed with its owner`() throws {
         let folder = try TemporaryFolder(in: directory.path, contents: [1])
         #expect(mode(folder.path) == S_IFDIR | 0o700)
         #expect(mode(folder.filePath) == S_IFREG | 0o600)

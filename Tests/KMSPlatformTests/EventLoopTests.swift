@@ -291,7 +291,7 @@ import Testing
         KMSPlatform.close(pipe.read)
     }
 
-    @Test func `the next user of a place is not told what the last one missed`() throws {
+    @Test func `the next user of a place does not get the last one's events`() throws {
         let loop = try EventLoop()
         let (first, second) = (recorder(), recorder())
         let pipes = try [Self.pipe(filled: true), Self.pipe(filled: true), Self.pipe()]

@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    @Test func `a descriptor that nobody reads, or that is none, is closed`() throws {
+    @Test func `a descriptor without a reader, or an invalid one, is closed`() throws {
         signal(SIGPIPE, SIG_IGN)
         var ends: [CInt] = [-1, -1]
         try #require(pipe(&ends) == 0)

@@ -37,7 +37,7 @@ import Testing
         #expect(document.json["info"]?["version"]?.string == ProgramVersion.text)
     }
 
-    @Test func `every reference leads somewhere, and nothing is defined in vain`() {
+    @Test func `every reference resolves, and every definition is used`() {
         let references = Self.references(in: document.json)
         #expect(!references.isEmpty)
         for reference in references {

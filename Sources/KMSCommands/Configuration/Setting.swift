@@ -193,7 +193,7 @@ extension Setting.Name {
         case .parentPID:
             Setting(
                 self, "pid", [], .described("off"), .serving,
-                "End when this process ends, for hosts whose pipe other processes keep open, too")
+                "Exit when the process with this id ends, even if other processes keep the pipe open")
         case .stdio:
             Setting(
                 self, nil, [], .described("off"), .serving,

@@ -1,25 +1,25 @@
 import KMSJSON
 import KMSPlatform
 
-/// Where an answer goes.
+/// Where an answer belongs.
 enum AnswerPlace: Sendable {
     case single
-    /// A place in the answer to a batch.
+    /// A slot in the answer to a batch.
     case batch(BatchID, slot: Int)
 }
 
 typealias BatchID = SlotMap<BatchAnswers>.ID
 
-/// The answers to the members of one batch, which are written together when the last one is there.
+/// The answers to the members of one batch, which are written together when the last one is known.
 struct BatchAnswers: Sendable {
     private var answers: [[UInt8]?] = []
     private var missing = 0
-    /// The size of the answers that are there.
+    /// The size of the answers so far, in bytes.
     private(set) var heldBytes = 0
-    /// All members were read, so the number of answers is known.
+    /// Whether all members have been read, so that the number of answers is known.
     private var isSealed = false
 
-    /// A place for one more answer.
+    /// Reserves a slot for one more answer.
     mutating func reserve() -> Int {
         answers.append(nil)
         missing += 1
@@ -32,7 +32,7 @@ struct BatchAnswers: Sendable {
         heldBytes += answer.count
     }
 
-    /// A place stays empty: its request is not answered after all.
+    /// A slot stays empty: its request is not answered after all.
     mutating func giveUpPlace() {
         missing -= 1
     }
@@ -43,7 +43,8 @@ struct BatchAnswers: Sendable {
 
     var isComplete: Bool { isSealed && missing == 0 }
 
-    /// A batch of notifications alone is not answered (JSON-RPC 2.0, section 6), nor one of calls that were given up.
+    /// A batch of notifications alone is not answered (JSON-RPC 2.0, section 6), nor is one whose calls were all
+    /// dropped.
     var isEmpty: Bool { answers.allSatisfy { $0 == nil } }
 
     /// Appends the array of answers, in the order of the requests.
@@ -59,28 +60,28 @@ struct BatchAnswers: Sendable {
     }
 }
 
-/// The answers of a connection on their way out: framed, those of a batch held back until all are there, then queued.
+/// The outgoing answers of a connection: framed, held back until their batch is complete, then queued.
 struct AnswerQueue: Sendable {
-    /// How answers are framed: as the client frames its messages.
+    /// How answers are framed: like the client's messages.
     var style = FrameStyle.line
     private(set) var output = OutputQueue()
     private var batches = SlotMap<BatchAnswers>()
-    /// The size of the answers that wait in batches for others.
+    /// The size of the answers that wait for others of their batch, in bytes.
     private var heldBytes = 0
     private(set) var answered = ConnectionCounters()
 
-    /// Bytes of answers that are not written.
+    /// Bytes of answers that have not been written.
     var unwritten: Int { output.count }
 
-    /// Bytes of answers that are in memory: those that are not written, and those that wait for others of their batch.
+    /// Bytes of answers in memory: not yet written, or waiting for others of their batch.
     var bytes: Int { output.count + heldBytes }
 
-    /// Queues the answer to a request, or puts it into its batch.
+    /// Queues the answer to a request, or adds it to its batch.
     ///
     /// - Parameters:
-    ///   - id: as it was written.
-    ///   - isError: whether `body` is an error, or else a result.
-    ///   - failure: what is counted as a failure.
+    ///   - id: the JSON text of the id, unchanged.
+    ///   - isError: whether `body` writes an error instead of a result.
+    ///   - failure: the error to count, if any.
     ///   - body: appends one JSON value.
     mutating func add(
         id: some Collection<UInt8>, at place: AnswerPlace, isError: Bool, failure: RPCError?,
@@ -117,7 +118,7 @@ struct AnswerQueue: Sendable {
 
     mutating func beginBatch() -> BatchID { batches.insert(BatchAnswers()) }
 
-    /// The place of the next answer of a batch; single if there is no batch.
+    /// The place of the next answer: a slot in the batch, or single if there is none.
     mutating func place(in batch: BatchID?) -> AnswerPlace {
         guard let batch, let slot = batches[batch]?.reserve() else { return .single }
         return .batch(batch, slot: slot)
@@ -130,7 +131,7 @@ struct AnswerQueue: Sendable {
         endIfComplete(batch)
     }
 
-    /// All members of a batch were read.
+    /// All members of a batch have been read.
     mutating func seal(_ batch: BatchID) {
         batches[batch]?.seal()
         endIfComplete(batch)
@@ -142,7 +143,7 @@ struct AnswerQueue: Sendable {
         if !batch.isEmpty { output.append(style: style) { batch.append(to: &$0) } }
     }
 
-    /// Drops the answers that wait for others, which won't come.
+    /// Drops the answers that wait for others, which will never come.
     mutating func dropBatches() {
         _ = batches.removeAll()
         heldBytes = 0
@@ -150,10 +151,10 @@ struct AnswerQueue: Sendable {
 
     // MARK: Writing
 
-    /// Writes what goes without waiting; nil while the descriptor is fine, else the error number.
+    /// Writes as much as fits without waiting; nil if the descriptor is usable, otherwise the error number.
     mutating func write(to descriptor: OutputDescriptor) -> CInt? { output.write(to: descriptor) }
 
-    /// At the end: what was not written is dropped, but not the rest of an answer that was written in part.
+    /// At the end: drops everything that has not been written, except the rest of an answer that was written in part.
     mutating func completeWrittenAnswer(to descriptor: OutputDescriptor) {
         output.completeWrittenAnswer(to: descriptor, style: style)
     }

@@ -4,16 +4,16 @@ import KMSPlatform
 /// A batch whose members are being started, as far as the limits allow.
 struct BatchCursor {
     let id: BatchID
-    /// Where the batch lies in the input, and how much to consume after its last member.
+    /// The range of the batch in the input, and how much to consume after its last member.
     let range: Range<Int>
     let consumed: Int
-    /// The end of the last member that was started, from the start of the batch.
+    /// The end of the last member that was started, relative to the start of the batch.
     var offset: Int
 }
 
-/// From a frame to the methods.
+/// From a frame to a method call.
 extension Connection {
-    /// Deals with one frame, which lies `start` bytes into the input.
+    /// Handles one frame, which starts at the offset `start` of the input.
     func dispatch(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int, consumed: Int) {
         var scanner = JSONScanner(bytes)
         scanner.skipWhiteSpace()
@@ -32,7 +32,7 @@ extension Connection {
         input.consume(consumed)
     }
 
-    /// Answers with an error to nobody in particular.
+    /// Answers with an error and `id: null`.
     func refuse(_ error: RPCError) {
         received += 1
         configuration.report(.refused(error))
@@ -41,7 +41,7 @@ extension Connection {
 
     // MARK: Batches
 
-    /// Checks a batch as a whole; `startNextMember` does the rest.
+    /// Checks a batch as a whole; `startNextMember` starts its members.
     private func beginBatch(
         _ start: consuming JSONScanner, from frameStart: Int, consumed: Int
     ) throws(JSONError) {
@@ -54,22 +54,22 @@ extension Connection {
         try scanner.expectEnd()
 
         let maximum = configuration.maximumBatchCount
-        guard count > 0 else { return refuse(.invalidRequest("a batch has at least one member")) }
+        guard count > 0 else { return refuse(.invalidRequest("a batch must have at least one member")) }
         guard count <= maximum else {
             let name = configuration.limitNames.batchCount
-            return refuse(.invalidRequest("a batch of \(count) is longer than \(name), \(maximum)"))
+            return refuse(.invalidRequest("a batch of \(count) members exceeds \(name), \(maximum)"))
         }
         batch = BatchCursor(
             id: answers.beginBatch(), range: frameStart..<(frameStart + end), consumed: consumed, offset: firstMember)
     }
 
-    /// - Returns: the bytes of the batch that it has dealt with.
+    /// - Returns: how many bytes of the batch it has handled.
     func startNextMember() -> Int {
         guard var cursor = batch else { return 0 }
         let start = cursor.offset
         let bytes = UnsafeBufferPointer(rebasing: input.bytes[cursor.range])
         var scanner = JSONScanner(bytes, at: cursor.offset)
-        // Nothing can be thrown: the batch was checked as a whole.
+        // Never throws: the batch was checked as a whole.
         if let member = try? scanner.nextElement() {
             cursor.offset = scanner.offset
             batch = cursor
@@ -145,7 +145,7 @@ extension Connection {
         }
     }
 
-    /// Answers with an error at once: to null if there is no id that can be used.
+    /// Answers with an error at once, with `id: null` if there is no usable id.
     private func fail(_ id: JSONToken?, in bytes: UnsafeBufferPointer<UInt8>, _ batch: BatchID?, _ error: RPCError) {
         let place = answers.place(in: batch)
         if let id {
@@ -158,7 +158,7 @@ extension Connection {
 
     // MARK: Dialects
 
-    /// Obeys a message that is one of a dialect; false if it is not.
+    /// Handles a message that belongs to a dialect; false if it belongs to none.
     private func interpret(
         _ request: Message.Request, in bytes: UnsafeBufferPointer<UInt8>, batch: BatchID?
     ) throws(RPCError) -> Bool {
@@ -217,7 +217,7 @@ extension Connection {
         ) { $0.append(contentsOf: answer.json) }
     }
 
-    // MARK: The requests that are about the connection itself
+    // MARK: Requests about the connection itself
 
     private func obey(
         _ method: SessionMethod, _ request: Message.Request, in bytes: UnsafeBufferPointer<UInt8>, batch: BatchID?
@@ -227,7 +227,7 @@ extension Connection {
         case .cancelRequest:
             let id = try Parameters(params, names: method.parameterNames).requiredToken("id")
             guard [.string, .number, .null].contains(id.kind) else {
-                throw .invalidParams("id", "must be the id of a request: a string, a number or null")
+                throw .invalidParams("id", "must be a request id: a string, a number or null")
             }
             end(inFlight.calls(withID: RequestID(id, in: bytes)), with: .requestCancelled)
         case .shutdown:
@@ -242,14 +242,14 @@ extension Connection {
 }
 
 extension [UInt8] {
-    /// Appends the JSON of a value.
+    /// Appends a value as JSON.
     mutating func append(json value: some JSONWritable) {
         var json = JSONWriter(appendingTo: self.take())
         json.value(value)
         self = json.bytes
     }
 
-    /// The bytes, with none left here, so that whoever has them can append without copying them.
+    /// Moves the bytes out, leaving none here, so that the caller can append without copying.
     fileprivate mutating func take() -> [UInt8] {
         defer { self = [] }
         return self

@@ -3,34 +3,48 @@ import KMSPlatform
 
 /// A JSON-RPC 2.0 server on two descriptors.
 ///
+/// The terms of this module:
+/// - frame: a message with what delimits it in the byte stream: a line feed, or headers
+/// - message: a request, a notification (a request without an id), a response, or something invalid
+/// - call: a request or notification that a method is working on, from its arrival to its end; in flight until finished
+/// - answer: the response to a request; a result or an error
+/// - batch: several messages in one array, answered together; its elements are members
+/// - held: an answer that waits for others of its batch; unwritten: an answer that the client has not taken yet
+/// - stall: reading stops because of a limit; stop: the end is requested from outside, by a stop descriptor
+/// - grace: the time for calls in flight after a stop
+/// - dialect: another protocol on the same connection, translated into calls of the same methods
+///
 /// ```
 ///  input ─▶ InputBuffer ─▶ Framing ─▶ MessageReader ─▶ Method ──answerAtOnce──▶ AnswerQueue ─▶ output
 ///                                                        └─start─▶ Call ─finish─▶┘
 /// ```
 ///
-/// All of it happens on one event loop. In each turn the connection deals with what it has read, as far as its limits
-/// allow, and writes the answers that are there by then with one system call. Calls may finish on any thread; their answers
-/// come to the loop.
+/// Everything happens on one event loop. In each turn the connection handles what it has read, as far as its limits
+/// allow, and writes the available answers with one system call. Calls may finish on any thread; their answers are
+/// handed to the loop.
 public final class Connection: EventSource, @unchecked Sendable {
-    // Sendable: the loop and what is constant may be used by any thread. All other state belongs to the loop's thread; what
-    // `Call` and the outside can reach checks that it is on it, and the loop calls `run` and `ready` there alone.
+    // Sendable: any thread may use the loop and the constants. All other state belongs to the loop's thread: everything
+    // that `Call` and other code can reach asserts that it runs there, and only the loop calls `run` and `ready`.
 
+    /// What a connection reads from and writes to, and its limits.
     public struct Configuration: Sendable {
-        /// The descriptor to read from. Its flags are left alone.
+        /// The descriptor to read from. Its flags are not changed.
         public var input: CInt
-        /// The descriptor to write to. Its flags are left alone.
+        /// The descriptor to write to. Its flags are not changed.
         public var output: CInt
+        /// How messages are delimited on both descriptors.
         public var framing: any Framing
-        /// The members that a batch may have, ≥ 1.
+        /// The maximum number of members in a batch, ≥ 1.
         public var maximumBatchCount: Int
-        /// What the errors call the limits, as users know them.
+        /// The names of the limits in error messages, as users know them.
         public var limitNames: LimitNames
-        /// The calls that may be in flight at once, ≥ 1; beyond that nothing is read.
+        /// The maximum number of calls in flight, ≥ 1; at the limit nothing is read.
         public var maximumInFlight: Int
-        /// Descriptors that become readable when the connection is to end soon: signals, the end of a parent process.
+        /// Descriptors that become readable when the connection should end soon: signals, the end of a parent process.
         public var stopDescriptors: [CInt]
+        /// For arrivals, and for the times at the end of the connection.
         public var clock: any TimeSource
-        /// Told what deserves a line in a log, on the loop: it must not wait.
+        /// Receives events worth a log line, on the loop; it must not block.
         public var report: @Sendable (ConnectionEvent) -> Void
 
         public init(
@@ -51,11 +65,11 @@ public final class Connection: EventSource, @unchecked Sendable {
         }
     }
 
-    /// What the errors call the limits that a message exceeds: the settings that change them.
+    /// The names of the limits in error messages: the settings that change them.
     public struct LimitNames: Sendable {
-        /// Of the bytes of a message.
+        /// The limit of a message's bytes.
         public var messageBytes: String
-        /// Of the members of a batch.
+        /// The limit of a batch's members.
         public var batchCount: String
 
         public init(messageBytes: String = "the maximum", batchCount: String = "the maximum") {
@@ -64,6 +78,7 @@ public final class Connection: EventSource, @unchecked Sendable {
         }
     }
 
+    /// The loop that the connection runs on.
     public let loop: EventLoop
     let configuration: Configuration
     let methods: MethodTable
@@ -75,16 +90,16 @@ public final class Connection: EventSource, @unchecked Sendable {
     var lifecycle = Lifecycle()
     /// The batch whose members are being started.
     var batch: BatchCursor?
-    /// When the input that is dealt with now had been read: the arrival of the requests in it.
+    /// When the input that is being handled was read, which is the arrival of its requests.
     private(set) var arrival = Instant(nanoseconds: 0)
-    /// No message can be cut out of the input until more is read.
+    /// Whether the input contains no complete frame.
     private var needsMoreInput = true
     private var hasReadToEnd = false
     private var lastNumber = 0
 
     var answers = AnswerQueue()
     var inFlight = InFlightCalls()
-    /// Requests and notifications read.
+    /// Requests and notifications that have been read.
     var received = 0
     private var lastAnswer = Instant(nanoseconds: 0)
 
@@ -94,9 +109,9 @@ public final class Connection: EventSource, @unchecked Sendable {
     private var ending: ConnectionEnding?
 
     /// - Parameters:
-    ///   - loop: the one that the methods need, too.
-    ///   - methods: whose names differ.
-    ///   - dialects: what is spoken beside JSON-RPC itself; of those that a message fits, the first.
+    ///   - loop: the loop of the methods, too.
+    ///   - methods: must have different names.
+    ///   - dialects: other protocols on the same stream; the first one that a message fits handles it.
     public init(
         _ configuration: Configuration, on loop: EventLoop, methods: [any Method], dialects: [any Dialect] = []
     ) {
@@ -108,11 +123,11 @@ public final class Connection: EventSource, @unchecked Sendable {
         output = OutputDescriptor(configuration.output)
     }
 
-    /// Serves until the input ends, the output is closed, the client says `exit`, or a stop descriptor fires; returns
-    /// when every answer that can be written is written. The descriptors are the caller's again then: calls that are
-    /// still in flight are aborted, and their answers go nowhere.
+    /// Serves until the input ends, the output is closed, the client sends `exit`, or a stop descriptor becomes
+    /// readable; returns when every answer that can be written has been written. Afterwards the caller may use the
+    /// descriptors: calls still in flight are aborted, and their answers are dropped.
     ///
-    /// It runs the loop, on the calling thread.
+    /// Runs the loop on the calling thread.
     ///
     /// - Returns: why it ended.
     /// - Precondition: called once.
@@ -123,7 +138,7 @@ public final class Connection: EventSource, @unchecked Sendable {
     }
 
     private func begin() {
-        precondition(ending == nil && inputWatch == nil, "a connection serves once")
+        precondition(ending == nil && inputWatch == nil, "a connection can serve only once")
         inputWatch = loop.watch(configuration.input, for: nil, isUrgent: true, by: self)
         outputWatch = loop.watch(configuration.output, for: [], isUrgent: true, by: self)
         stopWatches = configuration.stopDescriptors.map {
@@ -139,7 +154,7 @@ public final class Connection: EventSource, @unchecked Sendable {
         return ending ?? lifecycle.ending
     }
 
-    /// What the connection has done so far. On the loop.
+    /// The connection's counters. On the loop.
     public var counters: ConnectionCounters {
         loop.checkIsolated()
         var counters = answers.answered
@@ -162,9 +177,9 @@ public final class Connection: EventSource, @unchecked Sendable {
         }
     }
 
-    /// Deals with the input, writes the answers, and sees to the end.
+    /// Handles the input, writes the answers, and ends the connection when it is time.
     ///
-    /// - Returns: how long that can wait to be done again.
+    /// - Returns: how long it can wait until the next run.
     public func run() -> Duration? {
         while true {
             let progress = dealWithInput()
@@ -191,7 +206,7 @@ public final class Connection: EventSource, @unchecked Sendable {
         }
     }
 
-    /// Has the loop watch for what could help.
+    /// Watches for the events that allow progress.
     private func watch(_ progress: Progress) {
         guard let inputWatch, let outputWatch else { return }
         let readsInput = progress == .done && !lifecycle.inputHasEnded
@@ -204,23 +219,23 @@ public final class Connection: EventSource, @unchecked Sendable {
 
     // MARK: Input
 
-    /// Answers not read by the client, in bytes, at which reading stops until it catches up.
+    /// The size of unread answers, in bytes, at which reading stops until the client catches up.
     static let maximumUnwritten = 8 << 20
-    /// The ids and parameters of calls in flight, in bytes, at which reading stops until some have ended.
+    /// The size of the ids and parameters of calls in flight, in bytes, at which reading stops until some calls end.
     static let maximumInFlightBytes = 8 << 20
 
-    /// Why the connection has stopped dealing with its input.
+    /// Why the connection has stopped handling its input.
     private enum Progress {
-        /// There is nothing that could be dealt with before more is read.
+        /// Nothing can be handled before more is read.
         case done
-        /// A limit forbids to go on.
+        /// A limit is reached.
         case stalled
-        /// It is time for the loop to look at other things.
+        /// The loop must have a chance to do other things.
         case turnIsOver
     }
 
-    /// How much is dealt with before the loop looks at its descriptors and at the time: whatever comes in, a signal is seen
-    /// within a few milliseconds.
+    /// How much is handled before the loop polls its descriptors and reads the clock, so that a signal is noticed
+    /// within a few milliseconds, whatever arrives.
     private struct Turn {
         private var steps = 1_024
         private var bytes = 256 << 10
@@ -233,7 +248,7 @@ public final class Connection: EventSource, @unchecked Sendable {
         }
     }
 
-    /// Deals with everything that was read, as far as the limits allow and a turn goes.
+    /// Handles everything that has been read, within the limits and the turn.
     private func dealWithInput() -> Progress {
         guard !needsMoreInput || batch != nil || lifecycle.mustExit else { return .done }
         arrival = configuration.clock.now
@@ -268,7 +283,7 @@ public final class Connection: EventSource, @unchecked Sendable {
         case .tooLong(let maximum, let consumed):
             answers.style = framing.style
             refuse(
-                .invalidRequest("it is longer than \(configuration.limitNames.messageBytes), \(maximum) bytes"))
+                .invalidRequest("it exceeds \(configuration.limitNames.messageBytes), \(maximum) bytes"))
             input.consume(consumed)
         case .stop(let error):
             answers.style = framing.style
@@ -279,11 +294,11 @@ public final class Connection: EventSource, @unchecked Sendable {
         }
     }
 
-    /// Whether a limit forbids to start anything now. While requests are refused anyway, nothing is started.
+    /// Whether a limit forbids to start anything now. While requests are refused, there is nothing to start.
     private var mustPause: Bool {
         let isFull = inFlight.count >= configuration.maximumInFlight || inFlight.bytes >= Self.maximumInFlightBytes
         if isFull, !lifecycle.refusesRequests { return true }
-        // What a batch holds back is unread, too. The batch that is being started must not wait for itself.
+        // Answers that batches hold count, too, except while a batch is being started: it must not wait for itself.
         return (batch == nil ? answers.bytes : answers.unwritten) >= Self.maximumUnwritten
     }
 
@@ -303,13 +318,13 @@ public final class Connection: EventSource, @unchecked Sendable {
 
     private func endInput() {
         hasReadToEnd = true
-        // The last line may lack its end.
+        // The last line may lack its line feed.
         needsMoreInput = false
         lifecycle.inputEnded(.endOfInput)
     }
 
     private func closeOutput(_ error: CInt) {
-        // Both the loop and a write tell it.
+        // Both the loop and a failed write report it.
         guard !lifecycle.isOutputClosed else { return }
         configuration.report(.outputClosed(error))
         lifecycle.outputClosed(error)
@@ -319,7 +334,7 @@ public final class Connection: EventSource, @unchecked Sendable {
 
     /// Begins a call, which is in flight until it is finished.
     ///
-    /// - Parameter size: the bytes of its id and parameters.
+    /// - Parameter size: the size of its id and parameters, in bytes.
     func beginCall(id: RequestID?, size: Int, place: AnswerPlace, _ dialect: CallDialect?) -> Call {
         lastNumber += 1
         return inFlight.insert(size: size) {
@@ -328,7 +343,9 @@ public final class Connection: EventSource, @unchecked Sendable {
         }
     }
 
-    /// Ends a call with its answer, and gives what was in flight; nil if it had ended before.
+    /// Ends a call with its answer.
+    ///
+    /// - Returns: the call's entry; nil if it had ended before.
     @discardableResult
     func finish(_ call: Call, _ answer: Answer) -> InFlightCall? {
         loop.checkIsolated()
@@ -348,12 +365,12 @@ public final class Connection: EventSource, @unchecked Sendable {
         if !inFlight.setAbort(of: call, abort) { abort() }
     }
 
-    /// Answers calls with an error, and has their work aborted.
+    /// Answers calls with an error, and aborts their work.
     func end(_ calls: [Call], with error: RPCError) {
         for call in calls { finish(call, call.answer(to: .failure(error)))?.abort?() }
     }
 
-    /// Ends calls without an answer, and has their work aborted.
+    /// Ends calls without an answer, and aborts their work.
     func drop(_ calls: [Call]) {
         for call in calls {
             guard let ended = inFlight.remove(call) else { continue }
@@ -362,14 +379,14 @@ public final class Connection: EventSource, @unchecked Sendable {
         }
     }
 
-    /// Ends the calls in flight without an answer, and has their work aborted.
+    /// Ends the calls in flight without an answer, and aborts their work.
     private func dropCalls() {
         answers.dropBatches()
         for call in inFlight.removeAll() { call.abort?() }
     }
 
-    /// Answers at once, which counts as the last answer unless requests are refused: a host that keeps asking would put off
-    /// the end forever.
+    /// Answers at once. While requests are refused, this does not count as the last answer: otherwise a host that keeps
+    /// sending requests would postpone the end forever.
     func answer(
         _ id: some Collection<UInt8>, at place: AnswerPlace, isError: Bool, failure: RPCError?,
         _ body: (inout [UInt8]) -> Void

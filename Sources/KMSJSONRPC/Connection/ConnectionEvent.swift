@@ -1,14 +1,14 @@
-/// What deserves a line in a log.
+/// An event that is worth a line in a log.
 public enum ConnectionEvent: Sendable, Equatable {
-    /// A response to nothing that was asked.
+    /// A response, although nothing was asked.
     case responseDropped
-    /// A notification that can't be obeyed, and why.
+    /// A notification that can't be handled, and why.
     case notificationDropped(RPCError)
-    /// A message that is not a valid request, and the error that it was answered with.
+    /// A message that is not a valid request, and the error that answered it.
     case refused(RPCError)
-    /// Reading failed with that error number; taken for the end of the input.
+    /// Reading failed with this error number; treated like the end of the input.
     case inputFailed(CInt)
-    /// Nobody reads the answers any more.
+    /// Nobody reads the answers any more; the value is the error number.
     case outputClosed(CInt)
     /// A stop descriptor became readable.
     case stopping
@@ -16,30 +16,30 @@ public enum ConnectionEvent: Sendable, Equatable {
 
 /// Why a connection ended.
 public enum ConnectionEnding: Sendable, Equatable {
-    /// The input was at its end, and everything is answered.
+    /// The input ended, and everything has been answered.
     case endOfInput
-    /// The input could not be put in step again.
+    /// A frame was invalid, so that the input after it could not be read.
     case badFrame
-    /// The client said `exit`.
+    /// The client sent `exit`.
     case exit
-    /// The client said `shutdown`, and then neither `exit` nor anything else for a while.
+    /// The client sent `shutdown`, and then neither `exit` nor anything else for a while.
     case shutdown
-    /// That stop descriptor became readable.
+    /// This stop descriptor became readable.
     case stopped(by: CInt)
-    /// Writing failed with that error number: EPIPE or ECONNRESET when the reader has closed the output, anything else
-    /// when answers are lost.
+    /// Writing failed with this error number: EPIPE or ECONNRESET if the reader has closed the output, anything else if
+    /// answers were lost.
     case outputClosed(CInt)
 }
 
-/// What a connection has done so far.
+/// A connection's counters.
 public struct ConnectionCounters: Sendable {
-    /// Requests and notifications read, invalid ones and the members of batches included.
+    /// Requests and notifications read, including invalid ones and the members of batches.
     public internal(set) var received = 0
-    /// Answers given, results and errors.
+    /// Answers, both results and errors.
     public internal(set) var answered = 0
-    /// Calls started and not finished.
+    /// Calls that were started and have not finished.
     public internal(set) var inFlight = 0
-    /// Errors among the answers, by code.
+    /// Answers that were errors, by code.
     public internal(set) var failures: [Int: Int] = [:]
 
     mutating func countAnswer(_ error: RPCError?) {

@@ -1,19 +1,19 @@
 import KMSJSON
 import KMSPlatform
 
-/// The id of a request: the bytes to answer with, and what cancels compare.
+/// The id of a request: the bytes for the answer, and the key that cancellation compares.
 ///
-/// Strings are compared by their characters, numbers as they are written. Ids of different dialects are different ids.
+/// Strings are compared by their characters, numbers by their text. Ids of different dialects are different ids.
 struct RequestID: Hashable, Sendable {
-    /// As it was written.
+    /// As written in the request.
     let text: [UInt8]
-    /// The same without escapes. A string begins with its quote, which keeps it apart from other kinds.
+    /// The same without escapes. A string begins with its quote, which distinguishes it from other kinds.
     private let key: [UInt8]
     private let dialect: Int?
 
     /// - Parameters:
     ///   - token: a string, a number or null.
-    ///   - dialect: its number; nil for JSON-RPC itself.
+    ///   - dialect: the dialect's number; nil for JSON-RPC itself.
     init(_ token: JSONToken, in bytes: UnsafeBufferPointer<UInt8>, dialect: Int? = nil) {
         self.dialect = dialect
         text = Array(bytes[token.range])
@@ -25,27 +25,27 @@ struct RequestID: Hashable, Sendable {
             && left.key.withUnsafeBufferPointer { left in right.key.withUnsafeBufferPointer(left.hasSameBytes) }
     }
 
-    /// Seeded by the process, so that nobody can choose ids that fall together.
+    /// Seeded per process, so that nobody can choose ids that collide.
     func hash(into hasher: inout Hasher) {
         key.withUnsafeBytes { hasher.combine(bytes: $0) }
         hasher.combine(dialect)
     }
 }
 
-/// A call that was started and not finished.
+/// A call that was started and has not finished.
 struct InFlightCall: Sendable {
     let call: Call
-    /// The bytes of its id and parameters.
+    /// The size of its id and parameters, in bytes.
     let size: Int
     var abort: (@Sendable () -> Void)?
 }
 
 typealias CallID = SlotMap<InFlightCall>.ID
 
-/// The calls that were started and not finished, by their own id and by the request's. Each operation costs what its own id
-/// and the calls that it is about cost, however many others there are.
+/// The calls in flight, by their own ids and by their request ids. The cost of an operation does not depend on the
+/// number of other calls.
 struct InFlightCalls: Sendable {
-    /// The calls with one request id: nearly always a single one, which takes no memory beside the entry itself.
+    /// The calls with one request id: nearly always just one, which needs no memory of its own.
     private struct CallIDs {
         var first: CallID?
         var others: Set<CallID> = []
@@ -64,14 +64,14 @@ struct InFlightCalls: Sendable {
     private var calls = SlotMap<InFlightCall>()
     private var idsByRequest: [RequestID: CallIDs] = [:]
 
-    /// The bytes of their ids and parameters.
+    /// The total size of their ids and parameters, in bytes.
     private(set) var bytes = 0
 
     var count: Int { calls.count }
 
     /// Adds the call that `make` makes for its id.
     ///
-    /// - Parameter size: the bytes of its id and parameters.
+    /// - Parameter size: the size of its id and parameters, in bytes.
     mutating func insert(size: Int, _ make: (CallID) -> Call) -> Call {
         let call = make(calls.nextID)
         let id = calls.insert(InFlightCall(call: call, size: size))
@@ -80,36 +80,36 @@ struct InFlightCalls: Sendable {
         return call
     }
 
-    /// Takes a call out; nil if it has ended before.
+    /// Removes a call; nil if it has ended before.
     mutating func remove(_ call: Call) -> InFlightCall? {
         guard let ended = calls.remove(call.callID) else { return nil }
         bytes -= ended.size
         if let request = call.requestID, let index = idsByRequest.index(forKey: request) {
-            // In place: copying a large set for each of many calls would take time that grows with their square.
+            // In place: copying a large set for each of many calls would take quadratic time.
             idsByRequest.values[index].remove(call.callID)
             if idsByRequest.values[index].isEmpty { idsByRequest.remove(at: index) }
         }
         return ended
     }
 
-    /// Takes all of them out, in the order of their arrival.
+    /// Removes all calls, in the order of their arrival.
     mutating func removeAll() -> [InFlightCall] {
         idsByRequest = [:]
         bytes = 0
         return calls.removeAll().sorted { $0.call.number < $1.call.number }
     }
 
-    /// What to run if the call ends unanswered; false if it has ended.
+    /// Sets what to run if the call ends unanswered; false if it has ended.
     mutating func setAbort(of call: Call, _ abort: @escaping @Sendable () -> Void) -> Bool {
         guard calls[call.callID] != nil else { return false }
         calls[call.callID]?.abort = abort
         return true
     }
 
-    /// All of them, in the order of their arrival.
+    /// All calls, in the order of their arrival.
     var all: [Call] { calls(calls.ids) }
 
-    /// Those with an id, in the order of their arrival.
+    /// The calls with a request id, in the order of their arrival.
     func calls(withID id: RequestID) -> [Call] {
         guard let ids = idsByRequest[id] else { return [] }
         return calls((ids.first.map { [$0] } ?? []) + ids.others)

@@ -1,13 +1,13 @@
 import KMSPlatform
 
-/// The bytes that were read and not consumed yet, in one piece. Reads go straight into it.
+/// The bytes that have been read and not consumed, contiguous. Reads go straight into it.
 struct InputBuffer: ~Copyable {
-    /// Asked of the system at once; what a pipe holds on Linux.
+    /// The size of a read; the capacity of a pipe on Linux.
     private static let readBytes = 64 << 10
-    /// A buffer that one long line has blown up beyond this is given back when it is empty.
+    /// A buffer that a long line has grown beyond this size is released when it is empty.
     private static let keptBytes = 1 << 20
 
-    /// Nil before the first read.
+    /// Nil until the first read.
     private var storage: UnsafeMutableRawPointer?
     private var capacity = 0
     private var start = 0
@@ -17,12 +17,13 @@ struct InputBuffer: ~Copyable {
 
     deinit { free(storage) }
 
-    /// What was not consumed. Valid until the next `read`.
+    /// The bytes that have not been consumed. Valid until the next `read`.
     var bytes: UnsafeBufferPointer<UInt8> {
         UnsafeRawBufferPointer(start: storage.map { $0 + start }, count: end - start)
             .assumingMemoryBound(to: UInt8.self)
     }
 
+    /// Removes bytes from the front.
     mutating func consume(_ count: Int) {
         start += count
     }
@@ -34,7 +35,7 @@ struct InputBuffer: ~Copyable {
         case failed(CInt)
     }
 
-    /// One `read(2)`, appended. Call it only when the descriptor is readable, for it may be a blocking one.
+    /// Appends the result of one `read(2)`. Call it only when the descriptor is readable, as it may be a blocking one.
     mutating func read(from descriptor: CInt) -> ReadResult {
         guard let room = makeRoom() else { return .failed(ENOMEM) }
         while true {
@@ -52,13 +53,13 @@ struct InputBuffer: ~Copyable {
         }
     }
 
-    /// The room for a whole read after the bytes. Doubles when they fill most of the buffer, so that every byte is moved a
-    /// constant number of times on average. Nil, with everything as it was, if there is no memory for more.
+    /// Makes room for a whole read after the bytes. Doubles the buffer if they fill most of it, so that every byte is
+    /// moved a constant number of times on average. Nil, without any change, if there is no memory.
     private mutating func makeRoom() -> UnsafeMutableRawBufferPointer? {
         let count = end - start
         if count == 0 {
             (start, end) = (0, 0)
-            // What can't be given back is kept.
+            // If this fails, the large buffer is kept.
             if capacity > Self.keptBytes { _ = resize(to: 2 * Self.readBytes) }
         }
         if capacity - end < Self.readBytes {
@@ -70,7 +71,7 @@ struct InputBuffer: ~Copyable {
         return UnsafeMutableRawBufferPointer(start: storage.map { $0 + end }, count: Self.readBytes)
     }
 
-    /// Not by Swift's own allocation: `realloc` moves a block that has a mapping of its own without copying it, and says
+    /// Not Swift's own allocation: `realloc` moves a block with a mapping of its own without copying it, and reports
     /// when there is no memory.
     private mutating func resize(to newCapacity: Int) -> Bool {
         guard let resized = realloc(storage, newCapacity) else { return false }
@@ -84,11 +85,13 @@ struct InputBuffer: ~Copyable {
     }
 
     #if os(Linux)
-    /// Half of the time of a line of 64 MiB would be page faults. A system that has no huge pages just says no.
+    /// Without this, page faults would take half of the time of a 64 MiB line. A system without huge pages just
+    /// refuses.
     private static func adviseHugePages(_ memory: UnsafeMutableRawBufferPointer) {
         let pageBytes = Int(sysconf(CInt(_SC_PAGESIZE)))
         guard pageBytes > 0, let base = memory.baseAddress else { return }
-        // The first page as well, which holds the allocator's header: `realloc` can't move a block that is advised in part.
+        // Includes the first page, which contains the allocator's header: `realloc` can't move a block that is advised
+        // only in part.
         let inset = Int(bitPattern: base) & (pageBytes - 1)
         madvise(base - inset, memory.count + inset, MADV_HUGEPAGE)
     }

@@ -1,49 +1,49 @@
 import KMSPlatform
 
-/// When a connection ends, and how: a value that is told what happened and says what to do.
+/// Decides when and how a connection ends: a value that receives events and returns verdicts.
 struct Lifecycle: Sendable {
-    /// How long what is in flight has to finish after a signal.
+    /// How long calls in flight may continue after a stop.
     static let grace = Duration.seconds(1)
-    /// How long the refusals have to be written after the grace: together they may be more than a pipe holds, so the
-    /// reader must get to run.
+    /// How long refusals may take to be written after the grace: together they may exceed a pipe's capacity, so the
+    /// reader needs time to run.
     static let refusalFlush = Duration.milliseconds(500)
-    /// How long a host has, after `shutdown` and the last answer, to say `exit` or to close its pipe.
+    /// How long a host may take, after `shutdown` and the last answer, to send `exit` or close its pipe.
     static let shutdownLinger = Duration.seconds(2)
 
-    /// What the connection has in hand.
+    /// The connection's current work.
     struct Work: Equatable {
-        /// Calls started and not finished.
+        /// Calls that were started and have not finished.
         var inFlight: Int
-        /// There is input that was read and can still become an answer.
+        /// Whether there is input that was read and may still need an answer.
         var hasInput: Bool
-        /// Bytes of answers not written.
+        /// Bytes of answers that have not been written.
         var unwritten: Int
         var lastAnswer: Instant
     }
 
     enum Verdict: Equatable {
-        /// Go on; come back at that time at the latest.
+        /// Continue; ask again at this time at the latest.
         case run(until: Instant?)
-        /// Answer everything in flight with `RPCError.shuttingDown`, and ask again.
+        /// Answer everything in flight with `RPCError.shuttingDown`, then ask again.
         case refuseInFlight
-        /// End everything in flight without an answer, and ask again.
+        /// End everything in flight without an answer, then ask again.
         case dropInFlight
         case exit
     }
 
-    /// New requests are answered with `RPCError.shuttingDown`.
+    /// Whether new requests are answered with `RPCError.shuttingDown`.
     private(set) var refusesRequests = false
-    /// Nothing after the `exit` notification is dealt with.
+    /// Whether `exit` has arrived; nothing after it is handled.
     private(set) var mustExit = false
     /// Why the output is closed, if it is.
     private var outputError: CInt?
-    /// Why the input is at its end, if it is.
+    /// Why the input has ended, if it has.
     private var inputEnding: ConnectionEnding?
-    /// What asked for the end, if anything did.
+    /// The stop descriptor that requested the end, if one did.
     private var stopDescriptor: CInt?
-    /// The end of the grace, once there is one.
+    /// The end of the grace, once it has begun.
     private var end: Instant?
-    /// When the `shutdown` request came.
+    /// When the `shutdown` request arrived.
     private var shutDownTime: Instant?
 
     /// A signal, or the end of the parent process, has come.
@@ -51,7 +51,7 @@ struct Lifecycle: Sendable {
     var inputHasEnded: Bool { inputEnding != nil }
     var isOutputClosed: Bool { outputError != nil }
 
-    /// Why it ends, when it does: what came last, as it cut short what came before.
+    /// Why the connection ends: the latest reason, as it cut the earlier ones short.
     var ending: ConnectionEnding {
         if let outputError { return .outputClosed(outputError) }
         if let stopDescriptor { return .stopped(by: stopDescriptor) }
@@ -59,19 +59,19 @@ struct Lifecycle: Sendable {
         return inputEnding ?? .shutdown
     }
 
-    /// The end is near, and nothing brings it nearer: a stop descriptor need not be watched any more.
+    /// Whether the grace has begun: a stop descriptor can't make the end come sooner, and need not be watched any more.
     var isEnding: Bool { end != nil }
 
-    /// The stream of requests is at its end: finish everything, wait for a slow reader, exit.
+    /// The requests have ended: finish everything, wait for a slow reader, then end.
     ///
-    /// - Parameter ending: how it came to its end.
+    /// - Parameter ending: why they ended.
     mutating func inputEnded(_ ending: ConnectionEnding) {
         inputEnding = inputEnding ?? ending
     }
 
-    /// A signal, or the end of the parent process: read nothing more, and finish within the grace.
+    /// A stop, by a signal or the end of the parent process: read nothing more, and finish within the grace.
     ///
-    /// - Parameter descriptor: the stop descriptor that told it.
+    /// - Parameter descriptor: the stop descriptor that became readable.
     mutating func terminate(by descriptor: CInt, now: Instant) {
         inputEnded(.stopped(by: descriptor))
         refusesRequests = true
@@ -79,32 +79,33 @@ struct Lifecycle: Sendable {
         end = end ?? now + Self.grace
     }
 
-    /// What was in flight at the end of the grace has been refused.
+    /// The calls that were in flight at the end of the grace have been refused.
     mutating func refusedInFlight(now: Instant) {
         end = now + Self.refusalFlush
     }
 
-    /// The `shutdown` request.
+    /// The `shutdown` request has arrived.
     mutating func shutDown(now: Instant) {
         shutDownTime = now
         refusesRequests = true
     }
 
-    /// The `exit` notification: drop the calls in flight, write what is answered, however slowly it is read, and go.
+    /// The `exit` notification has arrived: drop the calls in flight, write all answers, however slow the reader, then
+    /// end.
     mutating func exit() {
         inputEnded(.exit)
         refusesRequests = true
         mustExit = true
     }
 
-    /// Nobody reads the answers any more: writing fails with that error number.
+    /// Nobody reads the answers any more: writing failed with this error number.
     mutating func outputClosed(_ errorNumber: CInt) {
         outputError = outputError ?? errorNumber
     }
 
     func verdict(now: Instant, _ work: Work) -> Verdict {
         if isOutputClosed { return .exit }
-        // If the `exit` is a member of a batch, the rest of that batch is answered first.
+        // If `exit` is a member of a batch, the rest of that batch is answered first.
         if mustExit, work.inFlight > 0, !work.hasInput { return .dropInFlight }
         if let end {
             let isOver = now >= end

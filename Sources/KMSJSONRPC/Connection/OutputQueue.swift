@@ -1,21 +1,22 @@
 import KMSPlatform
 
-/// Whole answers that wait to be written, oldest first.
+/// Complete answers that wait to be written, oldest first.
 ///
-/// Kept in chunks, so that a queue of megabytes is neither moved when it grows nor held when it shrinks.
+/// They are stored in chunks, so that a queue of megabytes is not moved when it grows, and releases its memory when it
+/// shrinks.
 struct OutputQueue: Sendable {
-    /// Large enough that a write is worth its system call; what a pipe holds on Linux.
+    /// Large enough to be worth a system call; the capacity of a pipe on Linux.
     private static let chunkBytes = 64 << 10
 
-    /// Never empty: answers are appended to the last one, and written from the first.
+    /// Never empty: answers are appended to the last chunk, and written from the first.
     private var chunks: [[UInt8]] = [[]]
-    /// How many bytes at the front of the first chunk are written.
+    /// How many bytes at the front of the first chunk have been written.
     private var written = 0
 
-    /// Bytes not written yet.
+    /// Bytes that have not been written.
     private(set) var count = 0
 
-    /// Appends one whole frame around the JSON text that `body` appends.
+    /// Appends one complete frame around the JSON text that `body` appends.
     mutating func append(style: FrameStyle, _ body: (inout [UInt8]) -> Void) {
         if chunks[chunks.count - 1].count >= Self.chunkBytes { chunks.append([]) }
         let last = chunks.count - 1
@@ -24,7 +25,7 @@ struct OutputQueue: Sendable {
         count += chunks[last].count - before
     }
 
-    /// Writes what goes without waiting; nil while the descriptor is fine, else the error number.
+    /// Writes as much as fits without waiting; nil if the descriptor is usable, otherwise the error number.
     mutating func write(to descriptor: OutputDescriptor) -> CInt? {
         while count > 0 {
             let result = chunks[0].withUnsafeBytes {
@@ -39,10 +40,10 @@ struct OutputQueue: Sendable {
         return nil
     }
 
-    /// Drops what waits, but for the rest of an answer that was written in part: that is written, if the descriptor can be
-    /// made to hold it, so that a reader that comes late does not find half of an answer.
+    /// Drops all waiting answers, except the rest of an answer that was written in part: that rest is written if the
+    /// descriptor can be enlarged to hold it, so that a late reader does not find half of an answer.
     ///
-    /// - Parameter style: of the frames.
+    /// - Parameter style: how the frames are delimited.
     mutating func completeWrittenAnswer(to descriptor: OutputDescriptor, style: FrameStyle) {
         defer { self = OutputQueue() }
         guard written > 0 else { return }
@@ -59,7 +60,7 @@ struct OutputQueue: Sendable {
         }
     }
 
-    /// Takes note of what was written from the first chunk.
+    /// Removes what was written from the first chunk.
     private mutating func drop(_ bytes: Int) {
         count -= bytes
         written += bytes
@@ -77,9 +78,9 @@ struct OutputQueue: Sendable {
 }
 
 extension FrameStyle {
-    /// The end of the frame that an offset lies inside of, or the offset itself if it lies between two.
+    /// The end of the frame that contains an offset, or the offset itself if it is between two frames.
     ///
-    /// - Parameter frames: whole frames, as `frame` writes them.
+    /// - Parameter frames: complete frames, as `frame` writes them.
     fileprivate func endOfFrame(in frames: [UInt8], around offset: Int) -> Int {
         switch self {
         case .line:
@@ -100,7 +101,7 @@ extension FrameStyle {
     fileprivate static let endOfHeaders = "\r\n\r\n"
 }
 
-/// Appends to `bytes` the JSON text that `body` appends, with what the style puts around it.
+/// Appends to `bytes` the JSON text that `body` appends, framed in this style.
 func frame(_ bytes: inout [UInt8], _ style: FrameStyle, _ body: (inout [UInt8]) -> Void) {
     let start = bytes.count
     body(&bytes)

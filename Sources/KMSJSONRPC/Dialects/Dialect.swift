@@ -1,24 +1,24 @@
 import KMSJSON
 
-/// Somebody else's protocol, spoken on the same connection beside JSON-RPC as it is, and translated into the same methods.
-/// No method knows of it.
+/// Another protocol on the same connection, in addition to JSON-RPC itself, which is translated into calls of the same
+/// methods. The methods don't know about it.
 ///
-/// Messages are told apart one by one. A dialect is asked about those whose params hold an object `_meta`, and about those
-/// whose method the connection does not have; so it costs other calls nothing.
+/// Messages are told apart one by one. A dialect is asked about messages whose params have an object `_meta`, and about
+/// those whose method the connection does not have; other calls have no cost.
 public protocol Dialect: Sendable {
-    /// Whether a stop ends its calls without an answer, as its clients no longer read then. Otherwise they are refused like
-    /// all others.
+    /// Whether a stop ends its calls without an answer, because its clients no longer read then. Otherwise they are
+    /// refused like all others.
     var isSilentAtStop: Bool { get }
 
-    /// What a message means in this dialect; nil if it is not of this dialect.
+    /// The meaning of a message in this dialect; nil if it does not belong to this dialect.
     ///
-    /// Called on the connection's loop: it must not wait.
+    /// Called on the connection's loop: it must not block.
     ///
-    /// - Throws: what the request is answered with.
+    /// - Throws: the error that answers the request.
     func interpret(_ request: RawRequest) throws(RPCError) -> Interpretation?
 }
 
-/// A request or notification where it lies in the input, valid until the method that is given it returns.
+/// A request or notification in the input, valid until the method that receives it returns.
 public struct RawRequest {
     /// Whether it has no id, and so is never answered.
     public let isNotification: Bool
@@ -29,44 +29,44 @@ public struct RawRequest {
     public let meta: RawValue?
 }
 
-/// What a dialect makes of a message.
+/// How a dialect interprets a message.
 public enum Interpretation {
     /// There is nothing to do, and nothing to answer.
     case ignored
-    /// The answer is at hand.
+    /// The answer is known at once.
     case answer(Answer)
-    /// A call of a method, with parameters of its own, whose outcome is written in a form of its own.
+    /// A call of a method, with parameters from the dialect; its outcome is written in the dialect's form.
     case call(any Method, RawParameters?, any AnswerForm)
-    /// Ends the calls of this dialect with that id, a string or a number. They are not answered.
+    /// Ends the calls of this dialect with this id, a string or a number. They are not answered.
     case cancellation(of: RawValue)
 }
 
-/// How a dialect writes what a call of a method came to.
+/// How a dialect writes the outcome of a call.
 public protocol AnswerForm: Sendable {
     /// - Parameter outcome: the result, one JSON value; or the error.
     func answer(to outcome: Result<[UInt8], RPCError>) -> Answer
 }
 
-/// The dialect that a call was made in.
+/// The dialect in which a call was made.
 struct CallDialect: Sendable {
-    /// Its place among those of the connection.
+    /// Its number among the connection's dialects.
     let number: Int
     let isSilentAtStop: Bool
     let form: any AnswerForm
 }
 
-/// What a request is answered with.
+/// The answer to a request.
 public struct Answer: Sendable {
-    /// The result, or the object of the error: one JSON value.
+    /// The result, or the error's object: one JSON value.
     let json: [UInt8]
-    /// Whether it is the member `error` of the answer, or else `result`.
+    /// Whether the answer has the member `error` instead of `result`.
     let isError: Bool
-    /// What is counted as a failure.
+    /// The error to count as a failure, if any.
     let failure: RPCError?
 
     /// - Parameters:
     ///   - json: one JSON value.
-    ///   - failure: the error that the result tells of in words of its own.
+    ///   - failure: the error that the result reports in its own form.
     public static func result(_ json: [UInt8], tellingOf failure: RPCError? = nil) -> Answer {
         Answer(json: json, isError: false, failure: failure)
     }

@@ -1,48 +1,48 @@
 import KMSPlatform
 
-/// How messages are cut out of a byte stream and put into one. A value that the connection is given.
+/// How messages are delimited in a byte stream, both ways.
 public protocol Framing: Sendable {
-    /// What comes next in the bytes that were not consumed yet.
+    /// The next step in the bytes that have not been consumed.
     ///
-    /// Called again after its answer was obeyed, or after bytes were added. It remembers what it has searched, so that
-    /// the time is linear in the bytes however they trickle in.
+    /// Called again after the step was carried out, or after bytes were added. It remembers what it has searched, so
+    /// that the total time is linear in the bytes, however slowly they arrive.
     ///
     /// - Parameters:
-    ///   - bytes: everything not consumed, from the front.
-    ///   - isEnd: no byte will follow.
+    ///   - bytes: all bytes that have not been consumed.
+    ///   - isEnd: whether no more bytes will follow.
     mutating func next(in bytes: UnsafeBufferPointer<UInt8>, isEnd: Bool) -> FramingStep
 
-    /// How answers are put into the other stream. Valid once a message was seen.
+    /// How answers are framed. Valid once a message has been read.
     var style: FrameStyle { get }
 }
 
-/// What a connection is to do with its input.
+/// What a connection should do with its input.
 public enum FramingStep: Equatable, Sendable {
-    /// Come again with more bytes; at the end of the stream: there is nothing more.
+    /// Wait for more bytes; at the end of the stream: there is no further message.
     case incomplete
-    /// Consume that many bytes, which carry no message.
+    /// Consume this many bytes, which contain no message.
     case skip(Int)
-    /// A message: its bytes, and how many to consume when it has been dealt with.
+    /// A message: its bytes, and how many to consume after it.
     case message(Range<Int>, consumed: Int)
-    /// Refuse a message of more than the maximum, in bytes, and go on after the consumed bytes.
+    /// Refuse a message longer than the maximum, in bytes, and continue after the consumed bytes.
     case tooLong(maximum: Int, consumed: Int)
-    /// Answer with the error; the rest of the stream can't be read.
+    /// Answer with this error; the rest of the stream can't be read.
     case stop(RPCError)
 }
 
-/// What stands around an answer.
+/// How an answer is delimited.
 public enum FrameStyle: Sendable {
-    /// LF after it.
+    /// Followed by LF.
     case line
-    /// `Content-Length` headers before it, as the Language Server Protocol has them.
+    /// Preceded by `Content-Length` headers, as in the Language Server Protocol.
     case headers
 }
 
-/// Headers if the first line that is not blank starts with `Content-` (in any case), else lines. Chosen once.
+/// Headers if the first line that is not blank starts with `Content-` (in any case), otherwise lines. Chosen once.
 public struct AutomaticFraming: Framing {
     private static let prefix = Array("content-".utf8)
 
-    /// Not `any Framing`, which would be unpacked and packed again for every message.
+    /// Not `any Framing`, which would be boxed and unboxed for every message.
     private enum Choice {
         case undecided
         case line(LineFraming)
@@ -51,7 +51,7 @@ public struct AutomaticFraming: Framing {
 
     private let maximumMessageBytes: Int
     private var choice = Choice.undecided
-    /// What stands before the line that decides.
+    /// Skips everything before the line that decides.
     private var filler = StreamFiller()
 
     public init(maximumMessageBytes: Int) {
@@ -94,26 +94,26 @@ public struct AutomaticFraming: Framing {
     }
 }
 
-/// What may stand before a message and means nothing: a byte order mark at the very start of the stream, and lines of
-/// white space, as editors' clients and people who try things by hand leave between messages. It is consumed as it comes,
-/// so it takes no memory, however long it is.
+/// Skips what may precede a message and has no meaning: a byte order mark at the very start of the stream, and lines of
+/// white space, which editors' clients and people who type by hand leave between messages. It is consumed as it
+/// arrives, so it takes no memory, however long it is.
 struct StreamFiller: Sendable {
     enum Step: Equatable {
-        /// Consume that many bytes, which mean nothing.
+        /// Consume this many bytes, which have no meaning.
         case skip(Int)
-        /// More bytes decide.
+        /// More bytes are needed to decide.
         case incomplete
-        /// A message, or something that claims to be one, begins here.
+        /// A message begins here, or something that looks like one.
         case message
     }
 
     private var isStreamStart = true
-    /// Whether white space was consumed that stands before the message on its line.
+    /// Whether white space before the message on its own line was consumed.
     private(set) var isIndented = false
 
     /// - Parameters:
-    ///   - bytes: everything that was not consumed, which does not begin inside a message.
-    ///   - isEnd: no byte will follow.
+    ///   - bytes: all bytes that have not been consumed; they must not begin inside a message.
+    ///   - isEnd: whether no more bytes will follow.
     mutating func next(in bytes: UnsafeBufferPointer<UInt8>, isEnd: Bool) -> Step {
         let start = nextAtStart(in: bytes, isEnd: isEnd)
         guard start == .message else { return start }
@@ -126,7 +126,7 @@ struct StreamFiller: Sendable {
         return bytes.isEmpty ? .incomplete : .message
     }
 
-    /// As `next`, for the byte order mark alone.
+    /// Like `next`, for the byte order mark alone.
     mutating func nextAtStart(in bytes: UnsafeBufferPointer<UInt8>, isEnd: Bool) -> Step {
         guard isStreamStart else { return .message }
         let mark = StaticString.byteOrderMark.bytes

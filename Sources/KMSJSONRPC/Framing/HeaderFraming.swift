@@ -1,20 +1,19 @@
 import KMSPlatform
 
-/// `Content-Length: N`, an empty line, and N bytes of JSON: how editors' libraries speak (Language Server Protocol 3.17,
-/// "Base Protocol"). Other headers are ignored; lines end with CR LF, and LF alone is tolerated, as are blank lines between
+/// `Content-Length: N`, an empty line, and N bytes of JSON, as in the base protocol of the Language Server Protocol
+/// 3.17. Other headers are ignored. Lines end with CR LF; a bare LF is tolerated, and so are blank lines between
 /// messages and a byte order mark at the very start.
 public struct HeaderFraming: Framing {
-    /// A header block of ours is 30 bytes; one that is longer than this is not a header block.
+    /// A typical header block has 30 bytes; anything longer than this is not a header block.
     static let maximumHeaderBytes = 8 << 10
 
     let maximumMessageBytes: Int
-    /// What stands before a header block.
+    /// Skips what precedes a header block.
     private var filler: StreamFiller
-    /// Of the header block at the front, while its end has not come: how many bytes were searched, and where its last
-    /// line begins.
+    /// For an incomplete header block at the front: how many bytes have been searched, and where its last line begins.
     private var searched = 0
     private var lineStart = 0
-    /// The body of the message at the front, once its headers were read.
+    /// The body of the message at the front, once its headers have been read.
     private var body: (start: Int, count: Int)?
     /// The rest of a body that was refused.
     private var bytesToSkip = 0
@@ -43,12 +42,12 @@ public struct HeaderFraming: Framing {
             case .incomplete: return .incomplete
             case .message: break
             }
-            guard !filler.isIndented else { return .stop(.badFrame("white space stands before its headers")) }
+            guard !filler.isIndented else { return .stop(.badFrame("white space before the headers")) }
         }
 
         guard let block = headerBlock(in: bytes) else {
-            if bytes.count > Self.maximumHeaderBytes { return .stop(.badFrame("its headers are longer than 8 KiB")) }
-            return isEnd ? .stop(.badFrame("the stream ends inside it")) : .incomplete
+            if bytes.count > Self.maximumHeaderBytes { return .stop(.badFrame("the headers are longer than 8 KiB")) }
+            return isEnd ? .stop(.badFrame("the stream ends inside the headers")) : .incomplete
         }
         do {
             let length = try Self.contentLength(in: bytes[block.headers])
@@ -74,7 +73,7 @@ public struct HeaderFraming: Framing {
         return body.count == 0 ? .skip(end) : .message(body.start..<end, consumed: end)
     }
 
-    /// The header lines, and the end of the empty line after them; nil while that has not come.
+    /// The header lines, and the end of the empty line after them; nil if that has not arrived.
     private mutating func headerBlock(
         in bytes: UnsafeBufferPointer<UInt8>
     ) -> (headers: Range<Int>, end: Int)? {
@@ -94,12 +93,16 @@ public struct HeaderFraming: Framing {
     private static func contentLength(in headers: Slice<UnsafeBufferPointer<UInt8>>) throws(RPCError) -> Int {
         var length: Int?
         for line in headers.split(separator: UInt8(ascii: "\n")) {
-            guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { throw .badFrame("a line has no colon") }
+            guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else {
+                throw .badFrame("a header line has no colon")
+            }
             guard isContentLength(line[..<colon]) else { continue }
             guard let value = number(in: line[(colon + 1)...]) else {
                 throw .badFrame("Content-Length is not a number of bytes")
             }
-            guard length == nil || length == value else { throw .badFrame("Content-Length comes twice") }
+            guard length == nil || length == value else {
+                throw .badFrame("Content-Length occurs twice, with different values")
+            }
             length = value
         }
         guard let length else { throw .badFrame("Content-Length is missing") }
@@ -110,7 +113,7 @@ public struct HeaderFraming: Framing {
         name.map(\.asciiLowercased).elementsEqual("content-length".utf8)
     }
 
-    /// Decimal digits with white space around them, and nothing else (RFC 9110, section 8.6).
+    /// Decimal digits with optional white space around them, and nothing else (RFC 9110, section 8.6).
     private static func number(in field: Slice<UnsafeBufferPointer<UInt8>>) -> Int? {
         let isBlank = { (byte: UInt8) in byte.isASCIIBlank || byte == UInt8(ascii: "\r") }
         var digits = field.drop(while: isBlank)

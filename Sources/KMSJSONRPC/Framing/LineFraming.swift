@@ -1,18 +1,19 @@
 import KMSPlatform
 
-/// One JSON text a line, ended by LF. CR before LF and blank lines are tolerated, as is a BOM at the very start; the
-/// last line may lack its LF.
+/// One JSON text per line, ended by LF. CR before LF, blank lines, and a byte order mark at the very start are
+/// tolerated; the last line may lack its LF.
 public struct LineFraming: Framing {
     let maximumMessageBytes: Int
 
-    /// For the byte order mark: blank lines are lines here.
+    /// For the byte order mark only: blank lines are lines here.
     private var filler: StreamFiller
-    /// How many bytes at the front are known to hold no LF.
+    /// How many bytes at the front are known to contain no LF.
     private var searched = 0
-    /// Inside a line that was refused: its rest is dropped as it comes, so that it takes no memory.
+    /// Inside a line that was refused: its rest is dropped as it arrives, so that it takes no memory.
     private var isSkipping = false
 
-    /// - Parameter maximumMessageBytes: the longest line that is read, its end not counted; longer ones are refused.
+    /// - Parameter maximumMessageBytes: the maximum length of a line in bytes, without its end; longer ones are
+    ///   refused.
     public init(maximumMessageBytes: Int) {
         self.init(maximumMessageBytes: maximumMessageBytes, filler: StreamFiller())
     }
@@ -39,7 +40,7 @@ public struct LineFraming: Framing {
             return step(forLine: bytes, endingAt: end, consumed: end + 1)
         }
         if isSkipping { return bytes.isEmpty ? .incomplete : .skip(bytes.count) }
-        // One more than the maximum may be the CR of a line that just fits.
+        // One more byte than the maximum may be the CR of a line that just fits.
         if bytes.count - 1 > maximumMessageBytes {
             searched = 0
             isSkipping = true

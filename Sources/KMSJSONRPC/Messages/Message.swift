@@ -3,11 +3,11 @@ import KMSJSON
 /// One JSON-RPC 2.0 message, read but not copied: its tokens point into the bytes that it was read from.
 enum Message {
     case request(Request)
-    /// A request that is never answered, as it has no id.
+    /// A request without an id, which is never answered.
     case notification(Request)
-    /// An answer to something that was never asked.
+    /// A response, although nothing was asked.
     case response
-    /// Something that is answered with an error, to the id if it has a usable one, else to null.
+    /// Something that is answered with an error, to its id if that is usable, otherwise to null.
     case invalid(RPCError, id: JSONToken?)
 
     struct Request {
@@ -15,14 +15,14 @@ enum Message {
         let id: JSONToken?
         /// A string.
         let method: JSONToken
-        /// An object or an array; nil if it is absent or null.
+        /// An object or an array; nil if absent or null.
         let params: JSONToken?
         /// The member `_meta` of the params, if that is an object: dialects tell their messages by it.
         let meta: JSONToken?
     }
 }
 
-/// Reads the envelope of a message while it checks the text, in one pass.
+/// Reads the envelope of a message and checks the text, in one pass.
 struct MessageReader {
     private var names = JSONNameSet()
     private var version: JSONToken?
@@ -34,13 +34,13 @@ struct MessageReader {
     private var isResponse = false
     private var problem: String?
 
-    /// Reads the value that `scanner` stands before.
+    /// Reads the value at the scanner's position.
     ///
-    /// - Throws: `JSONError` when the text is not JSON; everything else is a message, if perhaps an invalid one.
+    /// - Throws: `JSONError` if the text is not JSON; anything else is a message, though it may be invalid.
     static func read(_ scanner: inout JSONScanner) throws(JSONError) -> Message {
         guard scanner.nextKind == .object else {
             _ = try scanner.scanValue()
-            return .invalid(.invalidRequest("a request is an object"), id: nil)
+            return .invalid(.invalidRequest("a request must be an object"), id: nil)
         }
         var reader = MessageReader()
         try scanner.enter()
@@ -53,7 +53,7 @@ struct MessageReader {
     private mutating func readMember(_ name: JSONToken, _ scanner: inout JSONScanner) throws(JSONError) {
         let bytes = scanner.bytes
         let isNew = names.insert(name, of: bytes)
-        if !isNew { problem = problem ?? "a member comes twice" }
+        if !isNew { problem = problem ?? "a member occurs twice" }
 
         if name.isString("params", in: bytes) {
             params = try readParams(&scanner)
@@ -78,7 +78,7 @@ struct MessageReader {
         let start = scanner.offset
         try scanner.enter()
         while let name = try scanner.nextName() {
-            if !names.insert(name, of: scanner.bytes) { problem = problem ?? "a member of params comes twice" }
+            if !names.insert(name, of: scanner.bytes) { problem = problem ?? "a member of params occurs twice" }
             let value = try scanner.scanValue()
             if name.isString("_meta", in: scanner.bytes), value.kind == .object { meta = value }
         }
@@ -86,7 +86,7 @@ struct MessageReader {
     }
 
     private func message(in bytes: UnsafeBufferPointer<UInt8>) -> Message {
-        // Checked first: to answer a response with an error could make two peers talk forever.
+        // Checked first: if a response were answered with an error, two peers could answer each other forever.
         if isResponse, method == nil { return .response }
 
         let idIsValid = id.map { [.string, .number, .null].contains($0.kind) } ?? true
@@ -96,7 +96,7 @@ struct MessageReader {
         if let problem { return invalid(problem) }
         guard let version, version.isString("2.0", in: bytes) else { return invalid("jsonrpc must be \"2.0\"") }
         guard let method, method.kind == .string else { return invalid("method must be a string") }
-        // Null is what several client libraries write for "none".
+        // Several client libraries write null for "no parameters".
         let given = params?.kind == .null ? nil : params
         if let given, given.kind != .object, given.kind != .array {
             return invalid("params must be an object or an array")

@@ -1,8 +1,8 @@
 import KMSJSON
 import KMSPlatform
 
-/// An error as a client of the wire sees it: `error.code` and `error.data.type` are the contract, the message is for
-/// people.
+/// An error of the protocol: `error.code` and `error.data.type` are stable, the message is for people
+/// (protocol/README.md, "Errors").
 public struct RPCError: Error, Sendable, Equatable {
     /// A value in `error.data`.
     public enum Detail: Sendable, Equatable {
@@ -11,6 +11,7 @@ public struct RPCError: Error, Sendable, Equatable {
         case strings([String])
     }
 
+    /// A further member of `error.data`.
     public struct Member: Sendable, Equatable {
         public let name: String
         public let value: Detail
@@ -21,14 +22,15 @@ public struct RPCError: Error, Sendable, Equatable {
         }
     }
 
+    /// `error.code`.
     public let code: Int
-    /// `error.data.type`: the code's name.
+    /// `error.data.type`: the name of the code.
     public let type: String
     /// One sentence that says what happened and what to do.
     public let message: String
     /// Whether the same request may succeed later.
     public let isRetryable: Bool
-    /// What else `error.data` holds, in order.
+    /// Further members of `error.data`, in order.
     public var details: [Member]
 
     public init(code: Int, type: String, message: String, isRetryable: Bool = false, details: [Member] = []) {
@@ -41,18 +43,18 @@ public struct RPCError: Error, Sendable, Equatable {
 }
 
 extension RPCError {
-    /// The errors that the wire itself has; methods add their own.
+    /// The errors of the protocol itself; methods add their own.
     package enum Code: Int, CaseIterable, Sendable {
         case parseError = -32700
         case invalidRequest = -32600
         case methodNotFound = -32601
         case invalidParams = -32602
         case internalError = -32603
-        /// As the Language Server Protocol numbers it.
+        /// The Language Server Protocol's number.
         case requestCancelled = -32800
         case shuttingDown = 1012
 
-        /// The name that `error.data.type` carries.
+        /// The value of `error.data.type`.
         package var typeName: String {
             switch self {
             case .parseError: "ParseError"
@@ -74,37 +76,37 @@ extension RPCError {
     /// The text is not JSON (JSON-RPC 2.0, section 5.1).
     public static func parseError(_ error: JSONError) -> RPCError {
         RPCError(
-            .parseError, "This is not JSON: \(error); send one JSON text in each message.",
+            .parseError, "Not valid JSON: \(error); send one JSON text per message.",
             details: [Member("reason", .string("\(error)"))])
     }
 
-    /// The frame around the text can't be read, so nothing after it can.
+    /// The frame around the text can't be read, and therefore nothing after it.
     public static func badFrame(_ reason: String) -> RPCError {
         RPCError(
-            .parseError, "The frame can't be read: \(reason). The stream ends here, since it is out of step.",
+            .parseError, "Invalid frame: \(reason). Nothing after it can be read.",
             details: [Member("reason", .string(reason))])
     }
 
-    /// JSON, but not a request.
+    /// The text is JSON, but not a valid request.
     public static func invalidRequest(_ reason: String) -> RPCError {
         RPCError(
-            .invalidRequest, "This is not a JSON-RPC 2.0 request: \(reason).",
+            .invalidRequest, "Not a valid JSON-RPC 2.0 request: \(reason).",
             details: [Member("reason", .string(reason))])
     }
 
     /// - Parameters:
-    ///   - method: as the request has it.
+    ///   - method: the name in the request.
     ///   - advice: where to look, as the end of a sentence.
     public static func methodNotFound(
-        _ method: String, advice: String = "rpc.discover lists the ones that there are"
+        _ method: String, advice: String = "rpc.discover lists the methods"
     ) -> RPCError {
         RPCError(
-            .methodNotFound, "There is no method of that name; \(advice).",
+            .methodNotFound, "Unknown method; \(advice).",
             details: [Member("reason", .string(method.excerpt))])
     }
 
     /// - Parameters:
-    ///   - parameter: the name of one that the method has, or nil where the parameters as a whole are wrong.
+    ///   - parameter: the name of one of the method's parameters; nil if the parameters as a whole are wrong.
     ///   - reason: the rest of a sentence that begins with the name.
     public static func invalidParams(_ parameter: String?, _ reason: String) -> RPCError {
         var details: [Member] = []
@@ -115,31 +117,32 @@ extension RPCError {
     }
 
     /// - Parameters:
-    ///   - name: as the request has it.
-    ///   - known: the parameters that there are.
+    ///   - name: the name in the request.
+    ///   - known: the names of the method's parameters.
     public static func unknownParameter(_ name: String, known: [String]) -> RPCError {
         let list = known.isEmpty ? "none" : known.joined(separator: ", ")
         return RPCError(
-            .invalidParams, "params names a parameter that this method does not have; it takes: \(list).",
+            .invalidParams, "Unknown parameter in params; the parameters of this method are: \(list).",
             details: [
                 Member("parameter", .string(name.excerpt)),
-                Member("reason", .string("is not a parameter of this method, which takes: \(list)")),
+                Member("reason", .string("is not a parameter of this method; its parameters are: \(list)")),
             ])
     }
 
-    /// A fault of ours.
+    /// A fault of the program.
     public static func internalError(_ reason: String) -> RPCError {
         RPCError(
             .internalError, "Internal error; please report it: \(reason).",
             details: [Member("reason", .string(reason))])
     }
 
-    /// Cancelled by the client, as the Language Server Protocol numbers it.
+    /// Cancelled by the client; the code is the Language Server Protocol's.
     public static let requestCancelled = RPCError(
-        .requestCancelled, "The request was cancelled by $/cancelRequest.")
+        .requestCancelled, "The request was cancelled with $/cancelRequest.")
 
+    /// After `shutdown` or a stop, for every new request.
     public static let shuttingDown = RPCError(
-        .shuttingDown, "The process is shutting down; ask a new one.", isRetryable: true)
+        .shuttingDown, "The process is shutting down; start a new one.", isRetryable: true)
 }
 
 extension RPCError: JSONWritable {

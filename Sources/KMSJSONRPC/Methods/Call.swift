@@ -1,11 +1,11 @@
 import KMSJSON
 import KMSPlatform
 
-/// One call of a method, from its arrival to its end. Notifications are calls, too: their answers go nowhere.
+/// One call of a method, from its arrival to its end. Notifications are calls, too; their answers are dropped.
 public final class Call: Sendable {
     /// When the request was read.
     public let arrival: Instant
-    /// The id as it was written; nil for a notification.
+    /// The id as written in the request; nil for a notification.
     public var id: [UInt8]? { requestID?.text }
 
     let callID: CallID
@@ -13,7 +13,7 @@ public final class Call: Sendable {
     let number: Int
     let requestID: RequestID?
     let place: AnswerPlace
-    /// What it was made in; nil for JSON-RPC itself.
+    /// The dialect in which it was made; nil for JSON-RPC itself.
     let dialect: CallDialect?
     private let connection: Connection
 
@@ -31,19 +31,19 @@ public final class Call: Sendable {
         self.connection = connection
     }
 
-    /// The id as a log shows it: its beginning if it is long; nil for a notification.
+    /// The id for a log, cut if it is long; nil for a notification.
     public var label: String? {
         guard let id else { return nil }
         guard id.count > Self.labelBytes else { return String(decoding: id, as: UTF8.self) }
-        // One character more than it shows, so that none is cut.
+        // Decodes one more character than it shows, so that no character is cut.
         let text = String(decoding: id.prefix(Self.labelBytes + 4), as: UTF8.self)
         return "\(text.prefix(utf8Bytes: Self.labelBytes))…"
     }
 
-    /// A log line is for reading; an id may be as long as a message.
+    /// A log line is for people; an id may be as long as a message.
     private static let labelBytes = 64
 
-    /// Answers with a result: exactly one JSON value that `result` writes. From any thread. Does nothing if the call has
+    /// Answers with a result: `result` writes exactly one JSON value. From any thread. Does nothing if the call has
     /// ended.
     public func succeed(_ result: (inout JSONWriter) -> Void) {
         var json = JSONWriter()
@@ -51,7 +51,8 @@ public final class Call: Sendable {
         finish(.success(json.bytes))
     }
 
-    /// Answers with a result that is JSON already: exactly one value. From any thread. Does nothing if the call has ended.
+    /// Answers with a result that is already JSON: exactly one value. From any thread. Does nothing if the call has
+    /// ended.
     public func succeed(json: [UInt8]) {
         finish(.success(json))
     }
@@ -74,11 +75,11 @@ public final class Call: Sendable {
         dialect?.form.answer(to: outcome) ?? Answer(outcome)
     }
 
-    /// What the connection has done so far; this call is among those in flight. On the loop.
+    /// The connection's counters; this call is among those in flight. On the loop.
     public var connectionCounters: ConnectionCounters { connection.counters }
 
-    /// Has `abort` run once, on the loop, if the call ends before it was answered: cancelled, or refused at a shutdown; also
-    /// if the call has ended already, however it did. From any thread.
+    /// Runs `abort` once, on the loop, if the call ends before it is answered: cancelled, or refused at a shutdown.
+    /// Also if the call has already ended, for whatever reason. From any thread.
     public func onCancellation(_ abort: @escaping @Sendable () -> Void) {
         guard !connection.loop.isCurrent else { return connection.onCancellation(of: self, abort) }
         connection.loop.submit { self.connection.onCancellation(of: self, abort) }

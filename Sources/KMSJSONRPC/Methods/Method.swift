@@ -1,24 +1,24 @@
 import KMSJSON
 import KMSPlatform
 
-/// A method that requests can name.
+/// A method of the protocol.
 public protocol Method: Sendable {
     var name: String { get }
 
-    /// The parameters that there are, in the order of their positions.
+    /// The names of the parameters, in the order of their positions.
     static var parameterNames: [String] { get }
 
-    /// The result of a request that takes neither waiting nor long work; else nil, and `start` follows. For the hot path:
-    /// nothing was copied or allocated for it.
+    /// The result of a request that needs neither waiting nor long work; otherwise nil, and `start` is called. For the
+    /// hot path: nothing has been copied or allocated for it.
     ///
     /// - Parameter arrival: when the request was read.
     func answerAtOnce(_ params: RawParameters?, arrival: Instant) -> (any ReadyResult)?
 
-    /// Begins the call. It must be finished some time, from any thread, by `Call.succeed` or `Call.fail`.
+    /// Begins the call. `Call.succeed` or `Call.fail` must finish it at some time, from any thread.
     ///
-    /// Called on the connection's loop, on which nothing else happens meanwhile: it must not wait.
+    /// Called on the connection's loop, which does nothing else meanwhile: it must not block.
     ///
-    /// - Throws: what the request is answered with.
+    /// - Throws: the error that answers the request.
     func start(_ call: Call, _ params: RawParameters?) throws(RPCError)
 }
 
@@ -28,16 +28,16 @@ extension Method {
     public func answerAtOnce(_ params: RawParameters?, arrival: Instant) -> (any ReadyResult)? { nil }
 }
 
-/// A result that is at hand, or nearly.
+/// A result that is available at once.
 public protocol ReadyResult {
-    /// Appends it: exactly one JSON value.
+    /// Appends the result: exactly one JSON value.
     func append(to json: inout [UInt8])
 }
 
-/// Parameters where they lie in the input: an object or an array, valid until the method that is given them returns. So a
-/// call that waits holds no more than what it read out of them.
+/// The parameters in the input, an object or an array; valid until the method that receives them returns. So a call
+/// that waits holds only what it has copied.
 public struct RawParameters {
-    /// The message; it holds the parameters and more.
+    /// The whole message, which contains the parameters.
     public let bytes: UnsafeBufferPointer<UInt8>
     public let token: JSONToken
 
@@ -46,14 +46,14 @@ public struct RawParameters {
         self.token = token
     }
 
-    /// The parameters alone, as they were written.
+    /// The parameters alone, as written.
     public var ownBytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(rebasing: bytes[token.range]) }
 
-    /// A copy, to keep.
+    /// A copy that can be kept.
     public var value: JSONValue { JSONValue(copying: token, from: bytes) }
 }
 
-/// A value where it lies in the input, valid until the method that is given it returns.
+/// A value in the input, valid until the method that receives it returns.
 public struct RawValue {
     let bytes: UnsafeBufferPointer<UInt8>
     let token: JSONToken
@@ -65,21 +65,21 @@ public struct RawValue {
 
     public var kind: JSONKind { token.kind }
 
-    /// A copy, to keep.
+    /// A copy that can be kept.
     public var value: JSONValue { JSONValue(copying: token, from: bytes) }
 
-    /// Whether it is the string of these ASCII characters.
+    /// Whether it is a string that equals this ASCII text.
     public func isString(_ characters: StaticString) -> Bool { token.isString(characters, in: bytes) }
 
-    /// Whether it is a string that begins with these ASCII characters.
+    /// Whether it is a string that begins with this ASCII text.
     public func hasPrefix(_ characters: StaticString) -> Bool { value.string?.hasPrefix("\(characters)") ?? false }
 
-    /// The first name that an object has twice, compared after unescaping; nil if each is unique.
+    /// The first member name that occurs a second time, compared after decoding; nil if all are unique.
     public var duplicateName: String? {
         guard kind == .object else { return nil }
         var scanner = JSONScanner(bytes, at: token.start, maximumDepth: .max)
         var names = JSONNameSet()
-        // Nothing can be thrown: the text was checked when it was read.
+        // Never throws: the text was checked when it was read.
         try? scanner.enter()
         while let member = try? scanner.nextMember() {
             if !names.insert(member.name, of: bytes) { return member.name.string(from: bytes) }
@@ -87,7 +87,7 @@ public struct RawValue {
         return nil
     }
 
-    /// The last member of that name; nil if there is none, or this is no object.
+    /// The value of the last member with this name; nil if there is none or this is not an object.
     public func member(_ name: StaticString) -> RawValue? {
         guard kind == .object else { return nil }
         var scanner = JSONScanner(bytes, at: token.start, maximumDepth: .max)
@@ -109,7 +109,7 @@ extension RawParameters {
     public var raw: RawValue { RawValue(token, in: bytes) }
 }
 
-/// The methods by name. There are a few, so looking at each is faster than hashing a name.
+/// The methods by name. There are only a few, so comparing with each is faster than hashing.
 struct MethodTable: Sendable {
     private let entries: [(name: [UInt8], method: any Method)]
 

@@ -1,9 +1,10 @@
 import KMSJSON
 
-/// The methods that are about the connection itself, which every connection has.
+/// The methods about the connection itself, which every connection has.
 package enum SessionMethod: CaseIterable, Sendable {
     case cancelRequest, shutdown, exit
 
+    /// The name in requests.
     package var name: StaticString {
         switch self {
         case .cancelRequest: "$/cancelRequest"
@@ -12,7 +13,7 @@ package enum SessionMethod: CaseIterable, Sendable {
         }
     }
 
-    /// In the order of their positions.
+    /// The names of the parameters, in the order of their positions.
     package var parameterNames: [String] {
         switch self {
         case .cancelRequest: ["id"]
@@ -20,12 +21,12 @@ package enum SessionMethod: CaseIterable, Sendable {
         }
     }
 
-    /// Nil for a name of another method.
+    /// Nil for the name of another method.
     init?(_ name: JSONToken, in bytes: UnsafeBufferPointer<UInt8>) {
         guard let method = Self.all.first(where: { name.isString($0.name, in: bytes) }) else { return nil }
         self = method
     }
 
-    /// `allCases` may make an array each time, and every request is looked up here.
+    /// `allCases` may allocate an array each time, and every request is looked up here.
     private static let all = allCases
 }

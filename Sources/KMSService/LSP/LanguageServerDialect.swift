@@ -1,13 +1,13 @@
 import KMSJSON
 import KMSJSONRPC
 
-/// What editors say to every server that they start (Language Server Protocol 3.17), beside the methods that they were
-/// taught: `initialize`, and notifications about documents, which are none of our business.
+/// What editors send to every server that they start (Language Server Protocol 3.17), in addition to the methods that
+/// they know: `initialize`, and notifications about documents, which are ignored.
 struct LanguageServerDialect: Dialect {
-    /// The program's, for `initialize`.
+    /// The program's version, for `initialize`.
     let version: String
 
-    /// The protocol wants every request answered.
+    /// The protocol requires an answer to every request.
     var isSilentAtStop: Bool { false }
 
     func interpret(_ request: RawRequest) -> Interpretation? {
@@ -31,7 +31,7 @@ struct LanguageServerDialect: Dialect {
     private static let prefixes: [StaticString] = ["$/", "textDocument/", "notebookDocument/", "workspace/", "window/"]
 
     private func isAboutTheEditor(_ method: RawValue) -> Bool {
-        // That one is the connection's.
+        // The connection handles that one.
         guard !method.isString("$/cancelRequest") else { return false }
         return method.isString("initialized") || Self.prefixes.contains(where: method.hasPrefix)
     }

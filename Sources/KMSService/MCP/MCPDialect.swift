@@ -2,9 +2,9 @@ import KMSJSON
 import KMSJSONRPC
 import KMSPlatform
 
-/// The Model Context Protocol, for hosts that let a language model call the methods as tools. Both of its eras: the one in
-/// which a session is opened by `initialize` (2024-11-05 to 2025-11-25), and the one in which each request says in `_meta`
-/// what it speaks (2026-07-28).
+/// The Model Context Protocol, for hosts that let a language model call the methods as tools. Both eras: the one in
+/// which `initialize` opens a session (2024-11-05 to 2025-11-25), and the one in which each request names its revision
+/// in `_meta` (2026-07-28).
 final class MCPDialect: Dialect {
     private let server: MCPServer
     private let tools: ToolList
@@ -12,14 +12,14 @@ final class MCPDialect: Dialect {
     private let isSessionOpen = Atomic(false)
 
     /// - Parameters:
-    ///   - version: the program's.
-    ///   - methods: those that there are; the tools are among them.
+    ///   - version: the program's version.
+    ///   - methods: all methods; the tools are among them.
     init(version: String, _ methods: [any Method]) {
         server = MCPServer(version: version)
         tools = ToolList(methods)
     }
 
-    /// Its clients stop reading when they stop the process, and some fail at a line that comes later.
+    /// Its clients stop reading when they stop the process, and some fail if another line arrives.
     var isSilentAtStop: Bool { true }
 
     func interpret(_ request: RawRequest) throws(RPCError) -> Interpretation? {
@@ -94,7 +94,7 @@ final class MCPDialect: Dialect {
     }
 }
 
-/// The requests of the protocol that are obeyed in one era or both, beside `initialize`.
+/// The requests of the protocol that are handled in one era or both, besides `initialize`.
 enum MCPMethod: CaseIterable {
     case ping, discover, listTools, callTool
 

@@ -11,7 +11,7 @@ enum MCPEra: Sendable {
     /// One result.
     ///
     /// - Parameters:
-    ///   - isCacheable: whether it is the same at any time and for everybody.
+    ///   - isCacheable: whether it is the same at any time and for every client.
     ///   - members: writes the members that both eras have.
     func result(isCacheable: Bool = false, _ members: (inout JSONWriter) -> Void) -> [UInt8] {
         var json = JSONWriter()
@@ -30,18 +30,19 @@ enum MCPEra: Sendable {
         return json.bytes
     }
 
-    /// What is cacheable changes with the program's version alone, so any time would do; clients may ask once an hour.
+    /// A cacheable result changes only with the program's version, so any time would be correct; clients may ask once
+    /// an hour.
     private static let timeToLiveMilliseconds = 3_600_000
 }
 
-/// Who answers.
+/// The server's description of itself.
 struct MCPServer: Sendable, JSONWritable {
-    /// The program's.
+    /// The program's version.
     let version: String
 
     private static let legacyVersions = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
 
-    /// What is not in the descriptions of the tools.
+    /// What the descriptions of the tools don't say.
     private static let instructions = """
         Public keys of NAVER Cloud's Key Management Service, by their key tags. Nothing here changes a key or sees a \
         private one. An error's data.retryable says whether the same call may succeed later.
@@ -55,7 +56,7 @@ struct MCPServer: Sendable, JSONWritable {
         }
     }
 
-    /// - Parameter asked: the revision that the client would like.
+    /// - Parameter asked: the revision that the client requests.
     func initializeResult(asked: String) -> [UInt8] {
         let isSpoken = Self.legacyVersions.contains(asked)
         return MCPEra.legacy.result { result in
@@ -83,13 +84,13 @@ struct MCPServer: Sendable, JSONWritable {
     }
 }
 
-/// What a request of the era of envelopes says of itself in `_meta`.
+/// What a request of the era of envelopes says about itself in `_meta`.
 enum ModernEnvelope {
-    /// It makes a request one of this era.
+    /// Its presence makes a request one of this era.
     static let protocolVersionKey: StaticString = "io.modelcontextprotocol/protocolVersion"
     private static let clientCapabilitiesKey: StaticString = "io.modelcontextprotocol/clientCapabilities"
 
-    /// Those of the era of sessions are not spoken in envelopes.
+    /// The revisions of the era of sessions are not accepted in envelopes.
     static let versions = ["2026-07-28"]
 
     static func check(_ meta: RawValue, _ version: RawValue) throws(RPCError) {
@@ -107,7 +108,7 @@ enum ModernEnvelope {
 }
 
 extension RPCError {
-    /// The Model Context Protocol's own, which plain JSON-RPC does not have.
+    /// The Model Context Protocol's own error, which plain JSON-RPC does not have.
     fileprivate static func unsupportedProtocolVersion(_ version: String) -> RPCError {
         RPCError(
             code: -32022, type: "UnsupportedProtocolVersion",

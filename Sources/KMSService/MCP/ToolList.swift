@@ -1,22 +1,22 @@
 import KMSJSON
 import KMSJSONRPC
 
-/// The methods that a language model may call, and how they are described to it. All that the descriptions say comes from
-/// the OpenRPC document, so that there is one source; only which methods are tools, and their titles, stand here.
+/// The methods that a language model may call, and their descriptions for it. All descriptions come from the OpenRPC
+/// document, the only source; only the choice of tools, and their titles, are here.
 struct ToolList: Sendable {
-    /// Those that only read keys.
+    /// The methods that only read keys.
     private static let tools = [
         (name: "getPublicKey", title: "Get a public key"), (name: "verifySignature", title: "Verify a signature"),
     ]
 
     private let methods: [any Method]
 
-    /// - Parameter methods: those that there are; the tools are among them.
+    /// - Parameter methods: all methods; the tools are among them.
     init(_ methods: [any Method]) {
         self.methods = Self.tools.compactMap { tool in methods.first { $0.name == tool.name } }
     }
 
-    /// The result of `tools/list`: the same list at any time, and byte for byte in both eras.
+    /// The result of `tools/list`: always the same list, byte for byte in both eras.
     func list(_ era: MCPEra) throws(RPCError) -> [UInt8] {
         switch Self.descriptions {
         case .success(let tools): return era.result(isCacheable: true) { $0.member("tools") { $0.raw(tools) } }
@@ -24,7 +24,7 @@ struct ToolList: Sendable {
         }
     }
 
-    /// Made when somebody asks for the first time.
+    /// Made at the first request.
     private static let descriptions = ServiceDescription.document.map { document in
         var json = JSONWriter()
         json.array { array in
@@ -93,7 +93,8 @@ struct ToolCall: AnswerForm {
         case .failure(let error) where error.code == RPCError.Code.internalError.rawValue:
             return .error(error)
         case .failure(let error):
-            // For the model to read, so that it can do better. Structured content would have to fit the output schema.
+            // For the model to read, so that it can correct its call. Structured content would have to match the output
+            // schema.
             var json = JSONWriter()
             json.value(error)
             return .result(
@@ -104,7 +105,7 @@ struct ToolCall: AnswerForm {
         }
     }
 
-    /// - Parameter json: what the text is.
+    /// - Parameter json: the text.
     private static func writeContent(_ json: [UInt8], to result: inout JSONWriter) {
         result.member("content") { content in
             content.array { blocks in
@@ -117,7 +118,8 @@ struct ToolCall: AnswerForm {
     }
 }
 
-/// Writes the JSON Schemas of the OpenRPC document so that each can stand alone: with what a `$ref` leads to in its place.
+/// Writes the JSON Schemas of the OpenRPC document so that each is self-contained: every `$ref` is replaced by its
+/// target.
 struct SchemaWriter {
     let document: JSONValue
 
@@ -144,7 +146,7 @@ struct SchemaWriter {
         }
     }
 
-    /// - Parameter summary: what to say instead of the schema's own description.
+    /// - Parameter summary: replaces the schema's own description.
     func write(_ schema: JSONValue, to json: inout JSONWriter, describedBy summary: JSONValue? = nil) {
         if let target = schema["$ref"]?.string.flatMap(target(of:)) {
             return write(target, to: &json, describedBy: summary)
@@ -163,7 +165,7 @@ struct SchemaWriter {
         }
     }
 
-    /// What a `#/…` stands for.
+    /// The target of a `#/…` reference.
     private func target(of reference: String) -> JSONValue? {
         guard reference.hasPrefix("#/") else { return nil }
         return reference.dropFirst(2).split(separator: "/").reduce(document as JSONValue?) { $0?[String($1)] }

@@ -1,14 +1,14 @@
 import KMSJSON
 import KMSJSONRPC
 
-/// What the program is called where it tells its name.
+/// The name that the program gives for itself.
 enum ProgramName {
     static let text = "ncloud-kms-rpc"
 }
 
-/// The OpenRPC document of this program, `protocol/openrpc.json`, which is built into it.
+/// The OpenRPC document of this program, `protocol/openrpc.json`, which is embedded in it.
 enum ServiceDescription {
-    /// Read when somebody asks for the first time, as most processes never are.
+    /// Parsed at the first request, as most processes never get one.
     static let document = Result { () throws(JSONError) in try JSONValue(parsing: PackageResources.openrpc_json) }
 }
 

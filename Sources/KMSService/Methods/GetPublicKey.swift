@@ -4,7 +4,7 @@ import NCloudKMS
 import KMSPlatform
 import KMSPublicKeys
 
-/// `getPublicKey`: the public half of a key, checked, in the encodings that were asked for.
+/// `getPublicKey`: a public key, checked, in the requested encodings.
 struct GetPublicKey: Method {
     static let parameterNames = ["keyTag", "keyVersion", "formats", "maxAgeMs", "timeoutMs"]
 
@@ -23,7 +23,7 @@ struct GetPublicKey: Method {
         return age.map { AgedResult(known: known, age: $0) }
     }
 
-    /// Three words, so that it is handed on without being allocated.
+    /// Three words, so that it fits into an existential without an allocation.
     private struct AgedResult: ReadyResult {
         let known: RenderedResults.Known
         let age: Duration
@@ -54,7 +54,7 @@ struct GetPublicKey: Method {
         call.onCancellation { [client] in client.cancel(fetch) }
     }
 
-    /// The parameters, read.
+    /// The parsed parameters.
     struct Request: Sendable {
         let query: PublicKeyQuery
         let formats: [KeyFormat]

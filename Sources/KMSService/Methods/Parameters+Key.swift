@@ -1,9 +1,9 @@
 import KMSJSONRPC
 import NCloudKMS
 
-/// The parameters that all methods about a key share.
+/// The parameters that all methods about a key have.
 extension Parameters {
-    /// A call may take 5 minutes: longer than any outage that a caller would sit out.
+    /// The maximum is 5 minutes: longer than a caller would wait for an outage to end.
     private static let timeoutMilliseconds = 1...300_000
 
     func keyTag() throws(RPCError) -> KeyTag {
@@ -24,7 +24,7 @@ extension Parameters {
         }
     }
 
-    /// How old an answer may be; nil leaves it to the cache.
+    /// The maximum age of an answer; nil means the cache's time to live.
     func maxAge() throws(RPCError) -> Duration? {
         try optionalInteger("maxAgeMs", in: 0...Int.max).map { .milliseconds($0) }
     }

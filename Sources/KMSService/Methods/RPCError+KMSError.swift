@@ -1,7 +1,7 @@
 import KMSJSONRPC
 import NCloudKMS
 
-/// The client's errors as the wire gives them; the one place where the two meet.
+/// Translates the client's errors into the protocol's; the only place that knows both.
 extension RPCError {
     package init(_ error: KMSError) {
         guard error.code != .cancelled else {
@@ -19,12 +19,12 @@ extension RPCError {
             isRetryable: error.retryable, details: details)
     }
 
-    /// A parameter that the client refused before it asked anybody.
+    /// A parameter that the client refused without a request to the service.
     package init(_ invalid: InvalidValue) {
         self = .invalidParams(invalid.name, invalid.problem)
     }
 
-    /// Why a signature has no verdict.
+    /// Why there is no verdict on a signature.
     package init(_ failure: SignatureFailure) {
         switch failure {
         case .key(let error): self.init(error)

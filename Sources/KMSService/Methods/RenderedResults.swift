@@ -2,19 +2,19 @@ import KMSJSON
 import NCloudKMS
 import KMSPlatform
 
-/// Results rendered from cached keys, by the bytes of the parameters that asked for them: so a call like one before it
-/// is neither parsed nor rendered again.
+/// Results that were rendered from cached keys, by the bytes of the parameters: a call like an earlier one is neither
+/// parsed nor rendered again.
 ///
-/// A result says which fetch it was rendered from. Whether the cache would still answer with that fetch is for the
-/// cache to say, each time.
+/// A result records which fetch it was rendered from. Each time, the cache decides whether it would still answer with
+/// that fetch.
 final class RenderedResults: @unchecked Sendable {
-    // Sendable: only the loop's thread reaches `sets`, in two methods that check that they are on it.
+    // Sendable: only the loop's thread uses `sets`, in two methods that assert that they run on it.
 
-    /// Parameters that hold every option have less; longer ones are not remembered.
+    /// Parameters with every option are shorter; longer ones are not remembered.
     static let maximumParameterBytes = 512
-    /// A key of 4,096 bits in all formats has less; with it the memory is bounded.
+    /// The result for a 4,096-bit key in all formats is shorter; this limit bounds the memory.
     static let maximumResultBytes = 8 << 10
-    /// Twice the capacity of the cache, in sets of four, so that few calls for cached keys drive each other out.
+    /// Twice the capacity of the cache, in sets of four, so that calls for cached keys rarely evict each other.
     private static let setCount = 512
     private static let setSize = 4
 
@@ -40,11 +40,11 @@ final class RenderedResults: @unchecked Sendable {
         }
     }
 
-    /// Set after set; within one, the one remembered last comes first.
+    /// Set after set; within a set, the most recently remembered result comes first.
     private var sets = [Known?](repeating: nil, count: setCount * setSize)
     private let loop: EventLoop
 
-    /// - Parameter loop: that of the calls.
+    /// - Parameter loop: the loop that the calls run on.
     init(on loop: EventLoop) {
         self.loop = loop
     }
@@ -63,7 +63,7 @@ final class RenderedResults: @unchecked Sendable {
         return nil
     }
 
-    /// - Parameter params: as they were written; nothing happens with those that it does not remember.
+    /// - Parameter params: the parameters as written; nothing happens if they are too long to be remembered.
     func remember(_ result: RenderedKey, of answer: PublicKeyAnswer, _ query: PublicKeyQuery, _ params: [UInt8]) {
         loop.checkIsolated()
         guard result.bytes.count <= Self.maximumResultBytes else { return }
@@ -73,7 +73,7 @@ final class RenderedResults: @unchecked Sendable {
             let known = Known(result, answer.fetched, query, params: params, hash: hash)
             let start = Self.start(ofSetFor: hash)
             let set = start..<(start + Self.setSize)
-            // What was known of the same parameters goes, else the oldest.
+            // Replaces the result for the same parameters, otherwise the oldest.
             var gap = set.first { sets[$0]?.isFor(bytes, hash: hash) ?? true } ?? set.upperBound - 1
             while gap > start {
                 sets[gap] = sets[gap - 1]
@@ -87,7 +87,7 @@ final class RenderedResults: @unchecked Sendable {
         (Int(truncatingIfNeeded: hash >> 32) & (setCount - 1)) * setSize
     }
 
-    /// Eight bytes at a time. Who sends parameters that collide makes only their own calls slower.
+    /// Eight bytes at a time. A client that sends colliding parameters only slows down its own calls.
     private static func hash(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt64 {
         let raw = UnsafeRawBufferPointer(bytes)
         var hash = UInt64(truncatingIfNeeded: raw.count)
@@ -99,7 +99,8 @@ final class RenderedResults: @unchecked Sendable {
             } else {
                 for byte in raw[index...] { word = word << 8 | UInt64(byte) }
             }
-            // Fowler, Noll and Vo's step on words, with a multiplier that spreads every bit upwards (splitmix64's).
+            // The step of Fowler, Noll and Vo's hash on words, with the multiplier of SplitMix64, which spreads every
+            // bit upwards.
             hash = (hash ^ word) &* 0xBF58_476D_1CE4_E5B9
             hash ^= hash >> 29
             index &+= 8

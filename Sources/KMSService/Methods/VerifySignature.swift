@@ -4,7 +4,7 @@ import NCloudKMS
 import KMSPlatform
 import KMSPublicKeys
 
-/// `verifySignature`: whether a signature is the key's, found out here with the public key.
+/// `verifySignature`: whether a signature is valid, verified locally with the public key.
 struct VerifySignature: Method {
     static let parameterNames = [
         "keyTag", "signature", "algorithm", "keyVersion", "data", "digest", "encoding", "maxAgeMs", "timeoutMs",
@@ -29,8 +29,8 @@ struct VerifySignature: Method {
 }
 
 extension SignatureQuery {
-    /// The parameters, read. `encoding` is about the two numbers of an ECDSA signature; with an RSA algorithm, whose
-    /// signatures are one number, either word is accepted and means nothing.
+    /// The parsed parameters. `encoding` is about the two numbers of an ECDSA signature; with an RSA algorithm, whose
+    /// signatures are one number, either value is accepted and has no effect.
     init(_ params: RawParameters?) throws(RPCError) {
         let parameters = try Parameters(params, names: VerifySignature.parameterNames, byPosition: false)
         let keyTag = try parameters.keyTag()
@@ -52,25 +52,27 @@ extension SignatureQuery {
 }
 
 extension SignedMessage {
-    /// Exactly one of `data` and `digest`.
+    /// Exactly one of `data` and `digest` must be given.
     fileprivate init(_ parameters: Parameters, algorithm: SignatureAlgorithm) throws(RPCError) {
         let data = try parameters.optionalBase64("data")
         guard let digest = try parameters.optionalBase64("digest") else {
-            guard let data else { throw .invalidParams("data", "is missing: give it, or \"digest\" in its place") }
+            guard let data else { throw .invalidParams("data", "is missing; give either \"data\" or \"digest\"") }
             self = .data(data)
             return
         }
-        guard data == nil else { throw .invalidParams("digest", "must not stand beside \"data\": give one of the two") }
+        guard data == nil else {
+            throw .invalidParams("digest", "must not be combined with \"data\"; give only one of them")
+        }
         guard digest.count == algorithm.digestCount else {
             throw .invalidParams(
-                "digest", "must have the \(algorithm.digestCount) bytes of \(algorithm.rawValue)'s hash")
+                "digest", "must have \(algorithm.digestCount) bytes, the length of \(algorithm.rawValue)'s hash")
         }
         self = .digest(digest)
     }
 }
 
 extension Parameters {
-    /// One of the raw values of an enumeration.
+    /// One of the raw values of an enumeration; nil if absent.
     fileprivate func optionalChoice<Choice: RawRepresentable & CaseIterable>(
         _ name: String, of _: Choice.Type = Choice.self
     ) throws(RPCError) -> Choice? where Choice.RawValue == String {
@@ -92,7 +94,7 @@ extension Parameters {
     fileprivate func optionalBase64(_ name: String) throws(RPCError) -> [UInt8]? {
         guard let text = try optionalString(name) else { return nil }
         guard let bytes = Base64.decode(text) else {
-            throw .invalidParams(name, "must be Base64 of the standard alphabet, padded")
+            throw .invalidParams(name, "must be standard Base64, with padding")
         }
         return bytes
     }

@@ -77,16 +77,16 @@ import Testing
         (#"{"tags":"k"}"#, "tags"), (#"{"Tag":"k"}"#, "Tag"), (#"{"tag":"k","":1}"#, ""), (#"{"t\u0061gs":1}"#, "tags"),
         (#"{"meta":1}"#, "meta"), (#"{"tag":1,"unknown":null}"#, "unknown"),
     ])
-    func `an unknown name is refused and named, beside those that there are`(json: String, name: String) {
+    func `an unknown name is refused and named, with the known names`(json: String, name: String) {
         #expect(
             refusal { try parameters(json) } == [
-                name, "is not a parameter of this method, which takes: tag, count, formats",
+                name, "is not a parameter of this method; its parameters are: tag, count, formats",
             ])
     }
 
     @Test func `too many positions are refused`() {
         #expect(refusal { try parameters("[1,2,3]") } == nil)
-        #expect(refusal { try parameters("[1,2,3,null]") } == ["are more than the 3 that the method takes"])
+        #expect(refusal { try parameters("[1,2,3,null]") } == ["has more elements than the method's 3 parameters"])
     }
 
     @Test func `a method by name only takes no positions`() {
@@ -108,7 +108,7 @@ import Testing
         let parameters = try parameters(#"{"count":-1}"#)
         #expect(
             refusal { try parameters.optionalInteger("count", in: 0...Int.max) } == [
-                "count", "must be an integer of 0 or more",
+                "count", "must be an integer of at least 0",
             ])
     }
 

@@ -51,7 +51,10 @@ import Testing
         let rows = [
             ("", "is empty"), ("no certificate\n", "contains no certificate in PEM form"),
             ("-----BEGIN PKCS7-----\nAAAA\n-----END PKCS7-----\n", "contains no certificate in PEM form"),
-            ("\(pem)-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "certificate that can't be parsed"),
+            (
+                "\(pem)-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                "certificate that can't be parsed"
+            ),
             (damaged == pem ? String(pem.prefix(100)) : damaged, "can't be parsed"),
             (String(pem.prefix(200)), "can't be parsed"),
         ]

@@ -152,7 +152,7 @@ import Testing
     }
 
     @Test(arguments: [["--no-such-flag"], ["--max-batch", "0"], ["serve", "--zone", "moon"], ["serve", "surplus"]])
-    func `a service that can't begin waits for nobody to read why`(_ arguments: [String]) async throws {
+    func `a service that can't start does not wait for a reader of its error`(_ arguments: [String]) async throws {
         let (errors, control) = try Self.stoppedTerminal()
         defer { close(control) }
         let outcome = try await ServiceProcess.run(arguments: arguments, errors: errors, readsLog: false) {
@@ -199,7 +199,7 @@ import Testing
         // A second signal ends a process that serves; it ends the others at once, without an exit.
         ("serve", "0 64 70 74 78 128+N"), (nil, "0 1 2 64 66 69 70 74 76 77 78 128+N"),
     ])
-    func `help lists the statuses that there are`(_ command: String?, _ statuses: String) async throws {
+    func `help lists all exit statuses`(_ command: String?, _ statuses: String) async throws {
         let outcome = try await ServiceProcess.output(of: (command.map { [$0] } ?? []) + ["--help"])
         let lines = String(decoding: outcome.result, as: UTF8.self).split(
             separator: "\n", omittingEmptySubsequences: false)

@@ -283,7 +283,7 @@ import Testing
         #expect(outcome.status == 77)
     }
 
-    @Test func `who asks for the log gets it beside the error`() async throws {
+    @Test func `the log is written in addition to the error if it is requested`() async throws {
         let outcome = try await run(
             "rsa", "--endpoint", "http://127.0.0.1:9", "--max-attempts", "2", "--log-level", "warning")
         #expect(outcome.logLines.count > 1)

@@ -42,7 +42,7 @@ import Testing
         #expect(outcome.status == 0)
     }
 
-    @Test func `behind the end of the input the answers wait for a slow reader`() async throws {
+    @Test func `after the end of the input the answers wait for a slow reader`() async throws {
         let count = 5_000
         let outcome = try await ServiceProcess.run(readsLines: false) { process in
             try await onOwnThread {

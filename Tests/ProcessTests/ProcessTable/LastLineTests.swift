@@ -18,7 +18,7 @@ import Testing
         (#"{"jsonrpc":"2.0","method":"exit"}"#, "exit"),
         (Lines.request(1, "shutdown") + "\n" + #"{"jsonrpc":"2.0","method":"exit"}"#, "exit"),
         (Lines.request(1, "shutdown"), "end of stdin"),
-        ("Content-Length: x\r\n\r\n", "a frame on stdin that can't be read"),
+        ("Content-Length: x\r\n\r\n", "an invalid frame on stdin"),
     ])
     func `the input's end, or what the client says`(_ input: String, _ reason: String) async throws {
         let outcome = try await ServiceProcess.answers(to: input)
@@ -31,7 +31,7 @@ import Testing
             _ = try await process.ask(Lines.request(1, "shutdown"))
             try await process.waitForEnd()
         }
-        #expect(try Self.reason(outcome) == "shutdown, and nothing after it")
+        #expect(try Self.reason(outcome) == "shutdown, without exit after it")
         #expect(outcome.status == 0)
     }
 
@@ -71,7 +71,7 @@ import Testing
             try process.send(Lines.probe(1))
             try await process.waitForEnd()
         }
-        #expect(try Self.reason(outcome)?.hasPrefix("stdout can't be written") == true)
+        #expect(try Self.reason(outcome)?.hasPrefix("writing to stdout failed") == true)
         #expect(outcome.status == 74)
     }
 

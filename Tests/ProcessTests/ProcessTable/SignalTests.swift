@@ -49,7 +49,8 @@ import Testing
     }
 
     @Test(arguments: signals)
-    func `after a signal a call has a second, and is then told of the shutdown`(_ signal: CInt) async throws {
+    func `after a signal a call has a second, and is then refused with the shutdown error`(_ signal: CInt) async throws
+    {
         let clock = SystemClock()
         try await EmulatedKMS.with(faults: ["hang"]) { kms in
             let outcome = try await ServiceProcess.run(environment: kms.environment) { process in
@@ -93,7 +94,7 @@ import Testing
         #expect(outcome.status == 0)
     }
 
-    @Test(.notUnderThreadSanitizer) func `every one of a thousand calls is told of the shutdown`() async throws {
+    @Test(.notUnderThreadSanitizer) func `each of a thousand calls is refused with the shutdown error`() async throws {
         let count = 1_000
         try await EmulatedKMS.with(faults: ["hang"]) { kms in
             let outcome = try await ServiceProcess.run(environment: kms.environment) { process in
@@ -110,7 +111,7 @@ import Testing
         }
     }
 
-    @Test func `what was read and not started is told of the shutdown, too`() async throws {
+    @Test func `requests that were read but not started are refused, too`() async throws {
         try await EmulatedKMS.with(faults: ["hang"]) { kms in
             let outcome = try await ServiceProcess.run(
                 arguments: ["--max-in-flight", "2"], environment: kms.environment

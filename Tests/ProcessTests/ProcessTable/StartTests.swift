@@ -5,7 +5,7 @@ import Testing
 /// `protocol/`, Process: "command" and "start".
 @Suite(.timeLimit(.minutes(5))) struct StartTests {
     @Test(arguments: [[], ["serve"]])
-    func `without credentials it starts, and says so to whoever asks for a key`(_ arguments: [String]) async throws {
+    func `without credentials it starts, and requests for keys fail`(_ arguments: [String]) async throws {
         let outcome = try await ServiceProcess.answers(
             to: Lines.getPublicKey(1) + "\n" + Lines.request(2, "getStatus"), arguments: arguments)
         let answers = try WireAnswer.all(outcome.result).sorted { $0.id < $1.id }

@@ -32,7 +32,7 @@ import Testing
 
     // MARK: Recycled connections
 
-    @Test func `100,000 requests at 32 in parallel do not fail where the service closes behind every 200th`()
+    @Test func `100,000 requests at 32 in parallel do not fail if the service closes after every 200th`()
         async throws
     {
         let count = 100_000
