@@ -186,8 +186,9 @@ import Testing
 
     @Test(arguments: [
         ("null", "the signature is empty, and so not valid"), (#""""#, "the signature is empty, and so not valid"),
-        (#""AQI""#, "signature must be Base64"), ("7", "signature must be a string"),
-        (#""ncpkms:v0:AQID""#, "signature must have the form"), (#""ncpkms:v1:AQI""#, "signature must be Base64"),
+        (#""AQI""#, "signature must be standard Base64"), ("7", "signature must be a string"),
+        (#""ncpkms:v0:AQID""#, "signature must have the form"),
+        (#""ncpkms:v1:AQI""#, "signature must be standard Base64"),
         (#""\#(Base64.encode(Array("ncpkms:v101:AQID".utf8)))""#, "signature must have the form"),
     ])
     func `a signature that can't be read is one line`(_ signature: String, _ start: String) {
