@@ -26,9 +26,9 @@ extension PublicKey {
         return try verify(signature, of: digest, algorithm.hash, padding: algorithm.padding, encoding: encoding)
     }
 
-    /// Whether a signature is one of this key's owner, by whichever algorithm: RSASSA-PKCS1-v1_5 or RSASSA-PSS with any
-    /// salt, or ECDSA in DER. With an EC key any hash goes with any curve, as the leftmost bits of a digest count that
-    /// is longer than the curve's order (FIPS 186-5, section 6.4).
+    /// Whether a signature was made with this key by any of these algorithms: RSASSA-PKCS1-v1_5, RSASSA-PSS (any salt),
+    /// or ECDSA in DER. ECDSA works with any hash on any curve: of a digest that is longer than the curve's order only
+    /// the leftmost bits count (FIPS 186-5, section 6.4).
     ///
     /// - Parameter digest: of the message, by `hash`.
     /// - Returns: `false` for every signature that is not right, and for a digest of another length.

@@ -1,7 +1,7 @@
 import KMSCommands
 import KMSPlatform
 
-/// The program under the name of a plugin of sigstore's, where it takes no flags and has no commands.
+/// The program as a plugin: it has no flags and no commands.
 enum SigstoreProgram {
     static func run() -> Never {
         let plugin = SigstorePlugin { () throws(CommandFailure) in try OneShot.client([:], needsStdout: true) }

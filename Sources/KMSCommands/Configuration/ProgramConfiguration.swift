@@ -13,6 +13,7 @@ import KMSPlatform
 /// - query: a checked request for a key or a verification
 /// - failure: why a command has no answer, with its exit status
 /// - finding: the result of one check of `doctor`
+/// - plugin: the program under the name that cosign and other clients of sigstore start it by, once for each call
 package struct ProgramConfiguration: Sendable {
     package let zone: Zone
     let client: KMSClientConfiguration

@@ -2,7 +2,7 @@ import KMSJSON
 import KMSPlatform
 import KMSPublicKeys
 
-/// What the plugin says: one JSON object, whose only member is the method's, or `errorMessage`.
+/// The answer of the plugin: a JSON object with one member, which has the method's name or is `errorMessage`.
 package struct SigstoreAnswer {
     let outcome: Result<SigstoreResult, SigstoreError>
 
@@ -17,7 +17,7 @@ package struct SigstoreAnswer {
         return json.bytes
     }
 
-    /// The caller looks at the object alone; scripts look at this.
+    /// For scripts; sigstore's clients look at the object only.
     package var status: ExitStatus {
         switch outcome {
         case .success: .success
@@ -56,7 +56,7 @@ extension SigstoreResult: JSONWritable {
                         for algorithm in SigstoreAlgorithm.allCases { array.value(algorithm.rawValue) }
                     }
                 }
-            // Bytes are Base64 in Go's JSON.
+            // Go's JSON has bytes in Base64.
             case .key(_, let key): result.member("publicKeyPEM", Base64.encode(Array(key.spkiPEM.utf8)))
             case .valid: break
             }

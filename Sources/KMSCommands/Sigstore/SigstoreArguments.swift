@@ -2,22 +2,22 @@ import KMSJSON
 import KMSPlatform
 import NCloudKMS
 
-/// The arguments of one call of the plugin: `v1`, and a JSON object with `initOptions`, `methodName`, and the arguments
-/// of that method (https://github.com/sigstore/sigstore/tree/main/pkg/signature/kms/cliplugin, package `common`).
+/// The arguments of one call of the plugin: `v1`, and a JSON object with `initOptions`, `methodName`, and a member for
+/// the arguments of that method (https://github.com/sigstore/sigstore/tree/main/pkg/signature/kms/cliplugin).
 ///
-/// Go writes some members as null where it has no value, so null is the same as a member that is left out. Unknown
-/// members are for versions to come.
+/// Go writes null for some members without a value, so null means absent. Unknown members are ignored: later versions
+/// may add some.
 struct SigstoreArguments {
     /// What `initOptions.protocolVersion` and the first argument must be.
     static let protocolVersion = "v1"
 
     let method: SigstoreMethod
-    /// `initOptions`: what the caller said when it named the key.
+    /// The options of the key, for all methods.
     let initOptions: SigstoreMember
     /// The member that has the method's name.
     let methodArguments: SigstoreMember
 
-    /// - Parameter arguments: of the command line, without the program's name.
+    /// - Parameter arguments: the command line without the program's name.
     init(_ arguments: [[UInt8]]) throws(SigstoreError) {
         try Self.check(version: arguments.first.map { String(decoding: $0, as: UTF8.self) })
         guard arguments.count > 1 else {
@@ -46,7 +46,7 @@ struct SigstoreArguments {
         throw SigstoreError("expected protocol version: \(protocolVersion), got \(version?.excerpt ?? "no arguments")")
     }
 
-    /// The options of the call itself, as opposed to those of `initOptions`; none for the methods that have none.
+    /// The options of the method, in addition to `initOptions`; absent for methods without options.
     func methodOptions() throws(SigstoreError) -> SigstoreMember {
         switch method {
         case .publicKey: try methodArguments.member("publicKeyOptions")
@@ -56,7 +56,7 @@ struct SigstoreArguments {
         }
     }
 
-    /// `rpcOptions` of the call, and those of `initOptions`, which stand in for what the former leave out.
+    /// The `rpcOptions` of the method, then those of `initOptions`, which supply what the former leave out.
     func rpcOptions() throws(SigstoreError) -> [SigstoreMember] {
         [try methodOptions().member("rpcOptions"), try initOptions.member("rpcOptions")]
     }
@@ -66,9 +66,9 @@ enum SigstoreMethod: String, CaseIterable, Sendable {
     case defaultAlgorithm, supportedAlgorithms, createKey, publicKey, signMessage, verifySignature
 }
 
-/// A member of the JSON object, which may be left out or null, and all that is inside it then, too.
+/// A member of the JSON object. If it is absent or null, so are all members inside it.
 struct SigstoreMember {
-    /// Nil if it is left out or null.
+    /// Nil if it is absent or null.
     private let value: JSONValue?
     /// For errors.
     private let path: String
@@ -80,18 +80,19 @@ struct SigstoreMember {
         self.path = path
     }
 
-    /// False where it is absent.
-    /// - Throws: where it is anything else.
+    /// False if it is absent.
+    ///
+    /// - Throws: if it is not an object.
     fileprivate func isObject() throws(SigstoreError) -> Bool {
         guard let value else { return false }
         guard value.kind == .object else { throw SigstoreError("\(path) must be an object") }
         return true
     }
 
-    /// - Throws: where this is neither absent nor an object.
+    /// - Throws: if this is neither absent nor an object.
     func member(_ name: String) throws(SigstoreError) -> SigstoreMember {
         guard try isObject() else { return .absent }
-        // As Go does it, the last of several counts.
+        // The last of several counts, as in Go.
         return SigstoreMember(value: value?[name], path: name)
     }
 
@@ -109,7 +110,7 @@ struct SigstoreMember {
         return integer
     }
 
-    /// Bytes, which Go writes in Base64.
+    /// Bytes, which Go writes as Base64.
     func bytes(_ name: String) throws(SigstoreError) -> [UInt8]? {
         guard let text = try string(name) else { return nil }
         guard let bytes = Base64.decode(text) else {
@@ -119,9 +120,9 @@ struct SigstoreMember {
     }
 }
 
-/// Why a call of the plugin has no result: the text of `errorMessage`.
+/// Why a call of the plugin failed: the text of `errorMessage`.
 struct SigstoreError: Error, Equatable, Sendable {
-    /// On one line, and not empty.
+    /// One line that is not empty.
     let message: String
 
     init(_ message: String) {

@@ -3,18 +3,18 @@ import NCloudKMS
 
 /// How long a call of the plugin may take.
 ///
-/// The caller kills the process at its deadline, and then knows no more than that; so the answer must be there before.
+/// The caller kills the process at the deadline and then can't report a reason, so the plugin must answer before.
 enum SigstoreDeadline {
-    /// What an error needs to get to the caller.
+    /// Time for the answer to reach the caller.
     static let margin = Duration.milliseconds(250)
-    /// Where the caller names no deadline.
+    /// For callers without a deadline.
     static let usualTime = PublicKeyQuery.defaultTimeout
     static let longestTime = Duration.seconds(300)
 
-    /// The time that is left for the call.
+    /// The time left for the call.
     ///
-    /// - Parameter now: of the wall clock, in milliseconds since 1970.
-    /// - Throws: where there is none left, or a deadline can't be read.
+    /// - Parameter now: the wall clock, in milliseconds since 1970.
+    /// - Throws: if no time is left, or a deadline is not a time.
     static func time(for arguments: SigstoreArguments, now: Int64) throws(SigstoreError) -> Duration {
         var texts = [try arguments.initOptions.string("ctxDeadline")]
         for options in try arguments.rpcOptions() { texts.append(try options.string("ctxDeadline")) }
@@ -22,12 +22,13 @@ enum SigstoreDeadline {
         return try time(until: texts.compactMap { $0 }, now: now)
     }
 
-    /// - Parameter deadlines: as RFC 3339 writes them. The earliest counts.
+    /// - Parameter deadlines: times in the form of RFC 3339. The earliest counts.
     static func time(until deadlines: [String], now: Int64) throws(SigstoreError) -> Duration {
         var earliest: Int64?
         for text in deadlines {
             guard let deadline = ISO8601Date.milliseconds(of: text) else {
-                throw SigstoreError("ctxDeadline must be a time as RFC 3339 writes it, with an offset: \(text.excerpt)")
+                throw SigstoreError(
+                    "ctxDeadline must be a time in the form of RFC 3339, with an offset: \(text.excerpt)")
             }
             earliest = min(earliest ?? deadline, deadline)
         }

@@ -2,7 +2,7 @@ import KMSPlatform
 import KMSPublicKeys
 import NCloudKMS
 
-/// The key of a call: `keyResourceID` is `KEYTAG` or `KEYTAG/versions/N`, what follows `ncloud://` where people write it.
+/// The key of a call. `keyResourceID` is `KEYTAG` or `KEYTAG/versions/N`, the part of the key's URL after `ncloud://`.
 struct SigstoreKey: Equatable {
     let keyTag: KeyTag
     /// Nil is the latest.
@@ -26,7 +26,7 @@ struct SigstoreKey: Equatable {
         version = named ?? asked
     }
 
-    /// `keyResourceID`, which every call has.
+    /// `keyResourceID`, which is required for every call.
     static func resource(of arguments: SigstoreArguments) throws(SigstoreError) -> String {
         guard let resource = try arguments.initOptions.string("keyResourceID"), !resource.isEmpty else {
             throw SigstoreError("keyResourceID is missing: KEYTAG or KEYTAG/versions/N")
@@ -34,7 +34,7 @@ struct SigstoreKey: Equatable {
         return resource
     }
 
-    /// That of the call, else that of `initOptions`; empty, as Go writes it, is none.
+    /// The method's version, or else that of `initOptions`. Go writes an empty string for none.
     private static func optionalVersion(of arguments: SigstoreArguments) throws(SigstoreError) -> KeyVersion? {
         for options in try arguments.rpcOptions() {
             guard let text = try options.string("keyVersion"), !text.isEmpty else { continue }
@@ -55,7 +55,7 @@ struct SigstoreKey: Equatable {
     }
 }
 
-/// The algorithms that sigstore's clients can ask a new key for, by their names there.
+/// The algorithms of new keys that the plugin offers, under sigstore's names.
 enum SigstoreAlgorithm: String, CaseIterable {
     case rsa2048 = "rsa-2048"
     case p256 = "ecdsa-p256-sha256"

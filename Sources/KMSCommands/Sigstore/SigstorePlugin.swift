@@ -3,19 +3,19 @@ import KMSPlatform
 import KMSPublicKeys
 import NCloudKMS
 
-/// The program as a KMS plugin of sigstore's clients, cosign first: it is started for every call, under another name,
-/// answers with one JSON object on stdout, and ends.
+/// The program as a KMS plugin of cosign and other clients of sigstore: they start it for each call, under another
+/// name. It writes one JSON object to stdout and exits.
 ///
-/// Each call becomes one of the client's or the verifier's. What can be said without the service is said without a
-/// configuration.
+/// Each call becomes a call of the client or the verifier. Calls that don't need the service don't need a configuration
+/// either.
 package struct SigstorePlugin {
-    /// The name that the program has then: `sigstore-kms-`, and what stands before `://` in the name of a key.
+    /// The name of the program as a plugin: `sigstore-kms-` and the scheme of the keys' URLs.
     package static let programName = "sigstore-kms-ncloud"
 
     private let makeClient: () throws(CommandFailure) -> KMSClient
     private let clock: any TimeSource
 
-    /// - Parameter makeClient: called when the service has to be asked.
+    /// - Parameter makeClient: called only if the service is needed.
     package init(
         clock: any TimeSource = SystemClock(), makeClient: @escaping () throws(CommandFailure) -> KMSClient
     ) {
@@ -23,9 +23,9 @@ package struct SigstorePlugin {
         self.makeClient = makeClient
     }
 
-    /// Does what the caller asks for. Blocks.
+    /// Executes a call. Blocks.
     ///
-    /// - Parameter arguments: of the command line, without the program's name.
+    /// - Parameter arguments: the command line without the program's name.
     package func answer(to arguments: [[UInt8]]) -> SigstoreAnswer {
         SigstoreAnswer(
             outcome: Result { () throws(SigstoreError) in try result(of: try SigstoreArguments(arguments)) })
@@ -64,8 +64,8 @@ package struct SigstorePlugin {
         return client.waitForKeys([query])[0].map(\.key)
     }
 
-    /// The answer to `createKey`: the service makes keys in its console alone, so one that is there already is handed
-    /// out, as the other providers do it. Then cosign can write its PEM file.
+    /// The answer to `createKey`. Keys are created in the service's console only, so this returns an existing key, as
+    /// the plugins of other services do. Then cosign can write its PEM file.
     private func existingKey(_ arguments: SigstoreArguments, _ end: Instant) throws(SigstoreError) -> PublicKey {
         let name = try arguments.methodArguments.string("algorithm") ?? SigstoreAlgorithm.usual.rawValue
         guard let algorithm = SigstoreAlgorithm(rawValue: name) else {
@@ -80,7 +80,7 @@ package struct SigstorePlugin {
         guard algorithm.fits(key) else {
             let kind = key.curve.map { "on \($0.rawValue)" } ?? "of \(key.keySize) bits"
             throw SigstoreError(
-                "\(wanted.keyTag) is there, but it is an \(key.keyType.rawValue) key \(kind), not one for "
+                "\(wanted.keyTag) exists, but it is an \(key.keyType.rawValue) key \(kind), not one for "
                     + "\(algorithm.rawValue); \(Self.advice)")
         }
         return key
@@ -118,7 +118,7 @@ package struct SigstorePlugin {
 }
 
 extension Result {
-    /// The value, or the error as a plugin says it.
+    /// The value; throws the translated error.
     fileprivate func get(_ translate: (Failure) -> SigstoreError) throws(SigstoreError) -> Success {
         switch self {
         case .success(let value): return value

@@ -2,11 +2,11 @@ import KMSPlatform
 import KMSPublicKeys
 import NCloudKMS
 
-/// What `verifySignature` is given: a signature, and what tells the digest that it must be of.
+/// The arguments of `verifySignature`: a signature, and the digest of the message or how to compute it.
 struct SigstoreSignature {
     let signature: ServiceSignature
     let hash: HashFunction
-    /// Nil if the message is on stdin.
+    /// Nil: the message is on stdin.
     let digest: [UInt8]?
 
     init(_ arguments: SigstoreArguments) throws(SigstoreError) {
@@ -24,8 +24,8 @@ struct SigstoreSignature {
     }
 
     /// - Parameters:
-    ///   - number: of Go's package `crypto`; 0 is none.
-    ///   - digestCount: nil without a digest.
+    ///   - number: a `Hash` of Go's package `crypto`; 0 is none.
+    ///   - digestCount: the length of the digest in bytes; nil without a digest.
     static func hash(number: Int, digestCount: Int?) throws(SigstoreError) -> HashFunction {
         switch (number, digestCount) {
         case (5, _): return .sha256
@@ -37,8 +37,8 @@ struct SigstoreSignature {
         }
     }
 
-    /// The service's own form, `ncpkms:vN:BASE64`, is taken as it is, too, and as the bytes that the Base64 stands for:
-    /// cosign encodes what a file holds, whatever that is.
+    /// Accepts the service's form, `ncpkms:vN:BASE64`, both as it is and encoded in Base64: cosign encodes the contents
+    /// of a signature file.
     private static func signature(_ verifySignature: SigstoreMember) throws(SigstoreError) -> ServiceSignature {
         guard let text = try verifySignature.string("signature"), !text.isEmpty else {
             throw SigstoreError("the signature is empty, and so not valid")
@@ -52,9 +52,9 @@ struct SigstoreSignature {
         }
     }
 
-    /// The digest of the message: the one that was given, or that of stdin.
+    /// The given digest, or the digest of stdin.
     ///
-    /// - Parameter end: of the time to read in.
+    /// - Parameter end: when to give up.
     func digestOfMessage(until end: Instant) throws(SigstoreError) -> [UInt8] {
         if let digest { return digest }
         guard var streamed = StreamedDigest(hash) else { throw SigstoreError("OpenSSL could not begin a digest") }

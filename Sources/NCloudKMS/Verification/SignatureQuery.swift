@@ -27,9 +27,9 @@ package struct SignatureQuery: Sendable {
 
 /// What makes a signature valid.
 package enum SignatureRule: Sendable {
-    /// It is by this algorithm, which must fit the key.
+    /// It was made by this algorithm, which must fit the key.
     case algorithm(SignatureAlgorithm, encoding: SignatureEncoding = .der, of: SignedMessage)
-    /// It is by whichever algorithm of the key's type, as the callers of some protocols don't name one.
+    /// It was made by any algorithm for the key's type: callers of some protocols don't name one.
     case anyAlgorithm(digest: [UInt8], by: HashFunction)
 
     /// - Throws: when the algorithm does not fit the key, or the digest the algorithm.

@@ -178,11 +178,20 @@ import Testing
         var environment = try await Self.fixture.value.kms.environment
         for (name, value) in try #require(server["env"]?.members) { environment[name] = resolved(value.string ?? "") }
         #expect(environment["NCLOUD_PROFILE"] == "DEFAULT")
+        let lines = [
+            #"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"#
+                + #""clientInfo":{"name":"host","version":"1"}}}"#,
+            #"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+            #"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"getPublicKey","#
+                + #""arguments":{"keyTag":"release-key"}}}"#,
+        ]
         let outcome = try await ServiceProcess.answers(
-            resolved(command), to: #"{"jsonrpc":"2.0","id":1,"method":"getPublicKey","params":["release-key"]}"#,
-            arguments: arguments, environment: environment)
+            resolved(command), to: lines.joined(separator: "\n"), arguments: arguments, environment: environment)
         #expect(outcome.status == 0)
-        #expect(outcome.result.first?.hasPrefix(#"{"jsonrpc":"2.0","id":1,"result":"#) == true, "\(outcome)")
+        let answers = try outcome.result.map { try JSONValue(parsing: $0) }
+        #expect(answers.first?["result"]?["protocolVersion"]?.string == "2025-06-18", "\(outcome)")
+        let key = answers.last?["result"]?["structuredContent"]?["publicKey"]?.string
+        #expect(try await key == Self.fixture.value.key.publicKey, "\(outcome)")
         // Where each line of stderr is shown as a warning there is none.
         if host == "VS Code" { #expect(outcome.log == "") }
         if host == "Claude Code" { #expect(arguments.contains { $0.contains("--parent-pid $PPID") }) }
