@@ -16,6 +16,7 @@ let package = Package(
         .executable(name: "ncloud-kms-rpc", targets: ["ncloud-kms-rpc"]),
         .executable(name: "ncloud-kms-emulator", targets: ["ncloud-kms-emulator"]),
         .library(name: "NCloudKMS", targets: ["NCloudKMS", "KMSPublicKeys"]),
+        .library(name: "NCloudKMSTesting", targets: ["NCloudKMSTesting"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -77,6 +78,11 @@ let package = Package(
             name: "ncloud-kms-emulator", dependencies: ["KMSEmulator", "KMSJSON", "KMSPlatform", argumentParser],
             swiftSettings: settings),
 
+        // The emulator for the tests of packages that use the library.
+        .target(
+            name: "NCloudKMSTesting", dependencies: ["NCloudKMS", "KMSEmulator", "KMSPlatform"], swiftSettings: settings
+        ),
+
         // A build tool: a filter that writes the manual pages.
         .executableTarget(
             name: "kms-man-page", dependencies: ["KMSJSON", "KMSCommands", "KMSPlatform"], swiftSettings: settings),
@@ -96,6 +102,9 @@ let package = Package(
         .testTarget(name: "KMSJSONRPCTests", dependencies: ["KMSJSONRPC", "KMSTestSupport"], swiftSettings: settings),
         .testTarget(
             name: "NCloudKMSTests", dependencies: ["NCloudKMS", "KMSEmulator", "KMSTestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "NCloudKMSTestingTests", dependencies: ["NCloudKMSTesting", "NCloudKMS", "KMSTestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "KMSCommandsTests",

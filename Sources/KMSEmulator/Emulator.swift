@@ -142,6 +142,9 @@ package final class Emulator: Sendable {
 
     package var state: EmulatorState { core.state }
 
+    /// The last requests, the oldest first.
+    package var requests: [Recorder.Record] { core.recorder.records(since: 0) }
+
     /// Waits until the state fulfils a condition.
     ///
     /// - Throws: `CancellationError` if the task is cancelled.

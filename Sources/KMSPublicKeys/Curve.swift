@@ -2,9 +2,13 @@ import CKMSOpenSSL
 
 /// The elliptic curves on which a key may be: the prime curves of FIPS 186 and that of SEC 2 which RFC 8812 names.
 public enum Curve: String, CaseIterable, Sendable {
+    /// NIST P-256, also called secp256r1 and prime256v1. The service makes its ECDSA keys on it.
     case p256 = "P-256"
+    /// NIST P-384, also called secp384r1.
     case p384 = "P-384"
+    /// NIST P-521, also called secp521r1.
     case p521 = "P-521"
+    /// secp256k1, the curve of Bitcoin. OpenSSH and CryptoKit don't know it.
     case secp256k1 = "secp256k1"
 
     /// The size of the field in bits, which is what a key's size is.

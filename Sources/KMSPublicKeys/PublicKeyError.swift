@@ -1,20 +1,24 @@
 /// Why a text is not accepted as a public key. Holds nothing of the text but the names of
 /// what it declares itself to be, so it may be logged even when the text was a private key.
-public enum PublicKeyError: Error, Equatable, Sendable {
+public enum PublicKeyError: Error, Hashable, Sendable {
     /// No PEM block is in the text.
     case notPEM
     /// The text has more bytes than any key that is accepted.
     case tooLong
     /// Something other than white space precedes or follows the PEM block.
     case textAroundPEM
+    /// The text has more than one PEM block.
     case multiplePEMBlocks
     /// The block does not end, ends under another label, or has its boundaries not on lines of their own.
     case malformedPEM
     /// The block has headers (RFC 1421), as encrypted ones have.
     case pemHeaders
+    /// The contents of the block are not Base64.
     case invalidBase64
 
+    /// The text is a private key. Nothing of it is kept.
     case privateKey
+    /// The block is an X.509 certificate.
     case certificate
     /// The block is neither `PUBLIC KEY` nor `RSA PUBLIC KEY`.
     case unexpectedPEMLabel(String)
@@ -24,21 +28,31 @@ public enum PublicKeyError: Error, Equatable, Sendable {
     /// Bytes follow the key, inside or after its outermost element.
     case trailingBytes
 
+    /// The RSA modulus has fewer than 2,048 or more than 16,384 bits.
     case rsaKeySize(bits: Int)
+    /// The RSA exponent is not an odd number from 3 to 4,294,967,295.
     case rsaExponent
+    /// The RSA modulus is even, so it is not a product of two large primes.
     case rsaModulus
     /// An RSA key that is restricted to PSS (RFC 4055: `id-RSASSA-PSS`).
     case rsaPSSOnly
 
+    /// The key is on a curve that is not one of `Curve`; its name, or its object identifier.
     case unsupportedCurve(String)
+    /// The key spells out its curve's parameters instead of naming the curve.
     case explicitCurveParameters
     /// The point is written compressed or hybrid (SEC 1, section 2.3.3).
     case compressedPoint
+    /// The point is the point at infinity.
     case pointAtInfinity
+    /// The point is not on its curve.
     case pointNotOnCurve
 
+    /// An Ed25519 key (RFC 8410).
     case ed25519
+    /// A DSA key.
     case dsa
+    /// A key of another algorithm; its name, or its object identifier.
     case unsupportedAlgorithm(String)
 
     /// A stable name for programs: that of the case.

@@ -2,20 +2,20 @@ import KMSJSON
 import KMSPlatform
 
 /// Remembers the keys that were read from the answers of a service, so that the same text is read and checked once.
-public struct PublicKeyMemo: Sendable {
+package struct PublicKeyMemo: Sendable {
     /// As many keys as the client's cache has entries; about 2 KiB each.
-    public static let defaultCapacity = 1_024
+    package static let defaultCapacity = 1_024
 
     private var keys: LRUCache<Text, PublicKey>
 
     /// - Parameter capacity: the greatest number of keys, at least 1; beyond it the one used least recently goes.
-    public init(capacity: Int = PublicKeyMemo.defaultCapacity) {
+    package init(capacity: Int = PublicKeyMemo.defaultCapacity) {
         keys = LRUCache(capacity: capacity)
     }
 
     /// The key of a PEM text that is the characters of a JSON string: the same object for the same string in the same
     /// spelling, for as long as it is remembered.
-    public mutating func key(forPEM pem: JSONValue) throws(PublicKeyError) -> PublicKey {
+    package mutating func key(forPEM pem: JSONValue) throws(PublicKeyError) -> PublicKey {
         // As it was written: to decode it would take as long as to look it up.
         let text = Text(bytes: pem.bytes)
         if let known = keys.value(forKey: text) { return known }

@@ -3,17 +3,23 @@ import CKMSOpenSSL
 /// The signature algorithms of RFC 7518, section 3.1, under their names there. RSASSA-PSS takes a salt of any length,
 /// where RFC 7518 demands that of the hash.
 public enum SignatureAlgorithm: String, CaseIterable, Sendable {
-    // RSASSA-PKCS1-v1_5.
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
     case rs256 = "RS256"
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
     case rs384 = "RS384"
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
     case rs512 = "RS512"
-    // RSASSA-PSS, MGF1 with the same hash.
+    /// RSASSA-PSS with SHA-256, also in MGF1.
     case ps256 = "PS256"
+    /// RSASSA-PSS with SHA-384, also in MGF1.
     case ps384 = "PS384"
+    /// RSASSA-PSS with SHA-512, also in MGF1.
     case ps512 = "PS512"
-    // ECDSA, each with its own curve.
+    /// ECDSA on P-256 with SHA-256.
     case es256 = "ES256"
+    /// ECDSA on P-384 with SHA-384.
     case es384 = "ES384"
+    /// ECDSA on P-521 with SHA-512.
     case es512 = "ES512"
 
     enum Scheme: Equatable {
@@ -88,7 +94,7 @@ public enum SignedMessage: Sendable {
 }
 
 /// Why a signature could not be checked. A signature that is wrong in any way is no error: the answer is `false`.
-public enum VerificationError: Error, Equatable, Sendable, CustomStringConvertible {
+public enum VerificationError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The algorithm needs a key of another type or on another curve.
     case algorithmDoesNotFitKey(SignatureAlgorithm, keyType: PublicKey.KeyType, curve: Curve?)
     /// The digest is not as long as its hash makes them.
@@ -105,6 +111,7 @@ public enum VerificationError: Error, Equatable, Sendable, CustomStringConvertib
         }
     }
 
+    /// A sentence for people, without a capital or a full stop.
     public var description: String {
         switch self {
         case .algorithmDoesNotFitKey(let algorithm, let keyType, let curve):

@@ -2,17 +2,23 @@ import KMSPlatform
 
 /// Where a service listens: scheme, host and port, and nothing else. `https`, or plain `http` to this machine itself.
 public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
+    /// How the service is spoken to.
     public enum Scheme: String, Sendable {
-        case http, https
+        /// Plain HTTP, to this machine only.
+        case http
+        /// HTTP over TLS.
+        case https
 
         package var defaultPort: UInt16 { self == .https ? 443 : 80 }
     }
 
+    /// `https`, or `http` to this machine.
     public let scheme: Scheme
 
     /// A name or an address in lower case; an IPv6 address without its brackets.
     public let host: String
 
+    /// The port, also where the URL left it out: 443 for `https`, 80 for `http`.
     public let port: UInt16
 
     /// RFC 1035, section 3.1, counts 255 bytes on the wire, which leaves 253 to be written.
@@ -27,11 +33,14 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
 
     /// Reads `scheme://host[:port]`; one slash at the end, as browsers write it, means nothing.
     ///
-    /// - Parameters:
-    ///   - text: the URL; IPv6 addresses in brackets.
-    ///   - name: what the error calls it.
-    /// - Throws: `InvalidValue`, whose text never repeats a user name or password that the URL held.
-    public init(_ text: String, name: String = "endpoint") throws(InvalidValue) {
+    /// - Parameter text: the URL; IPv6 addresses in brackets.
+    /// - Throws: `InvalidValue` named `endpoint`, whose text never repeats a user name or password that the URL held.
+    public init(_ text: String) throws(InvalidValue) {
+        try self.init(text, name: "endpoint")
+    }
+
+    /// - Parameter name: what the error calls it.
+    package init(_ text: String, name: String) throws(InvalidValue) {
         let endpoint = try Endpoint(anySecurity: text, name: name)
         guard endpoint.scheme == .https || endpoint.isLoopback else {
             throw InvalidValue(
@@ -167,6 +176,8 @@ public enum Zone: String, CaseIterable, Sendable {
     /// The government cloud.
     case government = "gov"
 
+    /// The zone of that name.
+    ///
     /// - Parameter name: a raw value, in lower case.
     /// - Throws: `InvalidValue` named `zone`.
     public init(named name: String) throws(InvalidValue) {

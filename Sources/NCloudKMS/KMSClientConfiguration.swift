@@ -1,51 +1,75 @@
-/// Everything that a client can be told, with its default. Nonsense is refused when it is built, so that nothing after it
-/// has to check again.
+/// The settings of a client, each with its default. Every value is checked here, so a client never meets a bad one.
+///
+/// ```swift
+/// let fromVariables = try KMSClientConfiguration(environment: .process)
+/// let ownValues = try KMSClientConfiguration(endpoint: Zone.korea.endpoint, cacheTimeToLive: .seconds(60))
+/// ```
 public struct KMSClientConfiguration: Sendable {
     /// What requests are authenticated with.
     public enum Authentication: Sendable {
         /// Looked for when the first request needs it; the lack of any is that request's failure.
         case lookup(CredentialLookup)
+        /// These and no others.
         case credentials(Credentials)
     }
 
-    /// Longer than a day, and a key that was disabled or deleted would be in use for days.
+    /// From nothing to a day: longer, and a key that was disabled or deleted would be in use for days.
     public static let cacheTimeToLiveRange = Duration.zero...Duration.seconds(86_400)
-    /// A week bridges every outage that one would want to sit out.
+    /// From nothing to a week, which bridges every outage that one would want to sit out.
     public static let staleIfErrorRange = Duration.zero...Duration.seconds(7 * 86_400)
-    /// Three thousand times what the service guarantees; above it the intervals vanish in the clock's resolution.
+    /// Up to a million requests a second, three thousand times what the service guarantees; above it the intervals vanish in the clock's resolution.
     public static let rateRange = 0...1_000_000
-    /// A service of this kind gives one client no more; each takes a descriptor and TLS state.
+    /// Up to 1,024. A service of this kind gives one client no more; each takes a descriptor and TLS state.
     public static let connectionsRange = 1...1_024
-    /// With more, delays of 20 s each would outlast every deadline.
+    /// Up to 20. With more, delays of 20 s each would outlast every deadline.
     public static let attemptsRange = 1...20
 
+    /// Five minutes.
     public static let defaultCacheTimeToLive = Duration.seconds(300)
+    /// Never.
     public static let defaultStaleIfError = Duration.zero
-    /// What the service guarantees.
+    /// 300 requests a second, what the service guarantees.
     public static let defaultRatePerKey = 300
+    /// No limit.
     public static let defaultTotalRate = 0
+    /// 32 connections.
     public static let defaultMaximumConnections = 32
+    /// Three attempts.
     public static let defaultMaximumAttempts = 3
+    /// `ncloud-kms-swift`.
     public static let defaultUserAgent = "ncloud-kms-swift"
 
+    /// Where the service listens.
     public let endpoint: Endpoint
+    /// What requests are authenticated with.
     public let authentication: Authentication
+    /// How long a key is cached.
     public let cacheTimeToLive: Duration
+    /// How much longer an expired key stands in when the service can't be asked.
     public let staleIfError: Duration
     /// Requests a second for each key; 0 for no limit.
     public let ratePerKey: Int
     /// Requests a second for all keys together; 0 for no limit.
     public let totalRate: Int
+    /// Connections to the service, so requests at once.
     public let maximumConnections: Int
+    /// Attempts for one call, retries included; throttled ones are not counted.
     public let maximumAttempts: Int
     /// The certificate authorities to trust in place of the system's. The file is read again whenever it has changed.
     public let caFile: CertificateFile?
+    /// The proxy in front of the service.
     public let proxy: ProxySettings
+    /// Whether to sign by the service's clock when this machine's is wrong.
     public let correctsClock: Bool
     /// What the client calls itself in `User-Agent`: `name/version`.
     public let userAgent: String
 
+    /// The given values, and for the others the defaults: the environment is not read, except by the default
+    /// `authentication`. To run inside `ncloud-kms-emulator`, or as the program `ncloud-kms-rpc` would, use
+    /// `init(environment:)`.
+    ///
     /// - Parameters:
+    ///   - endpoint: `Zone.korea.endpoint` for keys isolated to Korea, and so on.
     ///   - cacheTimeToLive: zero keeps nothing.
     ///   - staleIfError: how much longer an expired key stands in when the service can't be asked; zero for never.
     ///   - ratePerKey: requests a second for each key; 0 for no limit.
@@ -85,6 +109,32 @@ public struct KMSClientConfiguration: Sendable {
         self.proxy = proxy
         self.correctsClock = correctsClock
         self.userAgent = userAgent
+    }
+
+    /// The settings that environment variables hold, by the rules of the program `ncloud-kms-rpc`; the defaults for the
+    /// others. A command that `ncloud-kms-emulator` runs finds the emulator this way.
+    ///
+    /// - `NCLOUD_KMS_ENDPOINT`, or `NCLOUD_KMS_ZONE`: where the service is.
+    /// - `NCLOUD_ACCESS_KEY_ID` and `NCLOUD_SECRET_ACCESS_KEY`, `NCLOUD_KMS_TOKEN`, `NCLOUD_KMS_TOKEN_FILE`, or
+    ///   `NCLOUD_PROFILE` and `NCLOUD_CONFIG_FILE`: the credentials, looked up when the first request needs them.
+    /// - `NCLOUD_KMS_CA_FILE`: the authorities to trust.
+    /// - `NCLOUD_KMS_PROXY`, else `HTTPS_PROXY` or `https_proxy`, with `NO_PROXY` or `no_proxy`: the proxy.
+    /// - `NCLOUD_KMS_CACHE_TTL` and `NCLOUD_KMS_STALE_IF_ERROR`: in seconds.
+    /// - `NCLOUD_KMS_RATE_PER_KEY` and `NCLOUD_KMS_RATE_TOTAL`: requests a second.
+    /// - `NCLOUD_KMS_MAX_CONNECTIONS` and `NCLOUD_KMS_MAX_ATTEMPTS`.
+    ///
+    /// - Parameters:
+    ///   - environment: `.process`, or variables of your own.
+    ///   - userAgent: what the client calls itself: `name/version`.
+    /// - Throws: `InvalidValue`, named after the variable whose value can't be used.
+    public init(
+        environment: EnvironmentVariables, userAgent: String = defaultUserAgent
+    ) throws(InvalidValue) {
+        do {
+            self = try ClientSettingReader(environment: environment).configuration(userAgent: userAgent)
+        } catch {
+            throw error.invalid
+        }
     }
 
     private static func check(_ name: String, _ value: Int, in range: ClosedRange<Int>) throws(InvalidValue) {

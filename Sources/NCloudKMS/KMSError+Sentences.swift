@@ -95,7 +95,7 @@ extension KMSError {
                 : "Try again later, or check the network and the endpoint."
             self.init(.serviceUnavailable, "\(failure.message) \(advice)")
             // Something must be changed first: a proxy needs a password, or a name is wrong.
-            if failure.repetition == .never { retryable = false }
+            if failure.repetition == .never { isRetryable = false }
         }
     }
 

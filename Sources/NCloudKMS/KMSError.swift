@@ -3,30 +3,54 @@ import KMSPlatform
 /// Why a call failed. The codes, their names and which of them are worth another try are the contract of
 /// `protocol/`, section Errors; the sentence in `message` is for people and may change.
 ///
+/// It prints as its type, its number and its sentence. Its own `localizedDescription` is the same; Foundation's, which is
+/// what an `any Error` has, only gives the domain and code, as this library does not import Foundation: print the error
+/// itself, `"\(error)"`.
+///
 /// No secret, signature or token is ever in it. `kmsCode` and `kmsMessage` are text of the service, each at most
 /// `ServiceText.maximumBytes` long and otherwise as it was sent: escape control characters before printing.
 public struct KMSError: Error, Hashable, Sendable {
-    /// What kind of failure it is. The raw values are the numbers of `protocol/`, section Errors, save the first.
+    /// What kind of failure it is. The raw values are the numbers of `protocol/`, section Errors, except that of
+    /// `cancelled`.
     public enum Code: Int, CaseIterable, Sendable {
-        /// The caller gave up. A wire has a number of its own for that.
+        /// An argument is out of range, or does not fit the key: an RSA algorithm with an EC key.
+        case invalidArgument = -32602
+        /// A fault of this library or of OpenSSL. Please report it.
+        case internalError = -32603
+        /// The task was cancelled.
         case cancelled = 1000
+        /// There are no credentials, or those that were found can't be used.
         case credentialsUnavailable = 1001
+        /// The service did not accept the credentials, or the signature: wrong key pair, expired token, wrong clock.
         case authenticationFailed = 1002
+        /// The credentials may not read this key.
         case permissionDenied = 1003
+        /// The service has no key with this tag in this zone.
         case keyNotFound = 1004
+        /// The key or version is disabled, does not exist, or has no public key.
         case keyUnusable = 1005
+        /// The service, or the client's own rate limit, asked to slow down.
         case rateLimited = 1006
+        /// The API's quota is used up.
         case quotaExceeded = 1007
+        /// The service or the network failed, and so did all further attempts.
         case serviceUnavailable = 1008
+        /// The call's timeout ended first.
         case deadlineExceeded = 1009
+        /// The answer is not what the service sends, or its key failed a check.
         case invalidServiceResponse = 1010
+        /// The server's certificate is not trusted.
         case untrustedService = 1011
+        /// The client was shut down.
         case shuttingDown = 1012
+        /// The service rejected the request for another reason.
         case requestRejected = 1013
 
-        /// The name that `error.data.type` carries.
+        /// A stable name, such as `KeyNotFound`: the `type` of the JSON-RPC error.
         public var typeName: String {
             switch self {
+            case .invalidArgument: "InvalidParams"
+            case .internalError: "InternalError"
             case .cancelled: "Cancelled"
             case .credentialsUnavailable: "CredentialsUnavailable"
             case .authenticationFailed: "AuthenticationFailed"
@@ -44,8 +68,7 @@ public struct KMSError: Error, Hashable, Sendable {
             }
         }
 
-        /// Whether the same call may succeed later without anybody changing anything, as a rule; see
-        /// `KMSError.retryable`.
+        /// Whether the same call may succeed later without a change, as a rule; see `KMSError.isRetryable`.
         public var isRetryable: Bool {
             switch self {
             case .rateLimited, .serviceUnavailable, .deadlineExceeded, .shuttingDown: true
@@ -63,6 +86,7 @@ public struct KMSError: Error, Hashable, Sendable {
         }
     }
 
+    /// What kind of failure it is.
     public let code: Code
 
     /// One sentence: what happened and what to do about it.
@@ -86,6 +110,7 @@ public struct KMSError: Error, Hashable, Sendable {
     /// What the service calls the last request; its support asks for it.
     public package(set) var requestID: String?
 
+    /// The tag of the key that the call was about.
     public package(set) var keyTag: String?
 
     /// A short word for programs: why no further attempt was made (`RetryStop`), or which check failed.
@@ -93,14 +118,27 @@ public struct KMSError: Error, Hashable, Sendable {
 
     /// Whether the same call may succeed later without anybody changing anything: as a rule a property of the code. An
     /// unavailable service is not worth another call where it is a proxy that wants a password, or a name that can't exist.
-    public package(set) var retryable: Bool
+    public package(set) var isRetryable: Bool
 
-    package init(_ code: Code, _ message: String, reason: String? = nil, retryAfter: Duration? = nil) {
+    /// An error as a client throws it, for fakes of `PublicKeyProvider` in tests.
+    ///
+    /// - Parameter isRetryable: nil: as the code says.
+    public init(
+        _ code: Code, _ message: String, reason: String? = nil, retryAfter: Duration? = nil, isRetryable: Bool? = nil,
+        attempts: Int? = nil, httpStatus: Int? = nil, kmsCode: String? = nil, kmsMessage: String? = nil,
+        requestID: String? = nil, keyTag: KeyTag? = nil
+    ) {
         self.code = code
-        retryable = code.isRetryable
+        self.isRetryable = isRetryable ?? code.isRetryable
         self.message = message
         self.reason = reason
         self.retryAfter = retryAfter
+        self.attempts = attempts
+        self.httpStatus = httpStatus
+        self.kmsCode = kmsCode
+        self.kmsMessage = kmsMessage
+        self.requestID = requestID
+        self.keyTag = keyTag?.text
     }
 
     func about(_ keyTag: KeyTag) -> KMSError {
@@ -145,20 +183,31 @@ extension KMSError {
 extension KMSError: CustomStringConvertible {
     /// The type, the number and the sentence.
     public var description: String { "\(code.typeName) (\(code.rawValue)): \(message)" }
+
+    /// The same as `description`. It takes the place of the one that Foundation gives every error, wherever the static
+    /// type is `KMSError`.
+    public var localizedDescription: String { description }
 }
 
-/// A value from outside that can't be used: a parameter, a flag, an environment variable.
+/// A value that can't be used: an argument, a setting, an environment variable.
 public struct InvalidValue: Error, Hashable, Sendable, CustomStringConvertible {
-    /// Which one, as the parameter or the configuration entry is called: `keyTag`, `endpoint`.
+    /// Which one: the parameter or the variable, as `keyTag` or `NCLOUD_KMS_ENDPOINT`.
     public let name: String
 
     /// What is wrong and what would be right, as the rest of a sentence that begins with the name: "must be …".
     public let problem: String
 
+    /// - Parameters:
+    ///   - name: of the parameter or the variable.
+    ///   - problem: the rest of a sentence that begins with the name.
     public init(_ name: String, _ problem: String) {
         self.name = name
         self.problem = problem
     }
 
+    /// The sentence: the name, then the problem.
     public var description: String { "\(name) \(problem)" }
+
+    /// The same as `description`, wherever the static type is `InvalidValue`; see `KMSError`.
+    public var localizedDescription: String { description }
 }

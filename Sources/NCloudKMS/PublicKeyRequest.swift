@@ -39,8 +39,11 @@ public struct KeyTag: Hashable, Sendable, CustomStringConvertible {
     /// The service's samples have 52; five times as many leave room, and keep a cache key small.
     public static let maximumLength = 256
 
+    /// The tag as the service writes it.
     public let text: String
 
+    /// Checks a tag. There is no literal of this type, as a literal could only trap where it is malformed.
+    ///
     /// - Throws: `InvalidValue` named `keyTag`.
     public init(_ text: String) throws(InvalidValue) {
         let utf8 = text.utf8
@@ -55,6 +58,7 @@ public struct KeyTag: Hashable, Sendable, CustomStringConvertible {
         self.text = text
     }
 
+    /// The tag itself.
     public var description: String { text }
 
     private static func isUnreserved(_ byte: UInt8) -> Bool {
@@ -67,10 +71,14 @@ public struct KeyTag: Hashable, Sendable, CustomStringConvertible {
 
 /// One version of a key: 1–100 (Get Public Key, API 2.0).
 public struct KeyVersion: Hashable, Comparable, Sendable, CustomStringConvertible {
+    /// The versions that a key can have.
     public static let range = 1...100
 
+    /// 1–100.
     public let number: Int
 
+    /// Checks a number.
+    ///
     /// - Throws: `InvalidValue` named `keyVersion`.
     public init(_ number: Int) throws(InvalidValue) {
         guard Self.range.contains(number) else {
@@ -79,7 +87,9 @@ public struct KeyVersion: Hashable, Comparable, Sendable, CustomStringConvertibl
         self.number = number
     }
 
+    /// Whether the left version is the older one.
     public static func < (left: KeyVersion, right: KeyVersion) -> Bool { left.number < right.number }
 
+    /// The number in decimal.
     public var description: String { String(number) }
 }

@@ -4,11 +4,7 @@ import KMSPublicKeys
 import Testing
 
 @Suite struct EncodingTests {
-    private func jwk(_ key: PublicKey) -> String {
-        var json = JSONWriter()
-        key.writeJWK(to: &json)
-        return String(decoding: json.bytes, as: UTF8.self)
-    }
+    private func jwk(_ key: PublicKey) -> String { key.jwk }
 
     @Test func `the thumbprint of RFC 7638, section 3.1`() throws {
         #expect(try RFCKeys.key(rsa: RFCKeys.rsa2048).jwkThumbprint == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs")

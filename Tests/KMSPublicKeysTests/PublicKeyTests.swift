@@ -57,4 +57,32 @@ import Testing
             #expect(key.pem == Array(variant.utf8))
         }
     }
+
+    @Test func `the same key from two texts is equal, and other keys are not`() throws {
+        let pair = try KeyPair.rsa2048.get()
+        let spki = try PublicKey(pem: pem("PUBLIC KEY", pair.spki))
+        let pkcs1 = try PublicKey(pem: pem("RSA PUBLIC KEY", pair.publicKeyBytes))
+        #expect(spki == pkcs1)
+        let keys: Set = [spki, pkcs1, try PublicKey(KeyPair.ec(.p256)), try PublicKey(KeyPair.ec(.p256))]
+        #expect(keys.count == 3)
+    }
+
+    @Test func `a key prints its type, its size or curve, and its fingerprint`() throws {
+        let rsa = try PublicKey(KeyPair.rsa2048.get())
+        #expect("\(rsa)" == "RSA 2048 sha256:\(rsa.spkiSHA256)")
+        let ec = try PublicKey(KeyPair.ec(.p384))
+        #expect("\(ec)" == "EC P-384 sha256:\(ec.spkiSHA256)")
+    }
+
+    @Test func `bare keys are those inside the SubjectPublicKeyInfo`() throws {
+        let pair = try KeyPair.rsa2048.get()
+        let rsa = try PublicKey(pair)
+        #expect(rsa.pkcs1 == pair.publicKeyBytes)
+        #expect(rsa.x963 == nil)
+        let ec = try PublicKey(KeyPair.ec(.p521))
+        #expect(ec.pkcs1 == nil)
+        let point = try #require(ec.x963)
+        #expect(point.count == 1 + 2 * 66)
+        #expect(ec.spki.suffix(point.count) == point[...])
+    }
 }

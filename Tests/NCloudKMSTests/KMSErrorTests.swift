@@ -5,6 +5,7 @@ import Testing
 @Suite struct KMSErrorTests {
     /// The table of `protocol/`, Errors.
     static let contract: [(Int, String, Bool)] = [
+        (-32_602, "InvalidParams", false), (-32_603, "InternalError", false),
         (1_000, "Cancelled", false), (1_001, "CredentialsUnavailable", false),
         (1_002, "AuthenticationFailed", false), (1_003, "PermissionDenied", false), (1_004, "KeyNotFound", false),
         (1_005, "KeyUnusable", false), (1_006, "RateLimited", true), (1_007, "QuotaExceeded", false),

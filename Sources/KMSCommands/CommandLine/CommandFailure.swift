@@ -116,7 +116,7 @@ struct CommandError: Sendable, Equatable {
         code = error.code.rawValue
         type = error.code.typeName
         message = error.message
-        isRetryable = error.retryable
+        isRetryable = error.isRetryable
         details = error.details
     }
 

@@ -26,6 +26,8 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
             case .keyNotFound, .keyUnusable: .noKey
             case .rateLimited, .quotaExceeded, .serviceUnavailable, .deadlineExceeded: .unavailable
             case .invalidServiceResponse, .untrustedService: .untrusted
+            case .invalidArgument: .usage
+            case .internalError: .internalFault
             case .cancelled, .shuttingDown, .requestRejected: .undecided
             }
     }

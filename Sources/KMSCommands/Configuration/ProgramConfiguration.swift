@@ -38,7 +38,7 @@ package struct ProgramConfiguration: Sendable {
     ) throws(ConfigurationError) {
         let reader = SettingReader(flags: flags, environment: environment)
         zone = try reader.zone()
-        client = try reader.clientConfiguration(zone: zone)
+        client = try reader.clientConfiguration()
         framing = try reader.choice(.framing)
         maximumMessageBytes = try reader.integer(.maxMessageBytes, in: 1_024...(1 << 30))
         maximumBatchCount = try reader.integer(.maxBatch, in: 1...1_000_000)

@@ -27,6 +27,26 @@ package struct Setting: Sendable {
         case logLevel = "log-level"
         case logFormat = "log-format"
 
+        /// The flag for a setting of the client.
+        init(_ setting: ClientSetting) {
+            self =
+                switch setting {
+                case .endpoint: .endpoint
+                case .zone: .zone
+                case .profile: .profile
+                case .configurationFile: .configFile
+                case .tokenFile: .tokenFile
+                case .caFile: .caFile
+                case .proxy: .proxy
+                case .cacheTimeToLive: .cacheTTL
+                case .staleIfError: .staleIfError
+                case .ratePerKey: .ratePerKey
+                case .totalRate: .rateTotal
+                case .maximumConnections: .maxConnections
+                case .maximumAttempts: .maxAttempts
+                }
+        }
+
         /// The flag on the command line, with its dashes.
         package var flag: String { "--\(rawValue)" }
 
@@ -123,55 +143,58 @@ extension Setting.Name {
         return switch self {
         case .endpoint:
             Setting(
-                self, "url", ["NCLOUD_KMS_ENDPOINT"], .described("the zone's host"), .calls,
+                self, "url", ClientSetting.endpoint.variables, .described("the zone's host"), .calls,
                 "The service's base URL: scheme, host and port; https, or http to this machine")
         case .zone:
             Setting(
-                self, "name", ["NCLOUD_KMS_ZONE"], .text(Zone.global.rawValue), .calls, values: .cases(Zone.self),
+                self, "name", ClientSetting.zone.variables, .text(Zone.global.rawValue), .calls,
+                values: .cases(Zone.self),
                 "The zone of the keys: public, public-kr, public-jp or gov")
         case .profile:
             Setting(
-                self, "name", [CredentialLookup.profileVariable], .described("DEFAULT"), .calls,
+                self, "name", ClientSetting.profile.variables, .described("DEFAULT"), .calls,
                 "The section of the profile file that has the credentials")
         case .configFile:
             Setting(
-                self, "path", [CredentialLookup.configurationFileVariable], .described("~/.ncloud/configure"), .calls,
+                self, "path", ClientSetting.configurationFile.variables, .described("~/.ncloud/configure"), .calls,
                 values: .path, "The profile file")
         case .tokenFile:
             Setting(
-                self, "path", [CredentialLookup.tokenFileVariable], .described("none"), .calls, values: .path,
+                self, "path", ClientSetting.tokenFile.variables, .described("none"), .calls, values: .path,
                 "A file with an access token, used instead of a key pair; read again when it changes")
         case .caFile:
             Setting(
-                self, "path", ["NCLOUD_KMS_CA_FILE"], .described("the system's"), .calls, values: .path,
+                self, "path", ClientSetting.caFile.variables, .described("the system's"), .calls, values: .path,
                 "PEM file of certificate authorities to trust instead of the system's; read again when it changes")
         case .proxy:
             Setting(
-                self, "url", ["NCLOUD_KMS_PROXY", "HTTPS_PROXY", "https_proxy"], .described("none"), .calls,
+                self, "url", ClientSetting.proxy.variables, .described("none"), .calls,
                 "The HTTP proxy for the service; a password is accepted only from the environment")
         case .cacheTTL:
             Setting(
-                self, "seconds", ["NCLOUD_KMS_CACHE_TTL"], .seconds(Client.defaultCacheTimeToLive), .serving,
+                self, "seconds", ClientSetting.cacheTimeToLive.variables, .seconds(Client.defaultCacheTimeToLive),
+                .serving,
                 "The maximum age of a cached key; 0 turns the cache off")
         case .staleIfError:
             Setting(
-                self, "seconds", ["NCLOUD_KMS_STALE_IF_ERROR"], .seconds(Client.defaultStaleIfError), .serving,
+                self, "seconds", ClientSetting.staleIfError.variables, .seconds(Client.defaultStaleIfError), .serving,
                 "How much older a cached key may be if the service can't be reached; 0 turns this off")
         case .ratePerKey:
             Setting(
-                self, "number", ["NCLOUD_KMS_RATE_PER_KEY"], .number(Client.defaultRatePerKey), .load,
+                self, "number", ClientSetting.ratePerKey.variables, .number(Client.defaultRatePerKey), .load,
                 "Maximum requests per second for one key; 0 means no limit")
         case .rateTotal:
             Setting(
-                self, "number", ["NCLOUD_KMS_RATE_TOTAL"], .number(Client.defaultTotalRate), .load,
+                self, "number", ClientSetting.totalRate.variables, .number(Client.defaultTotalRate), .load,
                 "Maximum requests per second in total; 0 means no limit")
         case .maxConnections:
             Setting(
-                self, "number", ["NCLOUD_KMS_MAX_CONNECTIONS"], .number(Client.defaultMaximumConnections), .load,
+                self, "number", ClientSetting.maximumConnections.variables, .number(Client.defaultMaximumConnections),
+                .load,
                 "Maximum connections to the service, and so concurrent requests")
         case .maxAttempts:
             Setting(
-                self, "number", ["NCLOUD_KMS_MAX_ATTEMPTS"], .number(Client.defaultMaximumAttempts), .calls,
+                self, "number", ClientSetting.maximumAttempts.variables, .number(Client.defaultMaximumAttempts), .calls,
                 "Maximum requests for one call, retries included")
         case .framing:
             Setting(

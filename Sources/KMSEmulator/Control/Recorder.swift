@@ -3,26 +3,29 @@ import KMSPlatform
 
 /// The last requests, for tests that check what a client sent; also the answer to `GET /_emulator/requests`. Control
 /// requests are not recorded, and credentials are redacted.
-struct Recorder: Sendable {
+package struct Recorder: Sendable {
     /// The maximum number of recorded requests; fewer are kept if they are large.
     static let maximumCount = 1_000
     /// The maximum total size of their targets, headers and bodies.
     static let maximumBytes = 16 << 20
 
-    struct Record: Sendable {
+    package struct Record: Sendable {
         /// 1 for the emulator's first request; increases in the order in which the headers arrived.
-        let number: Int
+        package let number: Int
         /// When the headers arrived: milliseconds since 1970 by the emulator's clock, without a fault's skew.
         let wallClockMilliseconds: Int64
-        let method: String
+        package let method: String
         /// Path and query, as received.
-        let target: String
-        let headers: RecordedHeaders
+        package let target: String
+        package let headers: RecordedHeaders
         let faults: FaultPlan.Outcome
         /// Nil until it has arrived, and if it was too large.
-        var body: [UInt8]?
+        package var body: [UInt8]?
         /// Nil until the request is answered.
-        var status: Int?
+        package var status: Int?
+
+        /// The fault that the request met, as `--fault` writes it; nil without one.
+        package var faultSummary: String? { faults.summary }
 
         fileprivate var bytes: Int { headers.bytes + target.utf8.count + (body?.count ?? 0) }
     }
@@ -100,7 +103,7 @@ struct Recorder: Sendable {
 }
 
 extension Recorder.Record: JSONWritable {
-    func write(to json: inout JSONWriter) {
+    package func write(to json: inout JSONWriter) {
         json.object { object in
             object.member("number", number)
             object.member("time", CivilTime(milliseconds: wallClockMilliseconds).rfc3339)
@@ -114,13 +117,13 @@ extension Recorder.Record: JSONWritable {
             // Invalid UTF-8 becomes U+FFFD.
             object.member("body", body.map { String(decoding: $0, as: UTF8.self) })
             object.member("status", status)
-            object.member("fault", faults.summary)
+            object.member("fault", faultSummary)
         }
     }
 }
 
 /// The headers of a request in one array; the values of those that authenticate it are redacted.
-struct RecordedHeaders: Sendable, Equatable {
+package struct RecordedHeaders: Sendable, Equatable {
     /// Replaces a secret value.
     static let redacted = Array("<redacted>".utf8)
 
@@ -143,7 +146,7 @@ struct RecordedHeaders: Sendable, Equatable {
     }
 
     /// Names in lower case, each once; the values of a repeated header are joined with commas (RFC 9110, section 5.3).
-    var fields: [(name: String, value: String)] {
+    package var fields: [(name: String, value: String)] {
         let parts = text.split(separator: 0, omittingEmptySubsequences: false)
         var fields: [(name: String, value: String)] = []
         for index in stride(from: 0, to: parts.count - 1, by: 2) {

@@ -16,7 +16,7 @@ extension RPCError {
         }
         self.init(
             code: error.code.rawValue, type: error.code.typeName, message: error.message,
-            isRetryable: error.retryable, details: details)
+            isRetryable: error.isRetryable, details: details)
     }
 
     /// A parameter that the client refused without a request to the service.

@@ -101,7 +101,7 @@ extension Parameters {
 }
 
 extension SignatureVerdict: JSONWritable {
-    package func write(to json: inout JSONWriter) {
+    public func write(to json: inout JSONWriter) {
         json.object { result in
             result.member("valid", isValid)
             result.member("keyVersion", key.version?.number)

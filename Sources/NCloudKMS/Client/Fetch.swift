@@ -65,7 +65,7 @@ struct Fetch: Sendable {
         guard var error = lastFailure?.error else { return .rateLimitedHere(retryAfter: delay) }
         error.reason = error.reason ?? RetryStop.deadline.rawValue
         error.attempts = progress.attempts
-        error.retryAfter = error.retryable ? delay : nil
+        error.retryAfter = error.isRetryable ? delay : nil
         return error
     }
 }
@@ -113,7 +113,7 @@ struct WaitingCall: Sendable {
 }
 
 /// Told the outcome of a call, once.
-public typealias PublicKeyCompletion = @Sendable (Result<PublicKeyAnswer, KMSError>) -> Void
+package typealias PublicKeyCompletion = @Sendable (Result<PublicKeyAnswer, KMSError>) -> Void
 
 /// Ids in the order of their arrival. An id that leaves keeps its place until half of them have left, so that the cost
 /// of leaving does not depend on their number.

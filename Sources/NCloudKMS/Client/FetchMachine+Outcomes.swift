@@ -112,7 +112,7 @@ extension FetchMachine {
         case .stop(let reason, let retryAfter):
             var error = error
             if reason != .notRetryable { error.reason = error.reason ?? reason.rawValue }
-            error.retryAfter = error.retryable ? retryAfter : nil
+            error.retryAfter = error.isRetryable ? retryAfter : nil
             fail(id, error, now: now)
         case nil: return
         }

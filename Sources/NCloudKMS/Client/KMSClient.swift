@@ -5,9 +5,13 @@ import KMSPublicKeys
 /// A client of the Key Management Service of NAVER Cloud, for its public keys.
 ///
 /// ```swift
-/// let client = try KMSClient(KMSClientConfiguration(), logger: Logger(label: "kms"))
-/// let answer = try await client.publicKey(PublicKeyQuery(keyTag: KeyTag("…")))
+/// let client = try KMSClient(KMSClientConfiguration(environment: .process))
+/// let answer = try await client.publicKey(for: KeyTag("…"))
+/// print(answer.key.spkiPEM)
 /// ```
+///
+/// Use one client for the whole process, from as many tasks as you like: they share its cache, its connections and its
+/// rate limits, and calls for the same key share one request.
 ///
 /// The layers of a call, outermost first, are cache, coalescing, rate limiter, retry, signature, transport. All of it
 /// happens on an event loop, with at most `maximumConnections` connections; no method waits for anything but the service.
@@ -15,29 +19,42 @@ import KMSPublicKeys
 /// calls.
 ///
 /// A token file that changed is noticed by the next call that no cached key answers.
-public actor KMSClient {
-    /// Why a client can't be made.
-    public struct SetupError: Error, Equatable, CustomStringConvertible {
+public actor KMSClient: PublicKeyProvider {
+    /// Why a client can't be made: libcurl can't be used, or the system is out of resources.
+    public struct SetupError: Error, Hashable, CustomStringConvertible {
+        /// A sentence that says what to do.
         public let description: String
+
+        /// The same as `description`, wherever the static type is `SetupError`; see `KMSError`.
+        public var localizedDescription: String { description }
     }
 
+    /// Where the service listens.
     public nonisolated let endpoint: Endpoint
     /// The loop that all of it happens on.
     package nonisolated let loop: EventLoop
+    /// The event loop.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
     // Unsafe: it is reached in isolation, and by `engineOnLoop`, which checks for the same.
     private nonisolated(unsafe) let engine: KMSEngine
     private let ownsLoop: Bool
+    // Unowned: only methods of this client use it, and a call that waits keeps the client.
+    private lazy var verifier = SignatureVerifier(on: loop, clock: engine.clock) { [unowned self] in
+        cancellableCall($0, arrival: $1, label: $2, $3)
+    }
 
     /// A client on a loop of its own, on a thread of its own.
     ///
+    /// - Parameters:
+    ///   - configuration: what to use in place of the defaults.
+    ///   - logger: a `Logger` of swift-log, the only type of another package in this library's interface.
     /// - Throws: `SetupError` when libcurl can't be used, or the system has no thread or descriptor left. Missing
     ///   credentials or an unreachable service are errors of calls.
     public init(
-        _ configuration: KMSClientConfiguration, clock: any TimeSource = SystemClock(), logger: Logger
+        _ configuration: KMSClientConfiguration, logger: Logger = Logger(label: "ncloud-kms")
     ) throws(SetupError) {
-        try self.init(configuration, on: nil, clock: clock, logger: logger)
+        try self.init(configuration, on: nil, logger: logger)
     }
 
     /// - Parameters:
@@ -71,20 +88,60 @@ public actor KMSClient {
         if loop.isCurrent { end() } else { loop.submit(end) }
     }
 
-    /// The key, or a `KMSError`. Cancelling the task ends the call with `KMSError.Code.cancelled`; the request to the
-    /// service goes on if other calls wait for it.
+    /// The key, from the cache or the service.
+    ///
+    /// Cancelling the task ends the call with `KMSError.Code.cancelled`. The request to the service goes on if other calls
+    /// wait for it.
     public func publicKey(_ query: PublicKeyQuery) async throws(KMSError) -> PublicKeyAnswer {
-        let call = Lock<PublicKeyCall?>(nil)
-        let outcome = await withTaskCancellationHandler {
+        try await outcome { client, completion in client.cancellableCall(query, completion) }.get()
+    }
+
+    /// Whether a signature is valid, verified here with the public key, on a thread of its own.
+    ///
+    /// A signature that the cached latest key finds wrong is tried once more with a fresh one, as the key may have been
+    /// rotated; at most once in 30 s for each key. Cancelling the task ends the call with `KMSError.Code.cancelled`.
+    public func verify(_ query: SignatureQuery) async throws(KMSError) -> SignatureVerdict {
+        let arrival = engine.clock.now
+        let outcome = await outcome { client, completion in
+            client.verifier.assumeIsolated { verifier -> (@Sendable () -> Void)? in
+                guard let id = verifier.verify(query, arrival: arrival, completion: completion) else { return nil }
+                return { verifier.assumeIsolated { $0.cancel(id) } }
+            }
+        }
+        do {
+            return try outcome.get()
+        } catch {
+            throw KMSError(error, keyTag: query.key.keyTag)
+        }
+    }
+
+    /// Waits for what a call completes with, and cancels it with the task.
+    ///
+    /// - Parameter begin: begins the call, and gives what cancels it on the loop.
+    private func outcome<Outcome: Sendable>(
+        _ begin: (isolated KMSClient, @escaping @Sendable (Outcome) -> Void) -> (@Sendable () -> Void)?
+    ) async -> Outcome {
+        let cancellation = Lock<(@Sendable () -> Void)?>(nil)
+        return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let begun = begin(query) { continuation.resume(returning: $0) }
-                call.withLock { $0 = begun }
+                let cancel = begin(self) { continuation.resume(returning: $0) }
+                cancellation.withLock { $0 = cancel }
             }
         } onCancel: {
             // After the call has begun, which happens without a pause on the loop.
-            loop.submit { call.withLock { $0 }.map { self.cancel($0) } }
+            loop.submit { cancellation.withLock { $0 }?() }
         }
-        return try outcome.get()
+    }
+
+    /// Begins a call.
+    ///
+    /// - Returns: what cancels it; nil if it has ended.
+    private nonisolated func cancellableCall(
+        _ query: PublicKeyQuery, arrival: Instant? = nil, label: String? = nil,
+        _ completion: @escaping PublicKeyCompletion
+    ) -> (@Sendable () -> Void)? {
+        guard let call = begin(query, arrival: arrival, label: label, completion: completion) else { return nil }
+        return { self.cancel(call) }
     }
 
     /// What the client has done and what it uses.

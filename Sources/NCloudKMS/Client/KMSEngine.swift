@@ -7,7 +7,7 @@ import KMSPublicKeys
 /// Not `Sendable`: everything happens on an event loop.
 final class KMSEngine: EventSource {
     private let loop: EventLoop
-    private let clock: any TimeSource
+    let clock: any TimeSource
     /// The endpoint, as every request needs it.
     private let service: (baseURL: String, isLoopback: Bool)
     private let multi: CurlMulti

@@ -169,7 +169,7 @@ struct CredentialChain: Sendable {
                         SecretBytes($0.droppingByteOrderMark().trimmingWhitespace())
                     }, source: source))
         } catch {
-            throw .credentialsUnusable("\(source): \(error)")
+            throw .credentialsUnusable("\(source): the token \(error.problem)")
         }
     }
 

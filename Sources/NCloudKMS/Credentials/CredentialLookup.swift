@@ -1,17 +1,30 @@
 /// Where credentials are looked for.
 ///
-/// What is given here was named by the program that uses this library, or by its user, and must be there: see
-/// `verifyNamedPlaces`. What is nil is taken from the environment, and then from the defaults; those may be missing.
+/// The places, in this order: the token file that you name, `NCLOUD_KMS_TOKEN`, `NCLOUD_KMS_TOKEN_FILE`,
+/// `NCLOUD_ACCESS_KEY_ID` with `NCLOUD_SECRET_ACCESS_KEY`, a profile of the configuration file, the role of the server.
+///
+/// What you name here must exist: see `verifyNamedPlaces`. What is nil is taken from the environment, and then from the
+/// defaults; those may be missing.
 public struct CredentialLookup: Sendable {
+    /// The variable that names the profile.
     public static let profileVariable = "NCLOUD_PROFILE"
+    /// The variable that names the configuration file.
     public static let configurationFileVariable = "NCLOUD_CONFIG_FILE"
+    /// The variable that names the token file.
     public static let tokenFileVariable = "NCLOUD_KMS_TOKEN_FILE"
 
+    /// The environment that is looked into.
     public let environment: EnvironmentVariables
     private let namedProfile: String?
     private let namedConfigurationFile: String?
     let namedTokenFile: String?
 
+    /// Looks in an environment and in the places that you name.
+    ///
+    /// - Parameters:
+    ///   - profile: nil for `NCLOUD_PROFILE`, else `DEFAULT`.
+    ///   - configurationFile: the path; nil for `NCLOUD_CONFIG_FILE`, else `~/.ncloud/configure`.
+    ///   - tokenFile: the path; nil for `NCLOUD_KMS_TOKEN_FILE`, else none.
     public init(
         environment: EnvironmentVariables = .process, profile: String? = nil, configurationFile: String? = nil,
         tokenFile: String? = nil

@@ -9,29 +9,37 @@ public struct Credentials: Sendable {
     }
 
     let kind: Kind
+    /// Where they came from.
     public let source: CredentialSource
 
     /// Tells these credentials from others, in a cache key.
     let identity: CredentialIdentity
 
+    /// A key pair, which signs requests.
+    ///
     /// - Parameters:
-    ///   - accessKeyID: not empty; sent in a header, so visible ASCII characters alone.
+    ///   - accessKeyID: not empty; only visible ASCII characters, as it is sent in a header.
     ///   - secretAccessKey: likewise.
-    /// - Throws: `InvalidValue` named after the half that is wrong; never with its text.
+    ///   - source: what the log and `ClientStatus` call it.
+    /// - Throws: `InvalidValue` named `accessKeyID` or `secretAccessKey`; never with its text.
     public init(
         accessKeyID: String, secretAccessKey: SecretBytes, source: CredentialSource = .application
     ) throws(InvalidValue) {
-        guard Self.isVisible(accessKeyID.utf8) else { throw .notVisible("the access key id") }
-        guard secretAccessKey.withBytes(Self.isVisible) else { throw .notVisible("the secret access key") }
+        guard Self.isVisible(accessKeyID.utf8) else { throw .notVisible("accessKeyID") }
+        guard secretAccessKey.withBytes(Self.isVisible) else { throw .notVisible("secretAccessKey") }
         kind = .keyPair(accessKeyID: accessKeyID, secret: secretAccessKey)
         identity = CredentialIdentity(Array(accessKeyID.utf8), secretAccessKey)
         self.source = source
     }
 
-    /// - Parameter token: an access token of one key; not empty, visible ASCII characters alone.
-    /// - Throws: `InvalidValue`; never with the token's text.
+    /// An access token, which is sent with requests and is good for one key.
+    ///
+    /// - Parameters:
+    ///   - token: not empty; only visible ASCII characters.
+    ///   - source: what the log and `ClientStatus` call it.
+    /// - Throws: `InvalidValue` named `token`; never with the token's text.
     public init(token: SecretBytes, source: CredentialSource = .application) throws(InvalidValue) {
-        guard token.withBytes(Self.isVisible) else { throw .notVisible("the token") }
+        guard token.withBytes(Self.isVisible) else { throw .notVisible("token") }
         kind = .token(token)
         identity = CredentialIdentity([], token)
         self.source = source
@@ -76,6 +84,7 @@ public struct Credentials: Sendable {
 }
 
 extension Credentials: CustomStringConvertible {
+    /// The abbreviated access key id, or that it is a token, and the source.
     public var description: String {
         switch kind {
         case .keyPair: "access key \(abbreviatedAccessKeyID ?? "") from \(source)"
@@ -88,11 +97,16 @@ extension Credentials: CustomStringConvertible {
 public enum CredentialSource: Hashable, Sendable, CustomStringConvertible {
     /// Handed over by the program that uses this library.
     case application
+    /// Environment variables.
     case environment
+    /// A profile of a configuration file, at that path.
     case profile(name: String, file: String)
+    /// A token file, at that path.
     case tokenFile(String)
+    /// The role of the server, from its metadata service.
     case serverRole(name: String)
 
+    /// The source in words.
     public var description: String {
         switch self {
         case .application: "the application"

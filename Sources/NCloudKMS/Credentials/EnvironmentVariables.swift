@@ -10,6 +10,7 @@ public struct EnvironmentVariables: Sendable {
     /// The environment of this process.
     public static let process = EnvironmentVariables { name in getenv(name).map { String(cString: $0) } }
 
+    /// An environment of these variables alone.
     public init(_ variables: [String: String]) {
         self.init { variables[$0] }
     }
@@ -18,6 +19,7 @@ public struct EnvironmentVariables: Sendable {
         self.value = value
     }
 
+    /// The value of a variable without white space around it; nil if it is not set or empty.
     public subscript(name: String) -> String? {
         value(name).map { $0.trimmingASCIIWhitespace() }.flatMap { $0.isEmpty ? nil : $0 }
     }
@@ -63,7 +65,7 @@ struct EnvironmentCredentials {
             return .found(
                 try Credentials(token: SecretBytes(Array(text.utf8).trimmingWhitespace()), source: .environment))
         } catch {
-            throw .credentialsUnusable("\(Self.tokenName): \(error)")
+            throw .credentialsUnusable("\(Self.tokenName) \(error.problem)")
         }
     }
 
@@ -86,7 +88,8 @@ struct EnvironmentCredentials {
                         secretAccessKey: SecretBytes(Array(secret.value.utf8).trimmingWhitespace()),
                         source: .environment))
             } catch {
-                throw .credentialsUnusable("\(accessKey.name) and \(secret.name): \(error)")
+                let name = error.name == "accessKeyID" ? accessKey.name : secret.name
+                throw .credentialsUnusable("\(name) \(error.problem)")
             }
         }
     }

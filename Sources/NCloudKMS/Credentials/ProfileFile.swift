@@ -82,7 +82,10 @@ struct ProfileFile {
                     accessKeyID: accessKey.value.withBytes { String(decoding: $0, as: UTF8.self) },
                     secretAccessKey: secret.value, source: source)
             } catch {
-                throw .credentialsUnusable("\(source), lines \(accessKey.line) and \(secret.line): \(error)")
+                let (name, line) =
+                    error.name == "accessKeyID"
+                    ? (Self.accessKeyName, accessKey.line) : (Self.secretKeyName, secret.line)
+                throw .credentialsUnusable("\(source), line \(line): \(name) \(error.problem)")
             }
         }
     }

@@ -12,6 +12,11 @@ public final class SecretBytes: @unchecked Sendable {
         _ = memory.initialize(fromContentsOf: bytes)
     }
 
+    /// Copies the UTF-8 of a text, which can't be wiped itself: prefer bytes where you have them.
+    public convenience init(_ text: String) {
+        self.init(text.utf8)
+    }
+
     /// Takes `count` bytes that `fill` writes, and returns the number of.
     ///
     /// - Parameter fill: writes into zeroed memory; may leave the end unused.
@@ -35,6 +40,7 @@ public final class SecretBytes: @unchecked Sendable {
         memory.deallocate()
     }
 
+    /// How many bytes it has.
     public var count: Int { memory.count }
 
     /// Lends the bytes for the time of `body`; they must not be kept.
@@ -53,8 +59,11 @@ extension SecretBytes: Equatable {
 }
 
 extension SecretBytes: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// `<redacted>`.
     public var description: String { "<redacted>" }
+    /// `<redacted>`.
     public var debugDescription: String { "<redacted>" }
+    /// Without children.
     public var customMirror: Mirror { Mirror(self, children: [:]) }
 }
 

@@ -152,7 +152,8 @@ struct ServerRole: Sendable {
                 accessKeyID: document.accessKeyID, secretAccessKey: document.secretAccessKey,
                 source: .serverRole(name: roleID))
         } catch {
-            throw ServerRoleDocument.Problem("\(error)")
+            let name = error.name == "accessKeyID" ? "AccessKeyId" : "SecretAccessKey"
+            throw ServerRoleDocument.Problem("its \(name) \(error.problem)")
         }
         // On the monotonic clock from here on: the wall clock may jump before the keys expire.
         let refresh = max(lifetime - Self.refreshMargin, Self.minimumRefreshInterval)

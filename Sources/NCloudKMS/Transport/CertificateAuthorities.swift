@@ -151,16 +151,24 @@ extension CertificateAuthorities.Problem {
 
 /// A file of certificate authorities in PEM form.
 public struct CertificateFile: Hashable, Sendable, CustomStringConvertible {
+    /// The path of the file.
     public let path: String
-    /// What named the file, for errors: a flag, a variable.
-    public let name: String?
+    /// What named the file, for errors: a variable, for example.
+    package let name: String?
 
-    public init(path: String, name: String? = nil) {
+    /// A file, which is read when the first connection is made.
+    ///
+    /// - Parameter path: absolute, or relative to the working directory.
+    public init(path: String) {
+        self.init(path: path, name: nil)
+    }
+
+    package init(path: String, name: String?) {
         self.path = path
         self.name = name
     }
 
-    /// The path, and what named it.
+    /// The path, and the name of the setting that it came from.
     public var description: String { name.map { "\(path.excerpt) (\($0))" } ?? path.excerpt }
 }
 

@@ -18,12 +18,17 @@ public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebug
     /// The one that libcurl takes, when the URL has none, too.
     private let port: String
 
-    /// - Parameters:
-    ///   - url: `[scheme://][user:password@]host[:port]`; without a scheme it is `http`, and without a port 1080, or
-    ///     443 for `https`.
-    ///   - name: what the error calls it.
-    /// - Throws: `InvalidValue`, which repeats nothing of the URL.
-    public init(url: String, name: String = "proxy") throws(InvalidValue) {
+    /// Reads the URL of a proxy.
+    ///
+    /// - Parameter url: `[scheme://][user:password@]host[:port]`; the scheme is `http`, `https`, `socks5` or `socks5h`.
+    ///   Without a scheme it is `http`, and without a port 1080, or 443 for `https`.
+    /// - Throws: `InvalidValue` named `proxy`, which repeats nothing of the URL.
+    public init(url: String) throws(InvalidValue) {
+        try self.init(url: url, name: "proxy")
+    }
+
+    /// - Parameter name: what the error calls it.
+    package init(url: String, name: String) throws(InvalidValue) {
         // The usual cause where there is a password.
         let advice =
             url.contains("@")
@@ -46,8 +51,11 @@ public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebug
         hasUserInfo = Self.part(CURLUPART_USER, of: parts) != nil || Self.part(CURLUPART_PASSWORD, of: parts) != nil
     }
 
+    /// `<redacted>`.
     public var description: String { "<redacted>" }
+    /// `<redacted>`.
     public var debugDescription: String { description }
+    /// Without children.
     public var customMirror: Mirror { Mirror(self, children: []) }
 
     /// Whether one of libcurl's texts says that it is the proxy to which there was no connection.
@@ -72,12 +80,20 @@ public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebug
 public struct ProxySettings: Sendable {
     /// Nil: none. A value that names no proxy, as it may come from a variable that other programs share, fails the calls
     /// that would use it and no others.
-    public let proxy: Result<ProxyConfiguration, InvalidValue>?
+    package let proxy: Result<ProxyConfiguration, InvalidValue>?
+    /// The hosts that are reached without the proxy.
     public let exceptions: ProxyExceptions
     /// What the list of exceptions is called in an error: `NO_PROXY`.
     private let exceptionsName: String
 
-    public init(
+    /// A proxy for all hosts but some.
+    ///
+    /// - Parameter exceptions: a service on this machine needs none.
+    public init(_ proxy: ProxyConfiguration, exceptions: ProxyExceptions = ProxyExceptions()) {
+        self.init(.success(proxy), exceptions: exceptions)
+    }
+
+    package init(
         _ proxy: Result<ProxyConfiguration, InvalidValue>?, exceptions: ProxyExceptions = ProxyExceptions(),
         exceptionsName: String = "NO_PROXY"
     ) {
@@ -87,7 +103,7 @@ public struct ProxySettings: Sendable {
     }
 
     /// No proxy.
-    public static let none = ProxySettings(nil)
+    public static let none = ProxySettings(nil as Result<ProxyConfiguration, InvalidValue>?)
 
     /// How a service is reached: nil for directly, which a service on this machine always is.
     ///

@@ -45,6 +45,8 @@ public struct ProxyExceptions: Sendable {
 
     private let entries: [Entry]
 
+    /// Reads a list. A malformed entry fails only the calls that it may be about.
+    ///
     /// - Parameter list: the variable's value.
     public init(_ list: String = "") {
         entries = list.utf8.split { $0 == UInt8(ascii: ",") || $0.isASCIIWhitespace }.map { text in

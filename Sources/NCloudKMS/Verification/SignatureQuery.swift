@@ -2,10 +2,43 @@ import KMSPlatform
 import KMSPublicKeys
 
 /// A signature to be verified, and the key to do it with.
-package struct SignatureQuery: Sendable {
-    package var key: PublicKeyQuery
-    package var signature: [UInt8]
+public struct SignatureQuery: Sendable {
+    /// The key that is said to have signed.
+    public var key: PublicKeyQuery
+    /// The bytes of the signature.
+    public var signature: [UInt8]
     package var rule: SignatureRule
+
+    /// A query for whether a signature is valid.
+    ///
+    /// - Parameters:
+    ///   - version: of the key; a signature that names its version needs none. Nil for the latest.
+    ///   - message: what was signed, or its digest by the algorithm's hash.
+    ///   - algorithm: what the signature was made with.
+    ///   - encoding: how an ECDSA signature is written; it means nothing for RSA.
+    ///   - maxAge: how old the key may be; nil leaves it to the client's cache.
+    ///   - timeout: for the whole call.
+    /// - Throws: `InvalidValue` named `signature` when it names another version than the one that is asked for.
+    public init(
+        keyTag: KeyTag, version: KeyVersion? = nil, message: SignedMessage, signature: ServiceSignature,
+        algorithm: SignatureAlgorithm, encoding: SignatureEncoding = .der, maxAge: Duration? = nil,
+        timeout: Duration = PublicKeyQuery.defaultTimeout
+    ) throws(InvalidValue) {
+        try self.init(
+            keyTag: keyTag, version: version, signature: signature,
+            rule: .algorithm(algorithm, encoding: encoding, of: message), maxAge: maxAge, timeout: timeout)
+    }
+
+    /// Whether the signature is one by a key.
+    ///
+    /// - Throws: `KMSError.Code.invalidArgument` when the algorithm does not fit the key, or the digest the algorithm.
+    public func isValid(by key: PublicKey) throws(KMSError) -> Bool {
+        do {
+            return try rule.accepts(signature, by: key)
+        } catch {
+            throw KMSError(SignatureFailure(error), keyTag: self.key.keyTag)
+        }
+    }
 
     /// - Parameters:
     ///   - version: of the key; a signature that names its version needs none.
@@ -45,23 +78,27 @@ package enum SignatureRule: Sendable {
 
 /// A signature as text: Base64, or the service's own form `ncpkms:vN:` and Base64, whose `N` is the version of the key
 /// that signed.
-package struct ServiceSignature: Equatable, Sendable {
-    package let bytes: [UInt8]
-    /// Nil where the text does not say it.
-    package let version: KeyVersion?
+public struct ServiceSignature: Hashable, Sendable {
+    /// The signature itself.
+    public let bytes: [UInt8]
+    /// The version of the key that signed; nil where the text does not say it.
+    public let version: KeyVersion?
 
     private static let prefix = "ncpkms:"
 
     /// Whether a text claims to be the service's own form, rightly or not.
     package static func hasServicePrefix(_ text: String) -> Bool { text.hasPrefix(prefix) }
 
-    /// - Parameters:
-    ///   - text: without white space.
-    ///   - decode: reads the Base64, which is that of the standard alphabet, padded, unless somebody takes more.
+    /// Reads a signature.
+    ///
+    /// - Parameter text: without white space; Base64 of the standard alphabet, padded.
     /// - Throws: `InvalidValue` named `signature`, without any of its text.
-    package init(
-        _ text: String, decoding decode: (String) -> [UInt8]? = Base64.decode
-    ) throws(InvalidValue) {
+    public init(_ text: String) throws(InvalidValue) {
+        try self.init(text, decoding: Base64.decode)
+    }
+
+    /// - Parameter decode: reads the Base64.
+    package init(_ text: String, decoding decode: (String) -> [UInt8]?) throws(InvalidValue) {
         var base64 = Substring(text)
         if Self.hasServicePrefix(text) {
             let parts = text.dropFirst(Self.prefix.count).split(
@@ -80,7 +117,10 @@ package struct ServiceSignature: Equatable, Sendable {
         self.bytes = bytes
     }
 
-    package init(bytes: [UInt8], version: KeyVersion?) {
+    /// A signature that is bytes already.
+    ///
+    /// - Parameter version: of the key that signed; nil if it is not known.
+    public init(bytes: [UInt8], version: KeyVersion? = nil) {
         self.bytes = bytes
         self.version = version
     }
@@ -94,11 +134,18 @@ package struct ServiceSignature: Equatable, Sendable {
     private static func invalid(_ problem: String) -> InvalidValue { InvalidValue("signature", problem) }
 }
 
-/// What came of it.
-package struct SignatureVerdict: Sendable {
-    package let isValid: Bool
+/// Whether a signature is valid.
+public struct SignatureVerdict: Sendable {
+    /// Whether it is a signature by the key over the message.
+    public let isValid: Bool
     /// The key that decided, and where it came from.
-    package let key: PublicKeyAnswer
+    public let key: PublicKeyAnswer
+
+    /// A verdict as a client gives it, for fakes of `PublicKeyProvider` in tests.
+    public init(isValid: Bool, key: PublicKeyAnswer) {
+        self.isValid = isValid
+        self.key = key
+    }
 }
 
 /// Why there is no verdict.
@@ -117,5 +164,21 @@ package enum SignatureFailure: Error, Sendable {
             case .wrongDigestLength: .invalid(InvalidValue("digest", "must fit the algorithm: \(error)"))
             case .unavailable: .internalFault("\(error)")
             }
+    }
+}
+
+extension KMSError {
+    /// The same for those who know one type of error alone.
+    init(_ failure: SignatureFailure, keyTag: KeyTag) {
+        switch failure {
+        case .key(let error): self = error
+        case .invalid(let invalid): self = KMSError(invalid).about(keyTag)
+        case .internalFault(let reason): self.init(.internalError, "\(reason).", keyTag: keyTag)
+        }
+    }
+
+    /// A value that can't be used is an argument of the call.
+    init(_ invalid: InvalidValue) {
+        self.init(.invalidArgument, "\(invalid).", reason: invalid.name)
     }
 }

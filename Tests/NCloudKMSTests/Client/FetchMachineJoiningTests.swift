@@ -250,7 +250,7 @@ import Testing
         #expect(steps.count == names.count + 1)
         for name in names { #expect(steps.contains(.tell(name, .failure(.shuttingDown)))) }
         #expect(steps.contains(.cancel(1)))
-        #expect(script.error("joined")?.retryable == true)
+        #expect(script.error("joined")?.isRetryable == true)
         #expect(script.machine.nextDue(now: script.now) == nil)
         #expect(script.machine.fetches.ids.isEmpty)
     }

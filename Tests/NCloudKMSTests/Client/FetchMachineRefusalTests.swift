@@ -98,7 +98,7 @@ import Testing
                 == [.note(.authenticationFailed), .tell("a", failure), .tell("b", failure)])
         #expect(script.refused == [FetchScript.keyPair("A").identity, FetchScript.keyPair("B").identity])
         #expect(script.error("a")?.attempts == 2)
-        #expect(script.error("a")?.retryable == false)
+        #expect(script.error("a")?.isRetryable == false)
         #expect(script.quota == 500)
     }
 

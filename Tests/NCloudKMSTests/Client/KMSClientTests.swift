@@ -79,7 +79,7 @@ import Testing
         for call in calls {
             let error = try await call.error()
             #expect(error.code == .shuttingDown)
-            #expect(error.retryable)
+            #expect(error.isRetryable)
         }
     }
 

@@ -48,7 +48,7 @@ import Testing
             ["NCLOUD_SECRET_KEY": "ssss"],
             "NCLOUD_SECRET_KEY is set, but neither NCLOUD_ACCESS_KEY_ID nor NCLOUD_ACCESS_KEY is"
         ),
-        (["NCLOUD_ACCESS_KEY_ID": "aaaa", "NCLOUD_SECRET_KEY": "ss ss"], "NCLOUD_ACCESS_KEY_ID and NCLOUD_SECRET_KEY"),
+        (["NCLOUD_ACCESS_KEY_ID": "aaaa", "NCLOUD_SECRET_KEY": "ss ss"], "NCLOUD_SECRET_KEY must not be empty"),
     ]
 
     @Test(arguments: halfRows)

@@ -64,7 +64,7 @@ import Testing
         ("ncloud_access_key_id=AK\nncloud_secret_access_key=\n", "but no ncloud_secret_access_key"),
         (
             "\nncloud_access_key_id=AK\nncloud_secret_access_key=S K ; a comment\n",
-            "lines 2 and 3: the secret access key"
+            "line 3: ncloud_secret_access_key must not"
         ),
     ]
 

@@ -135,7 +135,7 @@ import Testing
         (#"{"Code":5}"#, "Code instead of Success"),
         (#"{"AccessKeyId":"AK","SecretAccessKey":"SK","Expiration":"tomorrow"}"#, "not a valid date"),
         (#"{"AccessKeyId":"AK","SecretAccessKey":"SK","Expiration":"2023-11-14T22:13:20Z"}"#, "already expired"),
-        (#"{"AccessKeyId":"A K","SecretAccessKey":"SK","Expiration":"2023-11-14T23:13:20Z"}"#, "access key id"),
+        (#"{"AccessKeyId":"A K","SecretAccessKey":"SK","Expiration":"2023-11-14T23:13:20Z"}"#, "AccessKeyId"),
     ]
 
     @Test(arguments: badDocuments)

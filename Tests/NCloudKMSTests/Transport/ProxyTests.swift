@@ -152,7 +152,7 @@ import Testing
         #expect(failure.kind == .proxy(.misconfigured))
         #expect(failure.message == "HTTPS_PROXY must be a proxy.")
         #expect(failure.repetition == .never)
-        #expect(!KMSError(failure).retryable)
+        #expect(!KMSError(failure).isRetryable)
         #expect(KMSError(failure).code == .serviceUnavailable)
     }
 

@@ -1,0 +1,136 @@
+import KMSPlatform
+
+/// Reads the settings of a client: explicit texts take precedence over the environment, which takes precedence over the
+/// defaults. The program and `KMSClientConfiguration(environment:)` both use it, so both apply the same rules.
+package struct ClientSettingReader {
+    private let environment: EnvironmentVariables
+    private let explicit: (ClientSetting) -> SettingText?
+
+    /// - Parameter explicit: the texts that were given for this client alone, such as flags.
+    package init(
+        environment: EnvironmentVariables, explicit: @escaping (ClientSetting) -> SettingText? = { _ in nil }
+    ) {
+        self.environment = environment
+        self.explicit = explicit
+    }
+
+    package func zone() throws(SettingError) -> Zone {
+        guard let text = try text(.zone) else { return .global }
+        return try text.value { name throws(InvalidValue) in try Zone(named: name.lowercased()) }
+    }
+
+    /// - Throws: `SettingError` for the first mistake.
+    package func configuration(
+        correctsClock: Bool = true, userAgent: String
+    ) throws(SettingError) -> KMSClientConfiguration {
+        typealias Client = KMSClientConfiguration
+        let zone = try zone()
+        let endpoint = try text(.endpoint).map { text throws(SettingError) in
+            try text.value { url throws(InvalidValue) in try Endpoint(url) }
+        }
+        let timeToLive = try seconds(.cacheTimeToLive, in: Client.cacheTimeToLiveRange)
+        let staleIfError = try seconds(.staleIfError, in: Client.staleIfErrorRange)
+        let ratePerKey = try integer(.ratePerKey, in: Client.rateRange)
+        let totalRate = try integer(.totalRate, in: Client.rateRange)
+        let connections = try integer(.maximumConnections, in: Client.connectionsRange)
+        let attempts = try integer(.maximumAttempts, in: Client.attemptsRange)
+        let lookup = try credentialLookup()
+        let caFile = try certificateFile()
+        let proxy = try proxy()
+        do {
+            return try Client(
+                endpoint: endpoint ?? zone.endpoint, authentication: .lookup(lookup),
+                cacheTimeToLive: timeToLive ?? Client.defaultCacheTimeToLive,
+                staleIfError: staleIfError ?? Client.defaultStaleIfError,
+                ratePerKey: ratePerKey ?? Client.defaultRatePerKey, totalRate: totalRate ?? Client.defaultTotalRate,
+                maximumConnections: connections ?? Client.defaultMaximumConnections,
+                maximumAttempts: attempts ?? Client.defaultMaximumAttempts, caFile: caFile, proxy: proxy,
+                correctsClock: correctsClock, userAgent: userAgent)
+        } catch {
+            throw named(error)
+        }
+    }
+
+    // MARK: Texts
+
+    /// The text that is given. Only an explicit one can be empty.
+    private func given(_ setting: ClientSetting) -> SettingText? {
+        explicit(setting)
+            ?? environment.first(of: setting.variables).map { SettingText($0.value, name: $0.name, isExplicit: false) }
+    }
+
+    private func text(_ setting: ClientSetting) throws(SettingError) -> SettingText? {
+        try given(setting).map { text throws(SettingError) in try text.notEmpty() }
+    }
+
+    private func integer(_ setting: ClientSetting, in range: ClosedRange<Int>) throws(SettingError) -> Int? {
+        try text(setting).map { text throws(SettingError) in try text.integer(in: range) }
+    }
+
+    private func seconds(
+        _ setting: ClientSetting, in range: ClosedRange<Duration>
+    ) throws(SettingError) -> Duration? {
+        try integer(setting, in: Int(range.lowerBound.components.seconds)...Int(range.upperBound.components.seconds))
+            .map { .seconds($0) }
+    }
+
+    /// An error of the value's type, with the name of the flag or variable.
+    private func named(_ invalid: InvalidValue) -> SettingError {
+        let name = ClientSetting(rawValue: invalid.name).flatMap { given($0)?.name } ?? invalid.name
+        return SettingError(InvalidValue(name, invalid.problem), isMisuse: false)
+    }
+
+    // MARK: Files, and the proxy
+
+    /// A place that is given explicitly must exist; one that a variable names may appear later.
+    private func credentialLookup() throws(SettingError) -> CredentialLookup {
+        for setting in [ClientSetting.profile, .configurationFile, .tokenFile] { _ = try text(setting) }
+        let lookup = CredentialLookup(
+            environment: environment, profile: explicit(.profile)?.text,
+            configurationFile: explicit(.configurationFile)?.text, tokenFile: explicit(.tokenFile)?.text)
+        do {
+            try lookup.verifyNamedPlaces()
+        } catch {
+            throw named(error)
+        }
+        return lookup
+    }
+
+    /// A file that is given explicitly must be readable. One that a variable names may appear later, but a path that is not
+    /// a file is always an error.
+    private func certificateFile() throws(SettingError) -> CertificateFile? {
+        guard let source = try text(.caFile) else { return nil }
+        let file = CertificateFile(path: environment.expandingHome(source.text), name: source.name)
+        do {
+            _ = try RegularFile(opening: file.path)
+        } catch {
+            if case .system = error, !source.isExplicit { return file }
+            throw SettingError(InvalidValue(source.name, "\(file.path.excerpt): \(error)"), isMisuse: false)
+        }
+        return file
+    }
+
+    private func proxy() throws(SettingError) -> ProxySettings {
+        let exceptions = environment.first(of: ["NO_PROXY", "no_proxy"])
+        func settings(_ proxy: Result<ProxyConfiguration, InvalidValue>) -> ProxySettings {
+            ProxySettings(
+                proxy, exceptions: ProxyExceptions(exceptions?.value ?? ""),
+                exceptionsName: exceptions?.name ?? "NO_PROXY")
+        }
+        // An empty explicit text means no proxy, whatever the environment says.
+        guard let source = given(.proxy), !source.text.isEmpty else { return .none }
+        let own = ClientSetting.proxy.variables[0]
+        let proxy: ProxyConfiguration
+        do {
+            proxy = try ProxyConfiguration(url: source.text, name: source.name)
+        } catch {
+            // A variable that other programs share fails only the calls that would use it.
+            guard source.isExplicit || source.name == own else { return settings(.failure(error)) }
+            throw source.error(error.problem)
+        }
+        if source.isExplicit, proxy.hasUserInfo {
+            throw source.error("must not contain a password, which other users could read; use \(own)")
+        }
+        return settings(.success(proxy))
+    }
+}

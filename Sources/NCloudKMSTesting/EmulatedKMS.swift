@@ -1,0 +1,148 @@
+import KMSEmulator
+import KMSPlatform
+import NCloudKMS
+
+/// A Key Management Service for tests, in this process: it listens on a free port of this machine, checks signatures as the
+/// real service does, serves the keys that you give it, and fails where you tell it to.
+///
+/// ```swift
+/// let kms = try EmulatedKMS(keys: [EmulatedKey("my-key", .ecdsa, publicKeyPEM: pem)])
+/// defer { kms.stop() }
+/// let client = try KMSClient(kms.configuration())
+///
+/// kms.setFaults([try EmulatedFault("status=503,count=1")])
+/// let answer = try await client.publicKey(for: KeyTag("my-key"))
+/// #expect(answer.attempts == 2)
+/// ```
+///
+/// Any number of them can run at once. All members may be used from any thread; none waits for a request.
+public final class EmulatedKMS: Sendable {
+    /// Why an emulator can't start: the system has no port, thread or temporary folder for it.
+    public struct StartError: Error, Hashable, CustomStringConvertible {
+        /// What the system refused.
+        public let description: String
+    }
+
+    /// Where it listens: `https` on the loopback interface, or `http` without TLS.
+    public let endpoint: Endpoint
+    /// The key pair that its requests are signed with.
+    public let credentials: Credentials
+    private let emulator: Emulator
+
+    /// Starts an emulator.
+    ///
+    /// - Parameters:
+    ///   - keys: what it serves; the demo keys by default: `demo-rsa` (versions 1 to 3, of which 2 is disabled), `demo-ec`
+    ///     and `demo-aes`.
+    ///   - faults: what goes wrong from the start.
+    ///   - usesTLS: TLS with a certificate made at start; else plain HTTP.
+    ///   - throttlePerSecond: requests per second for each key, beyond which it answers 429; nil for no limit.
+    ///   - latency: the delay of every answer.
+    public init(
+        keys: [EmulatedKey] = EmulatedKey.demo, faults: [EmulatedFault] = [], usesTLS: Bool = true,
+        throttlePerSecond: Int? = nil, latency: Duration = .zero
+    ) throws(StartError) {
+        let access = Seed.AccessKey.demo
+        do {
+            emulator = try Emulator(
+                Emulator.Configuration(
+                    seed: Seed(accessKeys: [access], keys: keys.map(\.key)), usesTLS: usesTLS, latency: latency,
+                    throttlePerSecond: throttlePerSecond, faults: faults.map(\.fault)))
+            endpoint = try Endpoint(emulator.endpoint)
+            credentials = try Credentials(accessKeyID: access.id, secretAccessKey: SecretBytes(access.secret))
+        } catch {
+            throw StartError(description: "the emulator can't start: \(error)")
+        }
+    }
+
+    /// Ends all connections, and cuts off the requests under way. Freeing the emulator does the same.
+    public func stop() { emulator.stop() }
+
+    // MARK: For clients
+
+    /// The configuration of a client that asks this emulator.
+    ///
+    /// - Parameters:
+    ///   - cacheTimeToLive: zero asks the emulator for each call.
+    ///   - staleIfError: how much longer an expired key stands in when the emulator fails; zero for never.
+    ///   - maximumAttempts: of each call.
+    /// - Throws: `InvalidValue`, named after the parameter that is out of its range.
+    public func configuration(
+        cacheTimeToLive: Duration = KMSClientConfiguration.defaultCacheTimeToLive,
+        staleIfError: Duration = KMSClientConfiguration.defaultStaleIfError,
+        maximumAttempts: Int = KMSClientConfiguration.defaultMaximumAttempts
+    ) throws(InvalidValue) -> KMSClientConfiguration {
+        try KMSClientConfiguration(
+            endpoint: endpoint, authentication: .credentials(credentials), cacheTimeToLive: cacheTimeToLive,
+            staleIfError: staleIfError, ratePerKey: 0, maximumAttempts: maximumAttempts,
+            caFile: emulator.certificateFile.map { CertificateFile(path: $0) })
+    }
+
+    /// What `KMSClientConfiguration(environment:)`, or a program that you start, needs to find this emulator.
+    public var environment: [String: String] {
+        let access = Seed.AccessKey.demo
+        var variables = [
+            "NCLOUD_KMS_ENDPOINT": emulator.endpoint, "NCLOUD_ACCESS_KEY_ID": access.id,
+            "NCLOUD_SECRET_ACCESS_KEY": access.secret,
+        ]
+        variables["NCLOUD_KMS_CA_FILE"] = emulator.certificateFile
+        return variables
+    }
+
+    // MARK: For tests
+
+    /// Replaces all keys, for requests that begin from now on: to rotate, disable or remove one.
+    public func setKeys(_ keys: [EmulatedKey]) {
+        emulator.setSeed(Seed(accessKeys: [.demo], keys: keys.map(\.key)))
+    }
+
+    /// Replaces all faults.
+    public func setFaults(_ faults: [EmulatedFault]) { emulator.setFaults(faults.map(\.fault)) }
+
+    /// Limits the requests per second for each key; nil lifts the limit.
+    public func setThrottle(requestsPerSecond: Int?) { emulator.setThrottle(requestsPerSecond: requestsPerSecond) }
+
+    /// Closes the connections that are between two requests, as a server does with idle ones.
+    public func closeIdleConnections() { emulator.closeIdleConnections() }
+
+    /// Forgets the recorded requests, and sets faults and throttle to what they were at the start. The keys stay.
+    public func reset() { emulator.reset() }
+
+    /// The requests that have arrived, the oldest first; the last 1,000 of them.
+    public var requests: [RecordedRequest] { emulator.requests.map(RecordedRequest.init) }
+
+    /// Waits until requests have arrived, counted from the start or the last `reset`.
+    ///
+    /// - Throws: `CancellationError` if the task is cancelled.
+    public func waitForRequests(_ count: Int) async throws {
+        try await emulator.waitForState { $0.total >= count }
+    }
+}
+
+/// A request as it arrived at an emulator.
+public struct RecordedRequest: Hashable, Sendable {
+    /// 1 for the first request; ascends in the order of arrival.
+    public let number: Int
+    /// `POST`.
+    public let method: String
+    /// Path and query: `/kms/v1/keys/TAG/get-pub-key`.
+    public let path: String
+    /// Names in lower case; what authenticates the request is `<redacted>`.
+    public let headers: [String: String]
+    /// The body as text; nil until it has arrived.
+    public let body: String?
+    /// The status of the answer; nil until there is one.
+    public let status: Int?
+    /// The fault that it met, as `EmulatedFault` reads it; nil if it met none.
+    public let fault: String?
+
+    init(_ record: Recorder.Record) {
+        number = record.number
+        method = record.method
+        path = record.target
+        headers = Dictionary(record.headers.fields.map { ($0.name, $0.value) }) { first, _ in first }
+        body = record.body.map { String(decoding: $0, as: UTF8.self) }
+        status = record.status
+        fault = record.faultSummary
+    }
+}
