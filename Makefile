@@ -54,7 +54,7 @@ demo: build ## Run the service inside the emulator and show some calls
 test: ## Run all tests; those of the modules that pass memory to C a second time, optimised
 	@.ci/dependencies test
 	$(SWIFT) build --build-tests
-	$(TEST) --skip-build
+	NCLOUD_KMS_RECIPES=1 $(TEST) --skip-build
 	NCLOUD_KMS_TESTS_OF_C=1 $(SWIFT) build --build-tests $(OPTIMISED_TESTS)
 	NCLOUD_KMS_TESTS_OF_C=1 $(TEST) --skip-build $(OPTIMISED_TESTS)
 

@@ -15,4 +15,11 @@ extension Trait where Self == ConditionTrait {
     }
 }
 
+extension Trait where Self == ConditionTrait {
+    /// Another package is built without the sanitizer, which would find nothing there.
+    static var onlyWithoutSanitizer: Self {
+        .disabled(if: sanitizer != nil, "the sanitizer does not reach what another package builds")
+    }
+}
+
 private let sanitizer = getenv("NCLOUD_KMS_SANITIZER").map { String(cString: $0) }
