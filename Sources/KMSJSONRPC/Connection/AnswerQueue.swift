@@ -114,6 +114,11 @@ struct AnswerQueue: Sendable {
         bytes.append(UInt8(ascii: "}"))
     }
 
+    /// Queues a message of ours.
+    mutating func add(message: [UInt8]) {
+        output.append(style: style) { $0.append(contentsOf: message) }
+    }
+
     // MARK: Batches
 
     mutating func beginBatch() -> BatchID { batches.insert(BatchAnswers()) }

@@ -217,6 +217,17 @@ extension Connection {
         ) { $0.append(contentsOf: answer.json) }
     }
 
+    /// Sends a progress report, unless the call has ended.
+    func report(of call: Call, _ message: String, total: Int) {
+        loop.checkIsolated()
+        guard let number = inFlight.countReport(of: call),
+            let json = call.dialect?.form.notification(
+                of: CallProgress(number: number, total: total, message: message))
+        else { return }
+        answers.add(message: json)
+        loop.run(self)
+    }
+
     // MARK: Requests about the connection itself
 
     private func obey(

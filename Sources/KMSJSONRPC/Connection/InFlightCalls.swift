@@ -38,6 +38,8 @@ struct InFlightCall: Sendable {
     /// The size of its id and parameters, in bytes.
     let size: Int
     var abort: (@Sendable () -> Void)?
+    /// The number of progress reports sent for it.
+    var reports = 0
 }
 
 typealias CallID = SlotMap<InFlightCall>.ID
@@ -104,6 +106,12 @@ struct InFlightCalls: Sendable {
         guard calls[call.callID] != nil else { return false }
         calls[call.callID]?.abort = abort
         return true
+    }
+
+    /// The number of the next report about a call; nil if it has ended.
+    mutating func countReport(of call: Call) -> Int? {
+        calls[call.callID]?.reports += 1
+        return calls[call.callID]?.reports
     }
 
     /// All calls, in the order of their arrival.

@@ -45,6 +45,28 @@ public enum Interpretation {
 public protocol AnswerForm: Sendable {
     /// - Parameter outcome: the result, one JSON value; or the error.
     func answer(to outcome: Result<[UInt8], RPCError>) -> Answer
+
+    /// Whether the client wants progress reports.
+    var wantsProgress: Bool { get }
+
+    /// A progress notification: one JSON-RPC message. Nil if there is nothing to send.
+    func notification(of progress: CallProgress) -> [UInt8]?
+}
+
+extension AnswerForm {
+    public var wantsProgress: Bool { false }
+
+    public func notification(of progress: CallProgress) -> [UInt8]? { nil }
+}
+
+/// The progress of a call before its answer.
+public struct CallProgress: Sendable, Equatable {
+    /// 1 in the first report of a call, 2 in the second, and so on.
+    public let number: Int
+    /// The expected number of steps.
+    public let total: Int
+    /// What the call is doing, in a few words.
+    public let message: String
 }
 
 /// The dialect in which a call was made.

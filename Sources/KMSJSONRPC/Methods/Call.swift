@@ -75,6 +75,19 @@ public final class Call: Sendable {
         dialect?.form.answer(to: outcome) ?? Answer(outcome)
     }
 
+    /// Whether the client wants progress reports.
+    public var wantsProgress: Bool { dialect?.form.wantsProgress ?? false }
+
+    /// Sends the client a progress report, if it wants them and the call has not ended. On the loop.
+    ///
+    /// - Parameters:
+    ///   - message: what the call is doing, in a few words.
+    ///   - total: the expected number of steps.
+    public func report(_ message: String, total: Int) {
+        guard wantsProgress else { return }
+        connection.report(of: self, message, total: total)
+    }
+
     /// The connection's counters; this call is among those in flight. On the loop.
     public var connectionCounters: ConnectionCounters { connection.counters }
 

@@ -1,5 +1,6 @@
 import KMSJSON
 import KMSJSONRPC
+import KMSPlatform
 
 /// The methods that a language model may call, and their descriptions for it. All descriptions come from the OpenRPC
 /// document, the only source; only the choice of tools, and their titles, are here.
@@ -66,7 +67,7 @@ struct ToolList: Sendable {
             let names = methods.map(\.name).joined(separator: " or ")
             throw .invalidParams("name", "must be that of a tool: \(names)")
         }
-        let form = ToolCall(era: era)
+        let form = ToolCall(era: era, progressToken: ToolCall.progressToken(in: request.meta))
         guard let arguments = request.params?.raw.member("arguments"), arguments.kind != .null else {
             return .call(method, nil, form)
         }
@@ -81,6 +82,37 @@ struct ToolList: Sendable {
 /// How the outcome of a tool is written.
 struct ToolCall: AnswerForm {
     let era: MCPEra
+    /// By which the client knows our notifications, as it was written; nil if it wants none.
+    let progressToken: [UInt8]?
+
+    /// A string or an integer; anything else is no token.
+    static func progressToken(in meta: RawValue?) -> [UInt8]? {
+        guard let token = meta?.member("progressToken")?.value else { return nil }
+        let isInteger = token.kind == .number && (token.integer != nil || token.bytes.allSatisfy(isDigitOrMinus))
+        return token.kind == .string || isInteger ? Array(token.bytes) : nil
+    }
+
+    private static func isDigitOrMinus(_ byte: UInt8) -> Bool { byte.isASCIIDigit || byte == UInt8(ascii: "-") }
+
+    var wantsProgress: Bool { progressToken != nil }
+
+    func notification(of progress: CallProgress) -> [UInt8]? {
+        guard let progressToken else { return nil }
+        var json = JSONWriter()
+        json.object { message in
+            message.member("jsonrpc", "2.0")
+            message.member("method", "notifications/progress")
+            message.member("params") { params in
+                params.object { params in
+                    params.member("progressToken") { $0.raw(progressToken) }
+                    params.member("progress", progress.number)
+                    params.member("total", progress.total)
+                    params.member("message", progress.message)
+                }
+            }
+        }
+        return json.bytes
+    }
 
     func answer(to outcome: Result<[UInt8], RPCError>) -> Answer {
         switch outcome {

@@ -34,7 +34,9 @@ struct GetPublicKey: Method {
     func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
         let request = try Request(params)
         let written = params.flatMap { RenderedResults.remembers($0.ownBytes) ? Array($0.ownBytes) : nil }
-        let fetch = client.begin(request.query, arrival: call.arrival, label: call.label) { [rendered] result in
+        let fetch = client.begin(
+            request.query, arrival: call.arrival, label: call.label, progress: call.fetchProgress
+        ) { [rendered] result in
             do throws(RPCError) {
                 switch result {
                 case .success(let answer):

@@ -16,7 +16,9 @@ struct VerifySignature: Method {
     func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
         let query = try SignatureQuery(params)
         let verification = verifier.assumeIsolated { verifier in
-            verifier.verify(query, arrival: call.arrival, label: call.label) { outcome in
+            verifier.verify(
+                query, arrival: call.arrival, label: call.label, progress: call.fetchProgress
+            ) { outcome in
                 switch outcome {
                 case .success(let verdict): call.succeed { $0.value(verdict) }
                 case .failure(let failure): call.fail(RPCError(failure))

@@ -81,16 +81,22 @@ struct WaitingCall: Sendable {
     let label: String?
     /// Whether it refreshes a key that is about to expire, so that no caller waits for it.
     let isRefresh: Bool
+    /// Receives progress; see `FetchMachine.Action.report`. Nil if the caller does not want any.
+    let progress: FetchProgress.Handler?
     /// Receives the outcome; see `FetchMachine.Action.tell`.
     let completion: PublicKeyCompletion
     /// The fetch that it waits for.
     fileprivate(set) var fetch: FetchID?
 
-    init(_ query: PublicKeyQuery, arrival: Instant, label: String?, _ completion: @escaping PublicKeyCompletion) {
+    init(
+        _ query: PublicKeyQuery, arrival: Instant, label: String?, progress: FetchProgress.Handler? = nil,
+        _ completion: @escaping PublicKeyCompletion
+    ) {
         self.query = query
         self.arrival = arrival
         self.label = label
         isRefresh = false
+        self.progress = progress
         self.completion = completion
     }
 
@@ -100,6 +106,7 @@ struct WaitingCall: Sendable {
         arrival = now
         label = nil
         isRefresh = true
+        progress = nil
         completion = { _ in }
     }
 

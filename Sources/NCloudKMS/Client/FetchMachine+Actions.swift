@@ -40,6 +40,8 @@ extension FetchMachine {
         case store(FetchedKey, CacheKey, fetchStart: Instant)
         /// The service was asked for a key without success, so the cached key may be obsolete.
         case noteFailure(KMSError.Code, CacheKey, fetchStart: Instant)
+        /// A call waits for something else than the answer to its first attempt.
+        case report(WaitingCall, FetchProgress)
         /// A call has ended.
         case tell(WaitingCall, Outcome)
         case log(FetchEvent, FetchDescription)
@@ -78,5 +80,58 @@ extension FetchMachine {
 extension FetchMachine.CredentialAnswer {
     var identity: CredentialIdentity? {
         if case .found(let credentials) = self { credentials.identity } else { nil }
+    }
+}
+
+/// A progress report for a call that waits.
+package struct FetchProgress: Sendable, Equatable {
+    /// Runs on the loop, any number of times before the outcome.
+    package typealias Handler = @Sendable (FetchProgress) -> Void
+
+    package enum Activity: Sendable, Equatable {
+        /// The rate limiter has not admitted it yet.
+        case waitingForLimiter
+        /// The second or a later attempt begins; its number.
+        case attempt(Int)
+    }
+
+    package let activity: Activity
+    /// The attempts allowed. Throttled ones don't count, so there may be more.
+    package let maximumAttempts: Int
+}
+
+extension FetchMachine {
+    /// Reports progress to those of the calls that want it.
+    mutating func report(_ activity: FetchProgress.Activity, to waiters: [CallID]) {
+        for waiter in waiters {
+            guard let call = calls[waiter], call.progress != nil else { continue }
+            let progress = FetchProgress(activity: activity, maximumAttempts: configuration.maximumAttempts)
+            actions.append(.report(call, progress))
+        }
+    }
+
+    /// An attempt of a fetch has begun.
+    mutating func reportAttempt(of id: FetchID) {
+        guard let fetch = fetches[id], fetch.progress.attempts > 1 else { return }
+        report(.attempt(fetch.progress.attempts), to: fetch.waiters.places)
+    }
+
+    // MARK: The log
+
+    mutating func log(_ event: FetchEvent, _ id: FetchID) {
+        if let description = description(of: id) { actions.append(.log(event, description)) }
+    }
+
+    /// Identifies a fetch in the log; nil if it has ended.
+    func description(of id: FetchID) -> FetchDescription? {
+        guard let fetch = fetches[id] else { return nil }
+        var labels: [String?] = []
+        for waiter in fetch.waiters.places where labels.count <= FetchDescription.maximumLabels {
+            if let call = calls[waiter], !call.isRefresh { labels.append(call.label) }
+        }
+        return FetchDescription(
+            request: fetch.request, attempts: fetch.progress.attempts,
+            labels: Array(labels.prefix(FetchDescription.maximumLabels)),
+            hasMoreCalls: labels.count > FetchDescription.maximumLabels)
     }
 }

@@ -54,7 +54,7 @@ struct FetchMachine: ~Copyable {
             // Its fetch may have ended since.
             case .askCredentials(let id), .askOtherCredentials(let id, _):
                 if fetches[id] != nil { return action }
-            case .cancel, .store, .noteFailure, .tell, .log: return action
+            case .cancel, .store, .noteFailure, .report, .tell, .log: return action
             }
         }
         return nil
@@ -122,6 +122,7 @@ struct FetchMachine: ~Copyable {
         guard let joined else { return begin(call, credentials, now: now) }
         coalesced += 1
         let id = join(joined, call)
+        if case .limiter = fetches[joined]?.phase { report(.waitingForLimiter, to: [id]) }
         if let error = refusal(of: joined, deadline: call.deadline, now: now) { leave(id, .failure(error), now: now) }
         return id
     }
@@ -289,6 +290,7 @@ struct FetchMachine: ~Copyable {
             fetches[id]?.phase = .limiter(ticket, credentials)
             tickets[ticket] = id
             if let turn = limiter.turn(of: ticket, now: now) { endCalls(of: id, dueBy: turn, now: now) }
+            report(.waitingForLimiter, to: fetches[id]?.waiters.places ?? [])
         case .refused(let retryAfter):
             fail(id, fetch.errorWithoutTime(toWait: retryAfter), now: now)
         }
@@ -350,6 +352,7 @@ struct FetchMachine: ~Copyable {
         fetches[id]?.phase = .transfer(
             Fetch.Attempt(credentials: credentials, clockOffset: departure.clockOffset))
         fetches[id]?.progress.attemptStarted()
+        reportAttempt(of: id)
         if fetch.start == nil { fetches[id]?.start = now }
     }
 
@@ -370,25 +373,6 @@ struct FetchMachine: ~Copyable {
 
     mutating func quotaStatus(now: Instant) -> RetryQuotaStatus {
         RetryQuotaStatus(available: quota.available(now: now), capacity: RetryQuota.capacity)
-    }
-
-    // MARK: The log
-
-    mutating func log(_ event: FetchEvent, _ id: FetchID) {
-        if let description = description(of: id) { actions.append(.log(event, description)) }
-    }
-
-    /// Identifies a fetch in the log; nil if it has ended.
-    func description(of id: FetchID) -> FetchDescription? {
-        guard let fetch = fetches[id] else { return nil }
-        var labels: [String?] = []
-        for waiter in fetch.waiters.places where labels.count <= FetchDescription.maximumLabels {
-            if let call = calls[waiter], !call.isRefresh { labels.append(call.label) }
-        }
-        return FetchDescription(
-            request: fetch.request, attempts: fetch.progress.attempts,
-            labels: Array(labels.prefix(FetchDescription.maximumLabels)),
-            hasMoreCalls: labels.count > FetchDescription.maximumLabels)
     }
 }
 

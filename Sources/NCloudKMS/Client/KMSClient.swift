@@ -163,14 +163,16 @@ public actor KMSClient: PublicKeyProvider {
     /// - Parameters:
     ///   - arrival: when the caller asked, if that was before now.
     ///   - label: what the caller calls the call, for the log.
+    ///   - progress: told what the call waits for, on the loop, if that is more than the answer to one attempt.
     ///   - completion: told the outcome, once, on the loop: at once, or later.
     /// - Returns: the call, to cancel it; nil if it has ended.
     @discardableResult
     package nonisolated func begin(
         _ query: PublicKeyQuery, arrival: Instant? = nil, label: String? = nil,
-        completion: @escaping PublicKeyCompletion
+        progress: FetchProgress.Handler? = nil, completion: @escaping PublicKeyCompletion
     ) -> PublicKeyCall? {
-        engineOnLoop.begin(query, arrival: arrival, label: label, completion).map(PublicKeyCall.init)
+        engineOnLoop.begin(query, arrival: arrival, label: label, progress: progress, completion)
+            .map(PublicKeyCall.init)
     }
 
     /// Ends a call with `KMSError.cancelled`, unless it has ended. The request to the service goes on if other calls wait

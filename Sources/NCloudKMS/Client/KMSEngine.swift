@@ -88,7 +88,8 @@ final class KMSEngine: EventSource {
     // MARK: Calls
 
     func begin(
-        _ query: PublicKeyQuery, arrival: Instant?, label: String?, _ completion: @escaping PublicKeyCompletion
+        _ query: PublicKeyQuery, arrival: Instant?, label: String?, progress: FetchProgress.Handler?,
+        _ completion: @escaping PublicKeyCompletion
     ) -> CallID? {
         let now = clock.now
         let arrival = arrival ?? now
@@ -102,7 +103,8 @@ final class KMSEngine: EventSource {
             return nil
         }
         let call = machine.call(
-            WaitingCall(query, arrival: arrival, label: label, completion), findCredentials(now: now), now: now)
+            WaitingCall(query, arrival: arrival, label: label, progress: progress, completion),
+            findCredentials(now: now), now: now)
         proceed()
         return call
     }
@@ -155,6 +157,8 @@ final class KMSEngine: EventSource {
                 cache.store(fetched, for: key, fetchStart: start)
             case .noteFailure(let code, let key, let start):
                 cache.fetchFailed(code, for: key, fetchStart: start)
+            case .report(let call, let progress):
+                call.progress?(progress)
             case .tell(let call, let outcome):
                 tell(call, outcome)
             case .log(let event, let fetch):

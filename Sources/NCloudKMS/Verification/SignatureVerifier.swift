@@ -13,7 +13,9 @@ package actor SignatureVerifier {
     /// Begins to fetch a key for a call with this arrival and label; returns what cancels the fetch, unless it has
     /// ended. Like `KMSClient.begin`, it runs on the loop.
     typealias KeySource =
-        @Sendable (PublicKeyQuery, Instant, String?, @escaping PublicKeyCompletion) -> (@Sendable () -> Void)?
+        @Sendable (PublicKeyQuery, Instant, String?, FetchProgress.Handler?, @escaping PublicKeyCompletion) -> (
+            @Sendable () -> Void
+        )?
 
     /// Receives the outcome, once, on the loop.
     package typealias Completion = @Sendable (Result<SignatureVerdict, SignatureFailure>) -> Void
@@ -22,6 +24,7 @@ package actor SignatureVerifier {
         let query: SignatureQuery
         let arrival: Instant
         let label: String?
+        let progress: FetchProgress.Handler?
         let completion: Completion
         /// Cancels the current fetch.
         var cancelFetch: (@Sendable () -> Void)?
@@ -50,8 +53,9 @@ package actor SignatureVerifier {
     private var limit = RecheckLimit()
 
     package init(_ client: KMSClient) {
-        self.init(on: client.loop) { query, arrival, label, completion in
-            let call = client.begin(query, arrival: arrival, label: label, completion: completion)
+        self.init(on: client.loop) { query, arrival, label, progress, completion in
+            let call = client.begin(
+                query, arrival: arrival, label: label, progress: progress, completion: completion)
             guard let call else { return nil }
             return { client.cancel(call) }
         }
@@ -68,13 +72,17 @@ package actor SignatureVerifier {
     /// - Parameters:
     ///   - arrival: when the caller made the call; the query's time counts from here.
     ///   - label: the caller's label, for the log.
+    ///   - progress: as for `KMSClient.begin`.
     /// - Returns: the id for cancelling it; nil if there is a verdict already.
     @discardableResult
     package func verify(
-        _ query: SignatureQuery, arrival: Instant, label: String? = nil, completion: @escaping Completion
+        _ query: SignatureQuery, arrival: Instant, label: String? = nil, progress: FetchProgress.Handler? = nil,
+        completion: @escaping Completion
     ) -> ID? {
         let id = verifications.insert(
-            Verification(query: query, arrival: arrival, label: label, completion: completion, isWanted: Flag()))
+            Verification(
+                query: query, arrival: arrival, label: label, progress: progress, completion: completion,
+                isWanted: Flag()))
         fetch(query.key, arrival: arrival, for: id) { verifier, result in verifier.keyCame(result, id) }
         return verifications[id] == nil ? nil : ID(slot: id)
     }
@@ -94,7 +102,8 @@ package actor SignatureVerifier {
         _ key: PublicKeyQuery, arrival: Instant, for id: SlotMap<Verification>.ID,
         then next: @escaping @Sendable (isolated SignatureVerifier, Result<PublicKeyAnswer, KMSError>) -> Void
     ) {
-        let cancelFetch = keys(key, arrival, verifications[id]?.label) { [weak self] result in
+        let verification = verifications[id]
+        let cancelFetch = keys(key, arrival, verification?.label, verification?.progress) { [weak self] result in
             self?.assumeIsolated { next($0, result) }
         }
         verifications[id]?.cancelFetch = cancelFetch

@@ -17,6 +17,7 @@ final class FetchScript {
         case cancel(Int)
         case store
         case note(KMSError.Code)
+        case report(String, FetchProgress.Activity)
         case tell(String, Answer)
     }
 
@@ -75,13 +76,17 @@ final class FetchScript {
     @discardableResult
     func call(
         _ name: String, key: String = "k", version: Int? = nil, maxAge: Duration? = nil,
-        timeout: Duration = .seconds(30), waited: Duration = .zero, isLabelled: Bool = true
+        timeout: Duration = .seconds(30), waited: Duration = .zero, isLabelled: Bool = true,
+        wantsProgress: Bool = false
     ) -> [Step] {
         let request = Self.request(key, version)
         let query = PublicKeyQuery(
             keyTag: request.keyTag, version: request.version, maxAge: maxAge, timeout: timeout)
         let arrival = Instant(nanoseconds: now.nanoseconds - waited.nanoseconds)
-        let call = WaitingCall(query, arrival: arrival, label: isLabelled ? name : nil) { _ in }
+        let report: FetchProgress.Handler = { _ in }
+        let call = WaitingCall(
+            query, arrival: arrival, label: isLabelled ? name : nil, progress: wantsProgress ? report : nil
+        ) { _ in }
         let id = machine.call(call, credentials, now: now)
         calls[name] = id
         if let fetch = machine.calls[id]?.fetch { _ = number(fetch) }
@@ -194,6 +199,8 @@ final class FetchScript {
                 steps.append(.store)
             case .noteFailure(let code, _, _):
                 steps.append(.note(code))
+            case .report(let call, let progress):
+                steps.append(.report(call.label ?? "-", progress.activity))
             case .tell(let call, let outcome):
                 let name = call.label ?? "-"
                 if call.label != nil, outcomes.updateValue(outcome, forKey: name) != nil {

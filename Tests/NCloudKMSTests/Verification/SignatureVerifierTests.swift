@@ -31,7 +31,8 @@ import Testing
 
         /// Answers at once, as for a cached key; with the script at its end, never.
         @Sendable func begin(
-            _ query: PublicKeyQuery, _ arrival: Instant, _ label: String?, _ completion: @escaping PublicKeyCompletion
+            _ query: PublicKeyQuery, _ arrival: Instant, _ label: String?, _ progress: FetchProgress.Handler?,
+            _ completion: @escaping PublicKeyCompletion
         ) -> (@Sendable () -> Void)? {
             let answer = state.withLock { state in
                 let answer = state.script.isEmpty ? nil : state.script.removeFirst()
