@@ -25,4 +25,23 @@ import Testing
         #expect(failure == nil)
         #expect(received == sent)
     }
+
+    @Test func `reading ends when its time is over, whether or not there is more to read`() throws {
+        let (input, output) = try Descriptors.pipe()
+        defer { close(input) }
+        defer { close(output) }
+        let now = SystemClock().now
+        #expect(throws: PlatformError("read", errorNumber: ETIMEDOUT)) {
+            try FileContents.read(descriptor: input, until: now + .milliseconds(1)) { _ in }
+        }
+        try FileContents.append([1, 2, 3], to: output)
+        #expect(throws: PlatformError("read", errorNumber: ETIMEDOUT)) {
+            try FileContents.read(descriptor: input, until: now) { _ in }
+        }
+        var received: [UInt8] = []
+        #expect(throws: PlatformError("read", errorNumber: ETIMEDOUT)) {
+            try FileContents.read(descriptor: input, until: SystemClock().now + .milliseconds(200)) { received += $0 }
+        }
+        #expect(received == [1, 2, 3])
+    }
 }
