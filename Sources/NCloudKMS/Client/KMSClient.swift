@@ -41,7 +41,7 @@ public actor KMSClient: PublicKeyProvider {
     private let ownsLoop: Bool
     // Unowned: only methods of this client use it, and a call that waits keeps the client.
     private lazy var verifier = SignatureVerifier(on: loop, clock: engine.clock) { [unowned self] in
-        cancellableCall($0, arrival: $1, label: $2, $3)
+        cancellableCall($0, arrival: $1, label: $2, progress: $3, $4)
     }
 
     /// A client on a loop of its own, on a thread of its own.
@@ -138,9 +138,10 @@ public actor KMSClient: PublicKeyProvider {
     /// - Returns: what cancels it; nil if it has ended.
     private nonisolated func cancellableCall(
         _ query: PublicKeyQuery, arrival: Instant? = nil, label: String? = nil,
-        _ completion: @escaping PublicKeyCompletion
+        progress: FetchProgress.Handler? = nil, _ completion: @escaping PublicKeyCompletion
     ) -> (@Sendable () -> Void)? {
-        guard let call = begin(query, arrival: arrival, label: label, completion: completion) else { return nil }
+        let call = begin(query, arrival: arrival, label: label, progress: progress, completion: completion)
+        guard let call else { return nil }
         return { self.cancel(call) }
     }
 
