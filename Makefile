@@ -26,7 +26,7 @@ FISH_COMPLETIONS = $(SHARE)/fish/vendor_completions.d
 DESCRIPTION = .build/release/$(program) --experimental-dump-help
 COMPLETIONS = .build/release/$(program) --generate-completion-script
 
-.PHONY: help build man demo test soak sanitize bench lint install clean
+.PHONY: help build man demo test docs soak sanitize bench lint install clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -54,9 +54,15 @@ demo: build ## Run the service inside the emulator and show some calls
 test: ## Run all tests; those of the modules that pass memory to C a second time, optimised
 	@.ci/dependencies test
 	$(SWIFT) build --build-tests
+	@.ci/docs "$$($(SWIFT) build --show-bin-path)"
 	NCLOUD_KMS_RECIPES=1 $(TEST) --skip-build
 	NCLOUD_KMS_TESTS_OF_C=1 $(SWIFT) build --build-tests $(OPTIMISED_TESTS)
 	NCLOUD_KMS_TESTS_OF_C=1 $(TEST) --skip-build $(OPTIMISED_TESTS)
+
+docs: ## Build the documentation of the Swift library, at .build/documentation
+	@.ci/dependencies build
+	$(SWIFT) build --target NCloudKMSTesting
+	@.ci/docs "$$($(SWIFT) build --show-bin-path)"
 
 # The tests append their figures. If there are none, no test ran, which is a failure.
 soak: ## Run the soak tests: mixed traffic (NCLOUD_KMS_SOAK_MINUTES, default 10), an outage, throttling, an idle minute

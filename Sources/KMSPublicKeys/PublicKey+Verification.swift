@@ -1,13 +1,15 @@
 import CKMSOpenSSL
 
 extension PublicKey {
-    /// Whether a signature is one of this key's owner over a message.
+    /// Whether a signature over a message was made with this key's private half.
     ///
     /// - Parameters:
-    ///   - encoding: how an ECDSA signature is written; it means nothing for RSA.
+    ///   - signature: the bytes of the signature.
+    ///   - algorithm: the algorithm that made it; it must fit the key.
+    ///   - encoding: the form of an ECDSA signature; ignored for RSA.
     ///   - message: the message, or its digest by the algorithm's hash.
-    /// - Returns: `false` for every signature that is not right, however malformed.
-    /// - Throws: when the algorithm does not fit the key, or the digest the algorithm.
+    /// - Returns: `false` for every signature that is not valid, however malformed.
+    /// - Throws: `VerificationError`, if the algorithm does not fit the key, or the digest does not fit the algorithm.
     public func verify(
         signature: [UInt8], algorithm: SignatureAlgorithm, encoding: SignatureEncoding = .der, message: SignedMessage
     ) throws(VerificationError) -> Bool {

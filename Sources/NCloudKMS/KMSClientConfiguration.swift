@@ -64,19 +64,25 @@ public struct KMSClientConfiguration: Sendable {
     /// What the client calls itself in `User-Agent`: `name/version`.
     public let userAgent: String
 
-    /// The given values, and for the others the defaults: the environment is not read, except by the default
-    /// `authentication`. To run inside `ncloud-kms-emulator`, or as the program `ncloud-kms-rpc` would, use
-    /// `init(environment:)`.
+    /// A configuration from values of your own; the others have their defaults.
+    ///
+    /// It reads no environment variable, except through the default `authentication`. A client that should find
+    /// `ncloud-kms-emulator`, or behave like the program `ncloud-kms-rpc`, needs `init(environment:userAgent:)` instead.
     ///
     /// - Parameters:
-    ///   - endpoint: `Zone.korea.endpoint` for keys isolated to Korea, and so on.
-    ///   - cacheTimeToLive: zero keeps nothing.
-    ///   - staleIfError: how much longer an expired key stands in when the service can't be asked; zero for never.
-    ///   - ratePerKey: requests a second for each key; 0 for no limit.
-    ///   - totalRate: requests a second for all keys together; 0 for no limit.
-    ///   - maximumAttempts: throttled ones are not counted.
-    ///   - correctsClock: whether to sign by the service's clock when this machine's is off.
-    /// - Throws: `InvalidValue`, named after the parameter whose value is out of its range.
+    ///   - endpoint: where the service listens, such as `Zone.korea.endpoint` for keys isolated to Korea.
+    ///   - authentication: what requests are authenticated with.
+    ///   - cacheTimeToLive: how long a key is cached; zero caches nothing.
+    ///   - staleIfError: how much longer an expired key stands in when the service can't be reached; zero for never.
+    ///   - ratePerKey: requests per second for each key; 0 for no limit.
+    ///   - totalRate: requests per second for all keys together; 0 for no limit.
+    ///   - maximumConnections: connections to the service, and therefore requests at once.
+    ///   - maximumAttempts: attempts of one call, retries included; throttled attempts don't count.
+    ///   - caFile: the certificate authorities to trust instead of the system's.
+    ///   - proxy: the proxy in front of the service.
+    ///   - correctsClock: whether to sign with the service's time when this machine's clock is wrong.
+    ///   - userAgent: the `User-Agent` of requests: `name/version`.
+    /// - Throws: `InvalidValue`, named after the parameter whose value is out of range.
     public init(
         endpoint: Endpoint = Zone.global.endpoint,
         authentication: Authentication = .lookup(CredentialLookup()),

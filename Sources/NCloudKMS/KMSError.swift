@@ -122,7 +122,18 @@ public struct KMSError: Error, Hashable, Sendable {
 
     /// An error as a client throws it, for fakes of `PublicKeyProvider` in tests.
     ///
-    /// - Parameter isRetryable: nil: as the code says.
+    /// - Parameters:
+    ///   - code: the kind of failure.
+    ///   - message: one sentence: what happened and what to do about it.
+    ///   - reason: a short word for programs, such as `quota`.
+    ///   - retryAfter: how long to wait before another try.
+    ///   - isRetryable: whether the same call may succeed later; nil for what is usual for the code.
+    ///   - attempts: HTTP requests made for the call.
+    ///   - httpStatus: the status of the last answer.
+    ///   - kmsCode: the service's own code.
+    ///   - kmsMessage: the service's own words.
+    ///   - requestID: the service's ID of the last request.
+    ///   - keyTag: the key that the call was about.
     public init(
         _ code: Code, _ message: String, reason: String? = nil, retryAfter: Duration? = nil, isRetryable: Bool? = nil,
         attempts: Int? = nil, httpStatus: Int? = nil, kmsCode: String? = nil, kmsMessage: String? = nil,

@@ -58,7 +58,10 @@ public struct EmulatedKey: Hashable, Sendable {
 
     /// A key with one version.
     ///
-    /// - Parameter publicKeyPEM: as `P256.Signing.PublicKey.pemRepresentation` of swift-crypto, for example.
+    /// - Parameters:
+    ///   - keyTag: the tag that clients ask for.
+    ///   - keyType: the kind of key.
+    ///   - publicKeyPEM: the text that is served, such as `P256.Signing.PublicKey.pemRepresentation` of swift-crypto.
     public init(_ keyTag: String, _ keyType: KeyType, publicKeyPEM: String) {
         self.init(keyTag, keyType, versions: [Version(1, publicKeyPEM: publicKeyPEM)])
     }

@@ -18,6 +18,7 @@ public struct PublicKeyQuery: Sendable {
     /// A query for a key.
     ///
     /// - Parameters:
+    ///   - keyTag: which key.
     ///   - version: nil for the latest.
     ///   - maxAge: how old the key may be; zero asks the service, nil leaves it to the cache.
     ///   - timeout: for the whole call.

@@ -22,6 +22,7 @@ public struct CredentialLookup: Sendable {
     /// Looks in an environment and in the places that you name.
     ///
     /// - Parameters:
+    ///   - environment: the variables; those of this process by default.
     ///   - profile: nil for `NCLOUD_PROFILE`, else `DEFAULT`.
     ///   - configurationFile: the path; nil for `NCLOUD_CONFIG_FILE`, else `~/.ncloud/configure`.
     ///   - tokenFile: the path; nil for `NCLOUD_KMS_TOKEN_FILE`, else none.

@@ -86,9 +86,11 @@ public struct ProxySettings: Sendable {
     /// What the list of exceptions is called in an error: `NO_PROXY`.
     private let exceptionsName: String
 
-    /// A proxy for all hosts but some.
+    /// A proxy for all hosts except some.
     ///
-    /// - Parameter exceptions: a service on this machine needs none.
+    /// - Parameters:
+    ///   - proxy: the proxy.
+    ///   - exceptions: the hosts that are reached without it. A service on this machine always is.
     public init(_ proxy: ProxyConfiguration, exceptions: ProxyExceptions = ProxyExceptions()) {
         self.init(.success(proxy), exceptions: exceptions)
     }

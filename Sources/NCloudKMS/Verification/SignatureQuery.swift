@@ -12,10 +12,12 @@ public struct SignatureQuery: Sendable {
     /// A query for whether a signature is valid.
     ///
     /// - Parameters:
+    ///   - keyTag: the key that is said to have signed.
     ///   - version: of the key; a signature that names its version needs none. Nil for the latest.
+    ///   - signature: the signature, which may name the version of the key.
     ///   - message: what was signed, or its digest by the algorithm's hash.
     ///   - algorithm: what the signature was made with.
-    ///   - encoding: how an ECDSA signature is written; it means nothing for RSA.
+    ///   - encoding: the form of an ECDSA signature; ignored for RSA.
     ///   - maxAge: how old the key may be; nil leaves it to the client's cache.
     ///   - timeout: for the whole call.
     /// - Throws: `InvalidValue` named `signature` when it names another version than the one that is asked for.
@@ -117,9 +119,11 @@ public struct ServiceSignature: Hashable, Sendable {
         self.bytes = bytes
     }
 
-    /// A signature that is bytes already.
+    /// A signature as bytes.
     ///
-    /// - Parameter version: of the key that signed; nil if it is not known.
+    /// - Parameters:
+    ///   - bytes: the signature.
+    ///   - version: the version of the key that signed; nil if it is not known.
     public init(bytes: [UInt8], version: KeyVersion? = nil) {
         self.bytes = bytes
         self.version = version
