@@ -1,4 +1,4 @@
-/// The settings of a client, each with its default. Every value is checked here, so a client never meets a bad one.
+/// The settings of a client. The initialisers check every value.
 ///
 /// ```swift
 /// let fromVariables = try KMSClientConfiguration(environment: .process)
@@ -7,21 +7,21 @@
 public struct KMSClientConfiguration: Sendable {
     /// What requests are authenticated with.
     public enum Authentication: Sendable {
-        /// Looked for when the first request needs it; the lack of any is that request's failure.
+        /// Credentials that the client looks up when the first request needs them. If there are none, that request fails.
         case lookup(CredentialLookup)
-        /// These and no others.
+        /// These credentials and no others.
         case credentials(Credentials)
     }
 
-    /// From nothing to a day: longer, and a key that was disabled or deleted would be in use for days.
+    /// Up to a day, so that a disabled or deleted key is not used for days.
     public static let cacheTimeToLiveRange = Duration.zero...Duration.seconds(86_400)
-    /// From nothing to a week, which bridges every outage that one would want to sit out.
+    /// Up to a week, longer than any outage is likely to last.
     public static let staleIfErrorRange = Duration.zero...Duration.seconds(7 * 86_400)
     /// Up to a million requests a second, three thousand times what the service guarantees; above it the intervals vanish in the clock's resolution.
     public static let rateRange = 0...1_000_000
-    /// Up to 1,024. A service of this kind gives one client no more; each takes a descriptor and TLS state.
+    /// Up to 1,024. Each connection takes a descriptor and memory for TLS.
     public static let connectionsRange = 1...1_024
-    /// Up to 20. With more, delays of 20 s each would outlast every deadline.
+    /// Up to 20. With more, delays of 20 s each would outlast any timeout.
     public static let attemptsRange = 1...20
 
     /// Five minutes.
@@ -41,27 +41,27 @@ public struct KMSClientConfiguration: Sendable {
 
     /// Where the service listens.
     public let endpoint: Endpoint
-    /// What requests are authenticated with.
+    /// How requests are authenticated.
     public let authentication: Authentication
     /// How long a key is cached.
     public let cacheTimeToLive: Duration
-    /// How much longer an expired key stands in when the service can't be asked.
+    /// How much longer an expired key stands in when the service can't be reached.
     public let staleIfError: Duration
-    /// Requests a second for each key; 0 for no limit.
+    /// Requests per second for each key; 0 for no limit.
     public let ratePerKey: Int
-    /// Requests a second for all keys together; 0 for no limit.
+    /// Requests per second for all keys together; 0 for no limit.
     public let totalRate: Int
-    /// Connections to the service, so requests at once.
+    /// Connections to the service, and therefore requests at once.
     public let maximumConnections: Int
-    /// Attempts for one call, retries included; throttled ones are not counted.
+    /// Attempts of one call, retries included; throttled attempts don't count.
     public let maximumAttempts: Int
-    /// The certificate authorities to trust in place of the system's. The file is read again whenever it has changed.
+    /// The certificate authorities to trust instead of the system's. The client rereads the file when it changes.
     public let caFile: CertificateFile?
     /// The proxy in front of the service.
     public let proxy: ProxySettings
-    /// Whether to sign by the service's clock when this machine's is wrong.
+    /// Whether to sign with the service's time when this machine's clock is wrong.
     public let correctsClock: Bool
-    /// What the client calls itself in `User-Agent`: `name/version`.
+    /// The `User-Agent` of requests: `name/version`.
     public let userAgent: String
 
     /// A configuration from values of your own; the others have their defaults.
@@ -117,8 +117,8 @@ public struct KMSClientConfiguration: Sendable {
         self.userAgent = userAgent
     }
 
-    /// The settings that environment variables hold, by the rules of the program `ncloud-kms-rpc`; the defaults for the
-    /// others. A command that `ncloud-kms-emulator` runs finds the emulator this way.
+    /// A configuration from environment variables, by the rules of the program `ncloud-kms-rpc`. A command that
+    /// `ncloud-kms-emulator` runs finds the emulator this way. Settings without a variable have their defaults.
     ///
     /// - `NCLOUD_KMS_ENDPOINT`, or `NCLOUD_KMS_ZONE`: where the service is.
     /// - `NCLOUD_ACCESS_KEY_ID` and `NCLOUD_SECRET_ACCESS_KEY`, `NCLOUD_KMS_TOKEN`, `NCLOUD_KMS_TOKEN_FILE`, or
@@ -131,8 +131,8 @@ public struct KMSClientConfiguration: Sendable {
     ///
     /// - Parameters:
     ///   - environment: `.process`, or variables of your own.
-    ///   - userAgent: what the client calls itself: `name/version`.
-    /// - Throws: `InvalidValue`, named after the variable whose value can't be used.
+    ///   - userAgent: the `User-Agent` of requests: `name/version`.
+    /// - Throws: `InvalidValue`, named after the variable whose value is unusable.
     public init(
         environment: EnvironmentVariables, userAgent: String = defaultUserAgent
     ) throws(InvalidValue) {

@@ -1,17 +1,16 @@
 import KMSPlatform
 
-/// Why a call failed. The codes, their names and which of them are worth another try are the contract of
-/// `protocol/`, section Errors; the sentence in `message` is for people and may change.
+/// Why a call failed. The codes, their names, and which of them are retryable are part of the contract in `protocol/`,
+/// section Errors. The sentence in `message` is for people and may change.
 ///
-/// It prints as its type, its number and its sentence. Its own `localizedDescription` is the same; Foundation's, which is
-/// what an `any Error` has, only gives the domain and code, as this library does not import Foundation: print the error
-/// itself, `"\(error)"`.
+/// An error prints as its type, its number and its message. `localizedDescription` is the same text where the static type is
+/// `KMSError`. For an `any Error`, Foundation returns only a domain and a code, because this library does not import
+/// Foundation; print the error itself, `"\(error)"`.
 ///
-/// No secret, signature or token is ever in it. `kmsCode` and `kmsMessage` are text of the service, each at most
+/// An error never contains a secret, a signature or a token. `kmsCode` and `kmsMessage` are text of the service, each at most
 /// `ServiceText.maximumBytes` long and otherwise as it was sent: escape control characters before printing.
 public struct KMSError: Error, Hashable, Sendable {
-    /// What kind of failure it is. The raw values are the numbers of `protocol/`, section Errors, except that of
-    /// `cancelled`.
+    /// The kinds of failure. The raw values are the numbers in `protocol/`, section Errors, except that of `cancelled`.
     public enum Code: Int, CaseIterable, Sendable {
         /// An argument is out of range, or does not fit the key: an RSA algorithm with an EC key.
         case invalidArgument = -32602
@@ -19,11 +18,11 @@ public struct KMSError: Error, Hashable, Sendable {
         case internalError = -32603
         /// The task was cancelled.
         case cancelled = 1000
-        /// There are no credentials, or those that were found can't be used.
+        /// There are no credentials, or they are unusable.
         case credentialsUnavailable = 1001
         /// The service did not accept the credentials, or the signature: wrong key pair, expired token, wrong clock.
         case authenticationFailed = 1002
-        /// The credentials may not read this key.
+        /// The credentials don't grant access to this key.
         case permissionDenied = 1003
         /// The service has no key with this tag in this zone.
         case keyNotFound = 1004
@@ -33,9 +32,9 @@ public struct KMSError: Error, Hashable, Sendable {
         case rateLimited = 1006
         /// The API's quota is used up.
         case quotaExceeded = 1007
-        /// The service or the network failed, and so did all further attempts.
+        /// The service or the network failed, and so did all retries.
         case serviceUnavailable = 1008
-        /// The call's timeout ended first.
+        /// The call timed out.
         case deadlineExceeded = 1009
         /// The answer is not what the service sends, or its key failed a check.
         case invalidServiceResponse = 1010
@@ -68,7 +67,7 @@ public struct KMSError: Error, Hashable, Sendable {
             }
         }
 
-        /// Whether the same call may succeed later without a change, as a rule; see `KMSError.isRetryable`.
+        /// Whether errors with this code are usually retryable; see `KMSError.isRetryable`.
         public var isRetryable: Bool {
             switch self {
             case .rateLimited, .serviceUnavailable, .deadlineExceeded, .shuttingDown: true
@@ -86,19 +85,19 @@ public struct KMSError: Error, Hashable, Sendable {
         }
     }
 
-    /// What kind of failure it is.
+    /// The kind of failure.
     public let code: Code
 
     /// One sentence: what happened and what to do about it.
     public package(set) var message: String
 
-    /// How long to wait before another try, where that is known.
+    /// How long to wait before a retry, if that is known.
     public package(set) var retryAfter: Duration?
 
-    /// HTTP requests made for this call; nil if it never came to that.
+    /// The number of HTTP requests made for this call; nil if there were none.
     public package(set) var attempts: Int?
 
-    /// The status of the last answer, if there was one.
+    /// The HTTP status of the last answer, if there was one.
     public package(set) var httpStatus: Int?
 
     /// The service's own code, as text even where it sent a number.
@@ -107,20 +106,20 @@ public struct KMSError: Error, Hashable, Sendable {
     /// The service's own words.
     public package(set) var kmsMessage: String?
 
-    /// What the service calls the last request; its support asks for it.
+    /// The service's ID of the last request, for its support.
     public package(set) var requestID: String?
 
     /// The tag of the key that the call was about.
     public package(set) var keyTag: String?
 
-    /// A short word for programs: why no further attempt was made (`RetryStop`), or which check failed.
+    /// A short word for programs: why there was no further attempt (`RetryStop`), or which check failed.
     public package(set) var reason: String?
 
-    /// Whether the same call may succeed later without anybody changing anything: as a rule a property of the code. An
-    /// unavailable service is not worth another call where it is a proxy that wants a password, or a name that can't exist.
+    /// Whether the same call may succeed later without a change. It usually follows from the code; exceptions are an
+    /// unavailable service behind a proxy that requires a password, and a host name that can't exist.
     public package(set) var isRetryable: Bool
 
-    /// An error as a client throws it, for fakes of `PublicKeyProvider` in tests.
+    /// Creates an error, for fakes of `PublicKeyProvider` in tests.
     ///
     /// - Parameters:
     ///   - code: the kind of failure.
@@ -200,12 +199,12 @@ extension KMSError: CustomStringConvertible {
     public var localizedDescription: String { description }
 }
 
-/// A value that can't be used: an argument, a setting, an environment variable.
+/// An argument, a setting or an environment variable with an unusable value.
 public struct InvalidValue: Error, Hashable, Sendable, CustomStringConvertible {
-    /// Which one: the parameter or the variable, as `keyTag` or `NCLOUD_KMS_ENDPOINT`.
+    /// The parameter or the variable, such as `keyTag` or `NCLOUD_KMS_ENDPOINT`.
     public let name: String
 
-    /// What is wrong and what would be right, as the rest of a sentence that begins with the name: "must be …".
+    /// The problem and its solution, as the rest of a sentence that begins with the name: "must be …".
     public let problem: String
 
     /// - Parameters:
@@ -219,6 +218,6 @@ public struct InvalidValue: Error, Hashable, Sendable, CustomStringConvertible {
     /// The sentence: the name, then the problem.
     public var description: String { "\(name) \(problem)" }
 
-    /// The same as `description`, wherever the static type is `InvalidValue`; see `KMSError`.
+    /// The same text as `description`, where the static type is `InvalidValue`; see `KMSError`.
     public var localizedDescription: String { description }
 }

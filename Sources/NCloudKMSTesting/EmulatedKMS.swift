@@ -2,8 +2,8 @@ import KMSEmulator
 import KMSPlatform
 import NCloudKMS
 
-/// A Key Management Service for tests, in this process: it listens on a free port of this machine, checks signatures as the
-/// real service does, serves the keys that you give it, and fails where you tell it to.
+/// An emulator of the Key Management Service inside the test process. It listens on a free port of the loopback interface,
+/// checks signatures as the real service does, serves the keys that you pass, and fails on demand.
 ///
 /// ```swift
 /// let kms = try EmulatedKMS(keys: [EmulatedKey("my-key", .ecdsa, publicKeyPEM: pem)])
@@ -15,27 +15,27 @@ import NCloudKMS
 /// #expect(answer.attempts == 2)
 /// ```
 ///
-/// Any number of them can run at once. All members may be used from any thread; none waits for a request.
+/// Any number of emulators can run at once. You may use all members from any thread; none blocks.
 public final class EmulatedKMS: Sendable {
-    /// Why an emulator can't start: the system has no port, thread or temporary folder for it.
+    /// Why an emulator can't start: the system has no port, thread or temporary folder left.
     public struct StartError: Error, Hashable, CustomStringConvertible {
-        /// What the system refused.
+        /// The reason, as a sentence.
         public let description: String
     }
 
     /// Where it listens: `https` on the loopback interface, or `http` without TLS.
     public let endpoint: Endpoint
-    /// The key pair that its requests are signed with.
+    /// The key pair to sign requests with.
     public let credentials: Credentials
     private let emulator: Emulator
 
     /// Starts an emulator.
     ///
     /// - Parameters:
-    ///   - keys: what it serves; the demo keys by default: `demo-rsa` (versions 1 to 3, of which 2 is disabled), `demo-ec`
+    ///   - keys: the keys that it serves; by default the demo keys `demo-rsa` (versions 1 to 3, of which 2 is disabled), `demo-ec`
     ///     and `demo-aes`.
-    ///   - faults: what goes wrong from the start.
-    ///   - usesTLS: TLS with a certificate made at start; else plain HTTP.
+    ///   - faults: the faults at the start.
+    ///   - usesTLS: whether it uses TLS, with a certificate made at the start, instead of plain HTTP.
     ///   - throttlePerSecond: requests per second for each key, beyond which it answers 429; nil for no limit.
     ///   - latency: the delay of every answer.
     public init(
@@ -55,12 +55,12 @@ public final class EmulatedKMS: Sendable {
         }
     }
 
-    /// Ends all connections, and cuts off the requests under way. Freeing the emulator does the same.
+    /// Closes all connections, including those with a request in progress. Releasing the emulator does the same.
     public func stop() { emulator.stop() }
 
     // MARK: For clients
 
-    /// The configuration of a client that asks this emulator.
+    /// The configuration of a client for this emulator.
     ///
     /// - Parameters:
     ///   - cacheTimeToLive: zero asks the emulator for each call.
@@ -78,7 +78,8 @@ public final class EmulatedKMS: Sendable {
             caFile: emulator.certificateFile.map { CertificateFile(path: $0) })
     }
 
-    /// What `KMSClientConfiguration(environment:)`, or a program that you start, needs to find this emulator.
+    /// The environment variables with which `KMSClientConfiguration(environment:)`, or a program that you start, finds this
+    /// emulator.
     public var environment: [String: String] {
         let access = Seed.AccessKey.demo
         var variables = [
@@ -102,16 +103,16 @@ public final class EmulatedKMS: Sendable {
     /// Limits the requests per second for each key; nil lifts the limit.
     public func setThrottle(requestsPerSecond: Int?) { emulator.setThrottle(requestsPerSecond: requestsPerSecond) }
 
-    /// Closes the connections that are between two requests, as a server does with idle ones.
+    /// Closes idle connections, as a server may do at any time.
     public func closeIdleConnections() { emulator.closeIdleConnections() }
 
-    /// Forgets the recorded requests, and sets faults and throttle to what they were at the start. The keys stay.
+    /// Clears the recorded requests, and restores the faults and the throttle of the start. The keys stay.
     public func reset() { emulator.reset() }
 
-    /// The requests that have arrived, the oldest first; the last 1,000 of them.
+    /// The last 1,000 requests, oldest first.
     public var requests: [RecordedRequest] { emulator.requests.map(RecordedRequest.init) }
 
-    /// Waits until requests have arrived, counted from the start or the last `reset`.
+    /// Waits until the number of requests since the start, or since the last `reset`, has reached a count.
     ///
     /// - Throws: `CancellationError` if the task is cancelled.
     public func waitForRequests(_ count: Int) async throws {

@@ -9,7 +9,7 @@ public struct EmulatedKey: Hashable, Sendable {
         case rsa2048
         /// ECDSA on P-256, for signatures.
         case ecdsa
-        /// A secret key, which has no public half: the service refuses requests for it.
+        /// A secret key. It has no public half, so the service refuses requests for it.
         case aes256
 
         fileprivate var type: Seed.KeyType {
@@ -25,8 +25,7 @@ public struct EmulatedKey: Hashable, Sendable {
     public struct Version: Hashable, Sendable {
         /// 1–100.
         public var number: Int
-        /// The text that is served as the key, whatever it is: PEM, or rubbish to test with. Nil for a key without a public
-        /// half.
+        /// The text that the emulator returns as the key: PEM, or garbage to test with. Nil for a key without a public half.
         public var publicKeyPEM: String?
         /// A disabled version is refused.
         public var isEnabled: Bool
@@ -39,9 +38,9 @@ public struct EmulatedKey: Hashable, Sendable {
         }
     }
 
-    /// What names the key.
+    /// The tag that clients ask for.
     public var keyTag: String
-    /// What kind of key it is.
+    /// The kind of key.
     public var keyType: KeyType
     /// The last one is the latest.
     public var versions: [Version]
@@ -85,17 +84,17 @@ public struct EmulatedKey: Hashable, Sendable {
     }
 }
 
-/// Something that goes wrong at an emulator.
+/// A fault that an emulator injects.
 public struct EmulatedFault: Hashable, Sendable, CustomStringConvertible {
-    /// As it was given.
+    /// The text of the fault.
     public let description: String
     let fault: Fault
 
-    /// Reads a fault as `ncloud-kms-emulator --fault` does; `ncloud-kms-emulator --help` lists them all. Some of them:
+    /// Parses a fault in the syntax of `ncloud-kms-emulator --fault`. `ncloud-kms-emulator --help` lists all faults, such as:
     ///
-    /// - `status=503`: that answer in place of the key.
-    /// - `reset`, `close`, `truncate`, `hang`: the connection fails, or nothing comes.
-    /// - `delay=200`: a later answer, in milliseconds.
+    /// - `status=503`: this status instead of the key.
+    /// - `reset`, `close`, `truncate`, `hang`: the connection fails, or no answer arrives.
+    /// - `delay=200`: the answer is late, here by 200 milliseconds.
     /// - `skew=+360s`: the service's clock is wrong.
     ///
     /// Each can be limited with `count=N` (the first N requests), `rate=P` (a probability) and `key=TAG`:
@@ -111,7 +110,7 @@ public struct EmulatedFault: Hashable, Sendable, CustomStringConvertible {
         description = text
     }
 
-    /// Whether both were given alike.
+    /// Whether both have the same text.
     public static func == (left: EmulatedFault, right: EmulatedFault) -> Bool { left.description == right.description }
 
     /// Hashes the text.

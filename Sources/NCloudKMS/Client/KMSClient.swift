@@ -10,22 +10,23 @@ import KMSPublicKeys
 /// print(answer.key.spkiPEM)
 /// ```
 ///
-/// Use one client for the whole process, from as many tasks as you like: they share its cache, its connections and its
-/// rate limits, and calls for the same key share one request.
+/// Create one client per process and use it from any number of tasks. They share its cache, its connections and its rate
+/// limits, and calls for the same key share one request.
 ///
-/// The layers of a call, outermost first, are cache, coalescing, rate limiter, retry, signature, transport. All of it
-/// happens on an event loop, with at most `maximumConnections` connections; no method waits for anything but the service.
-/// A client that is freed closes its connections, and ends its thread. A call that waits keeps it; `shutdown` ends the
-/// calls.
+/// A call passes through these layers, outermost first: cache, coalescing, rate limiter, retry, signature, transport. They
+/// all run on one event loop, on a thread of the client's own, with at most `maximumConnections` connections.
 ///
-/// A token file that changed is noticed by the next call that no cached key answers.
+/// When you release a client, it closes its connections and ends its thread. A waiting call keeps its client alive;
+/// `shutdown` ends all calls.
+///
+/// The next call that needs the service notices a changed token file.
 public actor KMSClient: PublicKeyProvider {
-    /// Why a client can't be made: libcurl can't be used, or the system is out of resources.
+    /// Why a client can't be created: libcurl is unusable, or the system is out of resources.
     public struct SetupError: Error, Hashable, CustomStringConvertible {
         /// A sentence that says what to do.
         public let description: String
 
-        /// The same as `description`, wherever the static type is `SetupError`; see `KMSError`.
+        /// The same text as `description`, where the static type is `SetupError`; see `KMSError`.
         public var localizedDescription: String { description }
     }
 
@@ -44,13 +45,13 @@ public actor KMSClient: PublicKeyProvider {
         cancellableCall($0, arrival: $1, label: $2, progress: $3, $4)
     }
 
-    /// A client on a loop of its own, on a thread of its own.
+    /// Creates a client with an event loop and a thread of its own.
     ///
     /// - Parameters:
-    ///   - configuration: what to use in place of the defaults.
+    ///   - configuration: the settings.
     ///   - logger: a `Logger` of swift-log, the only type of another package in this library's interface.
-    /// - Throws: `SetupError` when libcurl can't be used, or the system has no thread or descriptor left. Missing
-    ///   credentials or an unreachable service are errors of calls.
+    /// - Throws: `SetupError` if libcurl is unusable, or the system has no thread or descriptor left. Missing credentials
+    ///   and an unreachable service are errors of calls instead.
     public init(
         _ configuration: KMSClientConfiguration, logger: Logger = Logger(label: "ncloud-kms")
     ) throws(SetupError) {
@@ -88,18 +89,19 @@ public actor KMSClient: PublicKeyProvider {
         if loop.isCurrent { end() } else { loop.submit(end) }
     }
 
-    /// The key, from the cache or the service.
+    /// Returns a key from the cache or the service.
     ///
-    /// Cancelling the task ends the call with `KMSError.Code.cancelled`. The request to the service goes on if other calls
-    /// wait for it.
+    /// If you cancel the task, the call fails with `KMSError.Code.cancelled`. The request continues if other calls wait for
+    /// it.
     public func publicKey(_ query: PublicKeyQuery) async throws(KMSError) -> PublicKeyAnswer {
         try await outcome { client, completion in client.cancellableCall(query, completion) }.get()
     }
 
-    /// Whether a signature is valid, verified here with the public key, on a thread of its own.
+    /// Verifies a signature in this process with the public key, on a separate thread.
     ///
-    /// A signature that the cached latest key finds wrong is tried once more with a fresh one, as the key may have been
-    /// rotated; at most once in 30 s for each key. Cancelling the task ends the call with `KMSError.Code.cancelled`.
+    /// If the cached latest key does not verify the signature, the client tries again with a fresh key, because the key may
+    /// have been rotated; at most once in 30 s for each key. If you cancel the task, the call fails with
+    /// `KMSError.Code.cancelled`.
     public func verify(_ query: SignatureQuery) async throws(KMSError) -> SignatureVerdict {
         let arrival = engine.clock.now
         let outcome = await outcome { client, completion in
@@ -145,11 +147,10 @@ public actor KMSClient: PublicKeyProvider {
         return { self.cancel(call) }
     }
 
-    /// What the client has done and what it uses.
+    /// The client's counters, and the credentials in use.
     public func status() -> ClientStatus { engine.status() }
 
-    /// Ends the calls that are under way, and every later one, with `KMSError.Code.shuttingDown`, and closes all
-    /// connections.
+    /// Closes all connections. Waiting calls and later calls fail with `KMSError.Code.shuttingDown`.
     public func shutdown() { engine.shutDown() }
 
     // MARK: For those on the same loop, which is checked

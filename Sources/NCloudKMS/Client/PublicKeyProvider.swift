@@ -8,7 +8,8 @@ import KMSPublicKeys
 @_exported import enum KMSPublicKeys.SignedMessage
 @_exported import enum KMSPublicKeys.VerificationError
 
-/// What gives public keys and verifies signatures with them. `KMSClient` does, and so can a fake in your tests:
+/// A source of public keys that also verifies signatures with them: a `KMSClient`, or a fake in your tests.
+///
 ///
 /// ```swift
 /// struct FakeKeys: PublicKeyProvider {
@@ -20,29 +21,29 @@ import KMSPublicKeys
 /// }
 /// ```
 ///
-/// A real service on a port of this machine is in the product `NCloudKMSTesting`.
+/// For tests over a real connection, the product `NCloudKMSTesting` has an emulator of the service.
 public protocol PublicKeyProvider: Sendable {
-    /// The key that a query asks for.
+    /// Returns the key that a query asks for.
     func publicKey(_ query: PublicKeyQuery) async throws(KMSError) -> PublicKeyAnswer
 
-    /// Whether the signature of a query is valid. By default it is verified with what `publicKey` gives.
+    /// Verifies the signature of a query. The default implementation uses the key that `publicKey` returns.
     ///
-    /// - Returns: a verdict that is not valid for every signature that is wrong, however malformed.
-    /// - Throws: `KMSError` when there is no key, and `KMSError.Code.invalidArgument` when the algorithm does not fit the
-    ///   key or the digest.
+    /// - Returns: the verdict; a malformed signature is not valid.
+    /// - Throws: `KMSError` if there is no key, with the code `invalidArgument` if the algorithm does not fit the key or the
+    ///   digest.
     func verify(_ query: SignatureQuery) async throws(KMSError) -> SignatureVerdict
 }
 
 extension PublicKeyProvider {
-    /// The public key of a tag.
+    /// Returns a public key.
     ///
     /// - Parameters:
-    ///   - keyTag: which key.
-    ///   - version: nil for the latest.
-    ///   - maxAge: how old the key may be, counted from the start of its request to the service; zero asks the service.
-    ///     Nil, and anything above it, is the cache's time to live.
-    ///   - timeout: how long the call may take, waiting and retries included.
-    /// - Returns: the key, where it came from and how old it is.
+    ///   - keyTag: the key.
+    ///   - version: its version; nil for the latest.
+    ///   - maxAge: the maximum age of the key, from the start of the request that fetched it; zero asks the service. Nil, and
+    ///     any larger value, means the cache's time to live.
+    ///   - timeout: the maximum duration of the call, waiting and retries included.
+    /// - Returns: the key, its source and its age.
     /// - Throws: `KMSError`; `isRetryable` says whether the same call may succeed later without a change.
     public func publicKey(
         for keyTag: KeyTag, version: KeyVersion? = nil, maxAge: Duration? = nil,
@@ -51,7 +52,7 @@ extension PublicKeyProvider {
         try await publicKey(PublicKeyQuery(keyTag: keyTag, version: version, maxAge: maxAge, timeout: timeout))
     }
 
-    /// Whether a signature is one by a key over a message.
+    /// Verifies a signature over a message.
     ///
     /// ```swift
     /// let verdict = try await client.verify(
@@ -61,15 +62,15 @@ extension PublicKeyProvider {
     ///
     /// - Parameters:
     ///   - signature: bytes, Base64, or the service's own form, which names the version of the key.
-    ///   - message: what was signed, or its digest by the algorithm's hash.
-    ///   - keyTag: which key.
-    ///   - version: nil for the one that the signature names, else the latest.
-    ///   - algorithm: what the signature was made with.
-    ///   - encoding: how an ECDSA signature is written; it means nothing for RSA.
-    ///   - maxAge: how old the key may be; nil leaves it to the client's cache.
-    ///   - timeout: how long the call may take, waiting and retries included.
-    /// - Throws: `KMSError` when there is no key, and `KMSError.Code.invalidArgument` when the arguments don't fit the key
-    ///   or each other.
+    ///   - message: the message, or its digest by the algorithm's hash.
+    ///   - keyTag: the key that is said to have signed.
+    ///   - version: its version; nil for the version that the signature names, or else the latest.
+    ///   - algorithm: the algorithm that made the signature. Don't take it from the signed data.
+    ///   - encoding: the form of an ECDSA signature; ignored for RSA.
+    ///   - maxAge: the maximum age of the key; nil for the cache's time to live.
+    ///   - timeout: the maximum duration of the call, waiting and retries included.
+    /// - Throws: `KMSError` if there is no key, with the code `invalidArgument` if the arguments don't fit the key or each
+    ///   other.
     public func verify(
         _ signature: ServiceSignature, of message: SignedMessage, by keyTag: KeyTag, version: KeyVersion? = nil,
         algorithm: SignatureAlgorithm, encoding: SignatureEncoding = .der, maxAge: Duration? = nil,
@@ -86,7 +87,7 @@ extension PublicKeyProvider {
         return try await verify(query)
     }
 
-    /// Verifies with the key that `publicKey` gives, without a second try.
+    /// Verifies with the key that `publicKey` returns, without a second try.
     public func verify(_ query: SignatureQuery) async throws(KMSError) -> SignatureVerdict {
         let answer = try await publicKey(query.key)
         return SignatureVerdict(isValid: try query.isValid(by: answer.key), key: answer)

@@ -1,27 +1,27 @@
 import KMSPublicKeys
 
-/// What a caller asks for.
+/// A request for a key.
 public struct PublicKeyQuery: Sendable {
-    /// How long a call may take, waiting and retries included.
+    /// 30 seconds.
     public static let defaultTimeout = Duration.seconds(30)
 
-    /// Which key.
+    /// The key.
     public var keyTag: KeyTag
-    /// Which version of it; nil is the latest.
+    /// Its version; nil for the latest.
     public var version: KeyVersion?
-    /// How old an answer may be, counted from the start of its request to the service; zero asks the service.
-    /// Nil, and anything above it, is the cache's time to live.
+    /// The maximum age of the key, from the start of the request that fetched it; zero asks the service. Nil, and any
+    /// larger value, means the cache's time to live.
     public var maxAge: Duration?
-    /// How long the call may take, waiting and retries included.
+    /// The maximum duration of the call, waiting and retries included.
     public var timeout: Duration
 
-    /// A query for a key.
+    /// Creates a query.
     ///
     /// - Parameters:
-    ///   - keyTag: which key.
-    ///   - version: nil for the latest.
-    ///   - maxAge: how old the key may be; zero asks the service, nil leaves it to the cache.
-    ///   - timeout: for the whole call.
+    ///   - keyTag: the key.
+    ///   - version: its version; nil for the latest.
+    ///   - maxAge: the maximum age of the key; zero asks the service, nil stands for the cache's time to live.
+    ///   - timeout: the maximum duration of the call.
     public init(
         keyTag: KeyTag, version: KeyVersion? = nil, maxAge: Duration? = nil,
         timeout: Duration = PublicKeyQuery.defaultTimeout
@@ -40,29 +40,30 @@ public struct PublicKeyQuery: Sendable {
 public struct PublicKeyAnswer: Sendable {
     /// Where a key came from.
     public enum Source: String, Sendable {
-        /// The service was asked for this call, or for one that it joined.
+        /// A request for this call, or for one that it joined.
         case kms
-        /// The client's cache had it.
+        /// The client's cache.
         case cache
-        /// The service could not be asked, and the cached key is older than it should be.
+        /// The cache, with an expired key, because the service could not be reached.
         case stale
     }
 
-    /// Which key it is.
+    /// The tag that the call asked for.
     public let keyTag: KeyTag
-    /// As it was asked: the service does not say which version the latest is.
+    /// The version that the call asked for; nil for the latest, whose number the service does not return.
     public let version: KeyVersion?
     package let fetched: FetchedKey
     /// Where the key came from.
     public let source: Source
-    /// From the start of the request to the service to the arrival of the call; zero if that came first.
+    /// The time from the start of the request that fetched the key to the arrival of the call; zero if the call came
+    /// first.
     public let age: Duration
 
     /// The key.
     public var key: PublicKey { fetched.key }
-    /// HTTP requests that the fetch behind the answer took.
+    /// The number of HTTP requests that it took to fetch the key.
     public var attempts: Int { fetched.attempts }
-    /// The service's name for its answer, if it sent one.
+    /// The service's ID of the request, if it sent one.
     public var requestID: String? { fetched.requestID }
 
     /// An answer as a client gives it, for fakes of `PublicKeyProvider` in tests.

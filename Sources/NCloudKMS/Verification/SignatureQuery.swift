@@ -9,18 +9,18 @@ public struct SignatureQuery: Sendable {
     public var signature: [UInt8]
     package var rule: SignatureRule
 
-    /// A query for whether a signature is valid.
+    /// Creates a query.
     ///
     /// - Parameters:
     ///   - keyTag: the key that is said to have signed.
-    ///   - version: of the key; a signature that names its version needs none. Nil for the latest.
+    ///   - version: the version of the key; nil for the version that the signature names, or else the latest.
     ///   - signature: the signature, which may name the version of the key.
-    ///   - message: what was signed, or its digest by the algorithm's hash.
-    ///   - algorithm: what the signature was made with.
+    ///   - message: the message, or its digest by the algorithm's hash.
+    ///   - algorithm: the algorithm that made the signature.
     ///   - encoding: the form of an ECDSA signature; ignored for RSA.
-    ///   - maxAge: how old the key may be; nil leaves it to the client's cache.
-    ///   - timeout: for the whole call.
-    /// - Throws: `InvalidValue` named `signature` when it names another version than the one that is asked for.
+    ///   - maxAge: the maximum age of the key; nil for the cache's time to live.
+    ///   - timeout: the maximum duration of the call.
+    /// - Throws: `InvalidValue` named `signature`, if the signature names a version other than `version`.
     public init(
         keyTag: KeyTag, version: KeyVersion? = nil, message: SignedMessage, signature: ServiceSignature,
         algorithm: SignatureAlgorithm, encoding: SignatureEncoding = .der, maxAge: Duration? = nil,
@@ -44,8 +44,8 @@ public struct SignatureQuery: Sendable {
 
     /// - Parameters:
     ///   - version: of the key; a signature that names its version needs none.
-    ///   - maxAge: how old the key may be; nil leaves it to the client's cache.
-    /// - Throws: `InvalidValue` named `signature` when it names another version than the one that is asked for.
+    ///   - maxAge: the maximum age of the key; nil for the cache's time to live.
+    /// - Throws: `InvalidValue` named `signature`, if the signature names a version other than `version`.
     package init(
         keyTag: KeyTag, version: KeyVersion?, signature: ServiceSignature, rule: SignatureRule,
         maxAge: Duration? = nil, timeout: Duration = PublicKeyQuery.defaultTimeout
