@@ -21,7 +21,8 @@ struct UrgentPaceTests {
 
     @Test(arguments: [
         (took: Duration.zero, pause: pause), (took: pause + .microseconds(-1), pause: pause),
-        (took: pause + .microseconds(1), pause: pause + .microseconds(1)), (took: .milliseconds(3), pause: .milliseconds(3)),
+        (took: pause + .microseconds(1), pause: pause + .microseconds(1)),
+        (took: .milliseconds(3), pause: .milliseconds(3)),
     ])
     func `other work gets as long as what was found took`(took: Duration, pause: Duration) {
         var pace = UrgentPace()
