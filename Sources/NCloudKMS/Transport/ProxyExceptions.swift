@@ -12,7 +12,7 @@ import KMSPlatform
 /// | `*.example.com` | the hosts below it |
 /// | `10.0.0.7`, `fd00::9`, `[fd00::9]` | that address |
 /// | `10.0.0.0/8`, `fd00::/8` | the addresses of that network |
-/// | one of these with `:443` behind it | the same, at that port alone; an IPv6 address in brackets |
+/// | one of these followed by `:443` | the same, on that port alone; an IPv6 address needs brackets |
 ///
 /// An address is compared with hosts that are written as addresses: no name is looked up.
 public struct ProxyExceptions: Sendable {
@@ -27,7 +27,7 @@ public struct ProxyExceptions: Sendable {
         case all
         case domain(String, includesItself: Bool)
         case network(IPAddress, prefixBits: Int)
-        /// What looks like an address or a network and is none, so no name is meant.
+        /// An entry that looks like an address or a network but is not valid, so it can't be a name either.
         case malformedAddress
     }
 
