@@ -87,6 +87,12 @@ public struct KeyVersion: Hashable, Comparable, Sendable, CustomStringConvertibl
         self.number = number
     }
 
+    /// A version in decimal as the service writes it: digits only, without leading zeros. Nil for any other text.
+    package init?(digits: some StringProtocol) {
+        guard let number = Int(digits), String(number) == digits, Self.range.contains(number) else { return nil }
+        self.number = number
+    }
+
     /// Whether the left version is the older one.
     public static func < (left: KeyVersion, right: KeyVersion) -> Bool { left.number < right.number }
 

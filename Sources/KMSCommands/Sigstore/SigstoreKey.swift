@@ -46,7 +46,7 @@ struct SigstoreKey: Equatable {
     private static func version(
         _ text: some StringProtocol, of name: String
     ) throws(SigstoreError) -> KeyVersion {
-        guard let number = Int(text), String(number) == text, let version = try? KeyVersion(number) else {
+        guard let version = KeyVersion(digits: text) else {
             throw SigstoreError(
                 "the version in \(name) must be a whole number from \(KeyVersion.range.lowerBound) to "
                     + "\(KeyVersion.range.upperBound)")

@@ -105,7 +105,8 @@ public struct ServiceSignature: Hashable, Sendable {
         if Self.hasServicePrefix(text) {
             let parts = text.dropFirst(Self.prefix.count).split(
                 separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2, parts[0].hasPrefix("v"), let version = Self.version(parts[0].dropFirst()) else {
+            guard parts.count == 2, parts[0].hasPrefix("v"), let version = KeyVersion(digits: parts[0].dropFirst())
+            else {
                 throw Self.invalid("must have the form \"ncpkms:vN:BASE64\" with N from 1 to 100")
             }
             self.version = version
@@ -127,12 +128,6 @@ public struct ServiceSignature: Hashable, Sendable {
     public init(bytes: [UInt8], version: KeyVersion? = nil) {
         self.bytes = bytes
         self.version = version
-    }
-
-    /// A decimal number as the service writes it: digits alone, none of them a leading zero.
-    private static func version(_ digits: Substring) -> KeyVersion? {
-        guard let number = Int(digits), String(number) == digits else { return nil }
-        return try? KeyVersion(number)
     }
 
     private static func invalid(_ problem: String) -> InvalidValue { InvalidValue("signature", problem) }
