@@ -24,7 +24,7 @@ struct SigstoreSignature {
     }
 
     /// - Parameters:
-    ///   - number: a `Hash` of Go's package `crypto`; 0 is none.
+    ///   - number: a `Hash` of Go's package `crypto`; 0 if the caller names no hash.
     ///   - digestCount: the length of the digest in bytes; nil without a digest.
     static func hash(number: Int, digestCount: Int?) throws(SigstoreError) -> HashFunction {
         switch (number, digestCount) {

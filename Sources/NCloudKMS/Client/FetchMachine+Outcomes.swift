@@ -1,7 +1,7 @@
 import KMSPlatform
 import KMSPublicKeys
 
-/// From the end of an attempt to the end of its calls, or to another attempt.
+/// From the end of an attempt to the end of its calls, or to another attempt; and the reports of all that.
 extension FetchMachine {
     /// The attempt of a fetch has ended.
     mutating func responded(_ id: FetchID, _ outcome: AttemptOutcome, now: Instant) {
@@ -164,5 +164,41 @@ extension FetchMachine {
         case .cleared, .corrected(isNews: true): log(.clockDiffers(by: skew.offset), id)
         }
         return outcome
+    }
+
+    // MARK: Reports
+
+    /// Reports progress to those of the calls that want it.
+    mutating func report(_ activity: FetchProgress.Activity, to waiters: [CallID]) {
+        for waiter in waiters {
+            guard let call = calls[waiter], call.progress != nil else { continue }
+            let progress = FetchProgress(activity: activity, maximumAttempts: configuration.maximumAttempts)
+            actions.append(.report(call, progress))
+        }
+    }
+
+    /// An attempt of a fetch has begun.
+    mutating func reportAttempt(of id: FetchID) {
+        guard let fetch = fetches[id], fetch.progress.attempts > 1 else { return }
+        report(.attempt(fetch.progress.attempts), to: fetch.waiters.places)
+    }
+
+    // MARK: The log
+
+    mutating func log(_ event: FetchEvent, _ id: FetchID) {
+        if let description = description(of: id) { actions.append(.log(event, description)) }
+    }
+
+    /// Identifies a fetch in the log; nil if it has ended.
+    func description(of id: FetchID) -> FetchDescription? {
+        guard let fetch = fetches[id] else { return nil }
+        var labels: [String?] = []
+        for waiter in fetch.waiters.places where labels.count <= FetchDescription.maximumLabels {
+            if let call = calls[waiter], !call.isRefresh { labels.append(call.label) }
+        }
+        return FetchDescription(
+            request: fetch.request, attempts: fetch.progress.attempts,
+            labels: Array(labels.prefix(FetchDescription.maximumLabels)),
+            hasMoreCalls: labels.count > FetchDescription.maximumLabels)
     }
 }

@@ -10,7 +10,6 @@ import KMSPublicKeys
 
 /// A source of public keys that also verifies signatures with them: a `KMSClient`, or a fake in your tests.
 ///
-///
 /// ```swift
 /// struct FakeKeys: PublicKeyProvider {
 ///     let key: PublicKey
