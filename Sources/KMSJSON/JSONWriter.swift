@@ -201,7 +201,7 @@ extension Double: JSONWritable {
 }
 
 extension JSONValue: JSONWritable {
-    /// Unchanged.
+    /// Writes the value's text unchanged.
     public func write(to json: inout JSONWriter) { json.raw(bytes) }
 }
 

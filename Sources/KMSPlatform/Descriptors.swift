@@ -72,7 +72,7 @@ private func systemPipe(_ ends: UnsafeMutablePointer<CInt>) -> CInt {
 }
 #endif
 
-/// The host's stdin and stdout, kept out of the reach of stray prints.
+/// The host's stdin and stdout, protected from stray prints.
 package struct StandardStreams: Sendable {
     /// Private copies of descriptors 0 and 1, numbered 3 or above and close-on-exec.
     package let input: CInt

@@ -34,7 +34,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
 
     private struct Runner {
         let source: any EventSource
-        /// The source of the urgent descriptors, so they need not be polled before it runs.
+        /// Whether it is the source of the urgent descriptors, which need not be polled before it runs.
         let isFirst: Bool
         /// Whether it has to run before the loop waits.
         var isDue = true
@@ -289,7 +289,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         if watches.hasFound { dispatch() } else { urgentPace.restart() }
     }
 
-    /// What `poll` is given for a wait: milliseconds, -1 for as long as it takes.
+    /// The timeout of `poll` for a wait, in milliseconds; -1 for no limit.
     static func timeout(for wait: Duration?) -> CInt {
         guard let wait else { return -1 }
         // Rounded up, so that the loop does not wake just before the time and find nothing to do.

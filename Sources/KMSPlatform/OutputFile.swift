@@ -88,7 +88,7 @@ package struct OutputFile: Equatable, Sendable {
         }
     }
 
-    /// A path as the system has it: arbitrary bytes, ended by a zero.
+    /// A path as system calls expect it: arbitrary bytes, terminated by a zero.
     private typealias SystemPath = [CChar]
 
     /// The path that a symbolic link leads to, whether or not it exists.
@@ -109,7 +109,7 @@ package struct OutputFile: Equatable, Sendable {
 
     private static let slash = CChar(bitPattern: UInt8(ascii: "/"))
 
-    /// With its trailing slash, and no zero; empty for a bare name.
+    /// The folder of a path, with its trailing slash and without a zero at the end; empty for a bare name.
     private static func folder(of path: SystemPath) -> SystemPath.SubSequence {
         path.lastIndex(of: slash).map { path[...$0] } ?? []
     }

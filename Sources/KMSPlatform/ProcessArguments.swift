@@ -16,7 +16,7 @@ public enum ProcessArguments {
     }
 
     /// The last component of the name that the program was started by, which may be that of a link to it. Nil if the
-    /// system did not tell.
+    /// system did not provide it.
     package static var programName: String? {
         guard let path = all?.first.map({ String(cString: $0) }) else { return nil }
         return path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[path.utf8.index(after: $0)...]) } ?? path

@@ -27,7 +27,7 @@ struct UrgentPace {
         self.found = nil
     }
 
-    /// There is no other work: the pause starts when there is some.
+    /// There is no other work. The next pause starts when there is some again.
     mutating func restart() {
         next = nil
         found = nil

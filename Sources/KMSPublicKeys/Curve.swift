@@ -1,6 +1,6 @@
 import CKMSOpenSSL
 
-/// The elliptic curves on which a key may be: the prime curves of FIPS 186 and that of SEC 2 which RFC 8812 names.
+/// The elliptic curves that keys may use: the prime curves of FIPS 186, and the curve of SEC 2 that RFC 8812 registers.
 public enum Curve: String, CaseIterable, Sendable {
     /// NIST P-256, also called secp256r1 and prime256v1. The service makes its ECDSA keys on it.
     case p256 = "P-256"
@@ -20,8 +20,8 @@ public enum Curve: String, CaseIterable, Sendable {
         }
     }
 
-    /// The bytes of one coordinate at its full width (SEC 1, section 2.3.5). The order of each of these curves has
-    /// the same width, so it is that of `r` and `s` as well.
+    /// The length in bytes of one coordinate at full width (SEC 1, section 2.3.5). The order of each of these curves
+    /// has the same width, so this is also the length of `r` and of `s`.
     package var coordinateCount: Int { (keySize + 7) / 8 }
 
     /// OpenSSL's number for it.

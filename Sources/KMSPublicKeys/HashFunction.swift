@@ -19,7 +19,7 @@ package enum HashFunction: Sendable {
         bytes.withUnsafeBufferPointer(digest)
     }
 
-    /// Uses functions that need no provider: if OpenSSL's configuration loads none, the connection that can't be made
+    /// Uses functions that need no provider. If OpenSSL's configuration loads none, the connection that can't be opened
     /// must report that, not this function.
     package func digest(of bytes: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: digestCount) { digest, count in
@@ -47,7 +47,7 @@ package struct StreamedDigest: ~Copyable {
     private let context: OpaquePointer
     private let function: HashFunction
 
-    /// Nil if OpenSSL has no memory.
+    /// Nil if OpenSSL is out of memory.
     package init?(_ function: HashFunction) {
         guard let context = EVP_MD_CTX_new() else { return nil }
         guard EVP_DigestInit_ex(context, function.algorithm, nil) == 1 else {

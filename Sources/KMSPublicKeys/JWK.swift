@@ -7,8 +7,8 @@ struct JWK {
 
     private let keyType: PublicKey.KeyType
     private let curve: Curve?
-    /// The members of the key, except `kty`. RFC 7518, section 6.3.1: the numbers of an RSA key without leading zeros;
-    /// section 6.2.1: the coordinates of a point at full width. RFC 8812 adds secp256k1.
+    /// The members of the key, except `kty`. The numbers of an RSA key have no leading zeros (RFC 7518, section 6.3.1),
+    /// and the coordinates of a point have their full width (section 6.2.1). RFC 8812 adds secp256k1.
     private let numbers: [Member]
 
     init(_ key: PublicKey) {

@@ -29,7 +29,7 @@ struct OpenSSHKey {
     /// One line for an `authorized_keys` file, without a line feed.
     ///
     /// - Parameter comment: the text after the key; its control characters are removed, so that it stays on one line.
-    ///   If it is empty then, the line ends after the key.
+    ///   If nothing is left, the line ends after the key.
     func line(comment: String) -> String {
         let comment = String(String.UnicodeScalarView(comment.unicodeScalars.filter { !$0.isLineBreakOrControl }))
         return "\(name) \(Base64.encode(blob))" + (comment.isEmpty ? "" : " \(comment)")

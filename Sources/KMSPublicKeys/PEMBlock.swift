@@ -26,7 +26,7 @@ struct PEMBlock {
         self.der = der
     }
 
-    /// 64 columns; each line is ended by LF.
+    /// 64 columns; each line ends with LF.
     var text: String {
         // 64 columns of Base64 encode 48 bytes, so each line can be encoded separately.
         let bytesPerLine = 48

@@ -29,11 +29,11 @@ extension PublicKey {
     }
 
     /// Whether a signature was made with this key by any of these algorithms: RSASSA-PKCS1-v1_5, RSASSA-PSS (any salt),
-    /// or ECDSA in DER. ECDSA works with any hash on any curve: of a digest that is longer than the curve's order only
-    /// the leftmost bits count (FIPS 186-5, section 6.4).
+    /// or ECDSA in DER. ECDSA works with any hash on any curve: if a digest is longer than the curve's order, only its
+    /// leftmost bits count (FIPS 186-5, section 6.4).
     ///
-    /// - Parameter digest: of the message, by `hash`.
-    /// - Returns: `false` for every signature that is not right, and for a digest of another length.
+    /// - Parameter digest: the digest of the message, computed with `hash`.
+    /// - Returns: `false` for every signature that is not valid, and for a digest of another length.
     /// - Throws: `VerificationError.unavailable`.
     package func verifyByAnyAlgorithm(
         signature: [UInt8], digest: [UInt8], hash: HashFunction
@@ -46,7 +46,7 @@ extension PublicKey {
         return false
     }
 
-    /// - Parameter padding: that of an RSA signature; nil for ECDSA.
+    /// - Parameter padding: the padding of an RSA signature; nil for ECDSA.
     private func verify(
         _ signature: [UInt8], of digest: [UInt8], _ hash: HashFunction, padding: RSAPadding?,
         encoding: SignatureEncoding
@@ -67,7 +67,7 @@ extension PublicKey {
         }
     }
 
-    /// The signature as OpenSSL takes it, or nil if its length alone rules it out.
+    /// The signature as OpenSSL expects it, or nil if its length alone rules it out.
     private func normalized(_ signature: [UInt8], encoding: SignatureEncoding) -> [UInt8]? {
         switch (material.numbers, encoding) {
         case (.rsa(let key), _):
@@ -85,7 +85,7 @@ final class EVPKey: @unchecked Sendable {
     // Sendable: the key is never changed after it was made; what OpenSSL caches inside it has locks of its own.
     let pointer: OpaquePointer
 
-    /// Takes over the reference; nil for a null pointer, with OpenSSL's error queue emptied.
+    /// Takes ownership of the reference; nil for a null pointer, with OpenSSL's error queue emptied.
     init?(owning pointer: OpaquePointer?) {
         guard let pointer else {
             ERR_clear_error()
@@ -132,7 +132,7 @@ struct VerificationContext: ~Copyable {
 
     /// Nil if OpenSSL refuses. The context holds a reference of its own to the key.
     ///
-    /// - Parameter padding: of an RSA key's signatures; nil for an EC key.
+    /// - Parameter padding: the padding of an RSA key's signatures; nil for an EC key.
     init?(key: EVPKey, hash: HashFunction, padding: RSAPadding?) {
         guard let context = EVP_PKEY_CTX_new(key.pointer, nil) else {
             ERR_clear_error()
@@ -164,8 +164,9 @@ struct VerificationContext: ~Copyable {
     }
 
     /// - Parameters:
-    ///   - signature: for ECDSA, DER. OpenSSL takes strict DER alone here: it writes anew what it read and compares.
-    ///   - digest: as long as the algorithm's hash makes them.
+    ///   - signature: for ECDSA, DER. OpenSSL accepts only strict DER here: it re-encodes what it has parsed, and
+    ///     compares.
+    ///   - digest: must have the length of the algorithm's hash.
     func verify(_ signature: [UInt8], of digest: [UInt8]) -> Bool {
         let status = EVP_PKEY_verify(context, signature, signature.count, digest, digest.count)
         // Below 1 is "wrong" or "malformed"; each leaves its reasons in the queue.
@@ -175,8 +176,8 @@ struct VerificationContext: ~Copyable {
 }
 
 enum ECDSASignature {
-    /// The DER form of `r` and `s` written one after the other, each half of the bytes. Any numbers are taken: whether
-    /// they can be a signature is for the verification to say.
+    /// The DER form of `r` and `s`, which are concatenated and equally long. Any numbers are accepted: verification
+    /// decides whether they are a signature.
     static func der(p1363 bytes: [UInt8]) -> [UInt8]? {
         guard let signature = ECDSA_SIG_new() else { return nil }
         defer { ECDSA_SIG_free(signature) }

@@ -1,11 +1,11 @@
 import KMSJSON
 import KMSPlatform
 
-/// A public key that passed every check: RSA of 2,048 to 16,384 bits with a sane exponent, or
-/// a point on one of the curves of `Curve`.
+/// A public key that passed every check: RSA of 2,048 to 16,384 bits with a valid exponent, or a point on one of the
+/// curves of `Curve`.
 ///
-/// Immutable, and a reference: passing one on costs nothing. Two keys are equal when they are the same key, whatever text
-/// each was read from.
+/// It is an immutable reference, so passing it on costs nothing. Two keys are equal when they are the same key,
+/// whatever text each was read from.
 ///
 /// To use a key with another library, pass it one of the encodings:
 ///
@@ -25,7 +25,7 @@ public final class PublicKey: Sendable {
 
     /// The text that the key was read from, byte for byte; ASCII. `spkiPEM` is the same key in one form.
     public let pem: [UInt8]
-    /// The same as a JSON string: it is asked for with every answer.
+    /// The same as a JSON string, because every answer contains it.
     package let pemJSON: [UInt8]
     /// The SHA-256 of `spki` in Base64: a pin of RFC 7469.
     public let spkiSHA256: String
@@ -36,8 +36,8 @@ public final class PublicKey: Sendable {
 
     /// Reads the one PEM block of a text, `PUBLIC KEY` (RFC 7468, section 13) or `RSA PUBLIC KEY` (PKCS#1).
     ///
-    /// The lines end in LF, CRLF or CR, the last one may lack its end, and white space may surround the block. The
-    /// contents must be strict DER with nothing after it.
+    /// The lines end in LF, CRLF or CR, the last one may lack its line ending, and white space may surround the block.
+    /// The contents must be strict DER with nothing after it.
     ///
     /// - Throws: `PublicKeyError` for anything else, and for keys that are too weak to accept.
     public init(pem: [UInt8]) throws(PublicKeyError) {
@@ -65,7 +65,7 @@ public final class PublicKey: Sendable {
         }
     }
 
-    /// In bits: the size of the modulus of an RSA key, of the curve's field of an EC key.
+    /// The size in bits: of an RSA key's modulus, or of the field of an EC key's curve.
     public var keySize: Int {
         switch material.numbers {
         case .rsa(let key): key.bits
@@ -83,10 +83,11 @@ public final class PublicKey: Sendable {
 
     // MARK: Encodings
 
-    /// PEM `PUBLIC KEY` as RFC 7468 writes it: 64 columns, each line ended by LF.
+    /// PEM `PUBLIC KEY` in the form of RFC 7468: 64 columns, each line terminated by LF.
     public var spkiPEM: String { PEMBlock(.publicKey, der: spki).text }
 
-    /// PEM `RSA PUBLIC KEY` (PKCS#1), 64 columns, each line ended by LF. Nil for an EC key, which has no such form.
+    /// PEM `RSA PUBLIC KEY` (PKCS#1), 64 columns, each line terminated by LF. Nil for an EC key, which has no such
+    /// form.
     public var pkcs1PEM: String? {
         pkcs1.map { PEMBlock(.rsaPublicKey, der: $0).text }
     }
@@ -118,8 +119,7 @@ public final class PublicKey: Sendable {
 
     /// Writes the key as a JSON Web Key (RFC 7517): `kty`, `kid`, then `n` and `e`, or `crv`, `x` and `y`.
     ///
-    /// `kid` is `jwkThumbprint`. There is no `alg` and no `use`: what a key may be used for is the service's to say,
-    /// and it does not say it with the key.
+    /// `kid` is `jwkThumbprint`. There is no `alg` and no `use`: the service does not say what a key is for.
     package func writeJWK(to json: inout JSONWriter) {
         JWK(self).write(to: &json, isForVerifying: false)
     }
@@ -134,10 +134,10 @@ public final class PublicKey: Sendable {
     public var jwkThumbprint: String { JWK(self).thumbprint }
 
     /// One line of an `authorized_keys` file, without a line end: key type, key, comment. Nil for secp256k1, which
-    /// OpenSSH does not know.
+    /// OpenSSH does not support.
     ///
-    /// - Parameter comment: what follows the key; its control characters are left out, so that the line stays one. With
-    ///   none left the line ends after the key.
+    /// - Parameter comment: the text after the key; its control characters are removed, so that it stays on one line.
+    ///   If nothing is left, the line ends after the key.
     public func sshLine(comment: String) -> String? { OpenSSHKey(self)?.line(comment: comment) }
 
     /// `SHA256:…` as `ssh-keygen -l` prints it: Base64 without padding. Nil for secp256k1.

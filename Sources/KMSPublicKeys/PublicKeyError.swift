@@ -1,22 +1,22 @@
-/// Why a text is not accepted as a public key. Holds nothing of the text but the names of
-/// what it declares itself to be, so it may be logged even when the text was a private key.
+/// Why a text is not accepted as a public key. Contains nothing of the text except the name of its label, curve or
+/// algorithm, so it may be logged even if the text was a private key.
 public enum PublicKeyError: Error, Hashable, Sendable {
-    /// No PEM block is in the text.
+    /// The text contains no PEM block.
     case notPEM
-    /// The text has more bytes than any key that is accepted.
+    /// The text is longer than any accepted key.
     case tooLong
     /// Something other than white space precedes or follows the PEM block.
     case textAroundPEM
     /// The text has more than one PEM block.
     case multiplePEMBlocks
-    /// The block does not end, ends under another label, or has its boundaries not on lines of their own.
+    /// The block has no end, its end has another label, or its boundaries are not on lines of their own.
     case malformedPEM
     /// The block has headers (RFC 1421), as encrypted ones have.
     case pemHeaders
     /// The contents of the block are not Base64.
     case invalidBase64
 
-    /// The text is a private key. Nothing of it is kept.
+    /// The text is a private key. It has been discarded.
     case privateKey
     /// The block is an X.509 certificate.
     case certificate
@@ -37,7 +37,7 @@ public enum PublicKeyError: Error, Hashable, Sendable {
     /// An RSA key that is restricted to PSS (RFC 4055: `id-RSASSA-PSS`).
     case rsaPSSOnly
 
-    /// The key is on a curve that is not one of `Curve`; its name, or its object identifier.
+    /// The key is on a curve that is not in `Curve`; the value is its name, or its object identifier.
     case unsupportedCurve(String)
     /// The key spells out its curve's parameters instead of naming the curve.
     case explicitCurveParameters
@@ -52,10 +52,10 @@ public enum PublicKeyError: Error, Hashable, Sendable {
     case ed25519
     /// A DSA key.
     case dsa
-    /// A key of another algorithm; its name, or its object identifier.
+    /// A key of another algorithm; the value is its name, or its object identifier.
     case unsupportedAlgorithm(String)
 
-    /// A stable name for programs: that of the case.
+    /// A stable name for programs: the name of the case.
     public var name: String {
         switch self {
         case .notPEM: "notPEM"

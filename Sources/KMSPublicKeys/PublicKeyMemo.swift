@@ -8,13 +8,14 @@ package struct PublicKeyMemo: Sendable {
 
     private var keys: LRUCache<Text, PublicKey>
 
-    /// - Parameter capacity: the greatest number of keys, at least 1; beyond it the one used least recently goes.
+    /// - Parameter capacity: the maximum number of keys, at least 1; beyond that, the least recently used key is
+    ///   dropped.
     package init(capacity: Int = PublicKeyMemo.defaultCapacity) {
         keys = LRUCache(capacity: capacity)
     }
 
-    /// The key of a PEM text that is the characters of a JSON string: the same object for the same string in the same
-    /// spelling, for as long as it is remembered.
+    /// The key in a PEM text that is given as a JSON string. The same spelling of a string yields the same object, as
+    /// long as the key is remembered.
     package mutating func key(forPEM pem: JSONValue) throws(PublicKeyError) -> PublicKey {
         // As it was written: to decode it would take as long as to look it up.
         let text = Text(bytes: pem.bytes)
@@ -33,8 +34,8 @@ package struct PublicKeyMemo: Sendable {
             }
         }
 
-        /// By 32 characters near the end, where there is nothing but the key. A service that sends keys which are alike
-        /// there makes only its own answers slower.
+        /// Hashes 32 characters near the end, which belong to the key itself. A service that sends keys with equal ends
+        /// slows down only its own answers.
         func hash(into hasher: inout Hasher) {
             bytes.withUnsafeBytes { bytes in
                 hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: bytes.dropLast(64).suffix(32)))

@@ -1,7 +1,7 @@
 import CKMSOpenSSL
 
-/// The signature algorithms of RFC 7518, section 3.1, under their names there. RSASSA-PSS takes a salt of any length,
-/// where RFC 7518 demands that of the hash.
+/// The signature algorithms of RFC 7518, section 3.1, under their names there. RSASSA-PSS accepts a salt of any length,
+/// although RFC 7518 requires the length of the hash.
 public enum SignatureAlgorithm: String, CaseIterable, Sendable {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     case rs256 = "RS256"
@@ -46,7 +46,7 @@ public enum SignatureAlgorithm: String, CaseIterable, Sendable {
         }
     }
 
-    /// The length in bytes of a digest that `PublicKey.verify` takes.
+    /// The length in bytes of a digest that `PublicKey.verify` accepts.
     public var digestCount: Int { hash.digestCount }
 
     /// Whether a key is of the type, and on the curve, that this algorithm needs.
@@ -57,8 +57,8 @@ public enum SignatureAlgorithm: String, CaseIterable, Sendable {
         }
     }
 
-    /// Whether bytes have the form of a signature by this algorithm: by a key of any size that is accepted, in either
-    /// encoding. It is about what a file may hold, not about whether the signature is valid.
+    /// Whether bytes have the form of a signature by this algorithm, made with a key of any accepted size, in either
+    /// encoding. This only recognises a signature file; the signature may still be invalid.
     package func canBeSignature(_ bytes: [UInt8]) -> Bool {
         switch scheme {
         case .rsaPKCS1, .rsaPSS:
@@ -87,22 +87,22 @@ public enum SignatureEncoding: String, CaseIterable, Sendable {
 
 /// What a signature is checked against.
 public enum SignedMessage: Sendable {
-    /// The message, which is yet to be hashed.
+    /// The message, not yet hashed.
     case data([UInt8])
     /// The message's digest by the hash of the signature's algorithm.
     case digest([UInt8])
 }
 
-/// Why a signature could not be checked. A signature that is wrong in any way is no error: the answer is `false`.
+/// Why a signature could not be checked. An invalid signature is not an error: the answer is `false`.
 public enum VerificationError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The algorithm needs a key of another type or on another curve.
     case algorithmDoesNotFitKey(SignatureAlgorithm, keyType: PublicKey.KeyType, curve: Curve?)
-    /// The digest is not as long as its hash makes them.
+    /// The digest does not have the length of the algorithm's hash.
     case wrongDigestLength(SignatureAlgorithm, count: Int)
-    /// OpenSSL refused to begin, for want of memory or by its configuration; the signature was not looked at.
+    /// OpenSSL could not start, because of its configuration or a lack of memory; the signature was not checked.
     case unavailable
 
-    /// A stable name for programs: that of the case.
+    /// A stable name for programs: the name of the case.
     public var name: String {
         switch self {
         case .algorithmDoesNotFitKey: "algorithmDoesNotFitKey"

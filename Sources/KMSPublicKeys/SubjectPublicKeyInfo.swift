@@ -7,7 +7,7 @@ import CKMSOpenSSL
 /// once.
 enum SubjectPublicKeyInfo {
     /// The bytes before an RSAPublicKey of `pkcs1Count` bytes (RFC 3279, section 2.3.1). Nil unless both lengths take
-    /// two bytes, which is so for every accepted key size.
+    /// two bytes, which is the case for every accepted key size.
     static func rsaHeader(pkcs1Count: Int) -> [UInt8]? {
         // SEQUENCE { OBJECT IDENTIFIER rsaEncryption, NULL }
         let algorithm: [UInt8] = [

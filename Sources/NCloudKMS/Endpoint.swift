@@ -2,7 +2,7 @@ import KMSPlatform
 
 /// Where a service listens: scheme, host and port, and nothing else. `https`, or plain `http` to this machine itself.
 public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
-    /// How the service is spoken to.
+    /// The protocol for talking to the service.
     public enum Scheme: String, Sendable {
         /// Plain HTTP, to this machine only.
         case http
@@ -18,10 +18,10 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     /// A name or an address in lower case; an IPv6 address without its brackets.
     public let host: String
 
-    /// The port, also where the URL left it out: 443 for `https`, 80 for `http`.
+    /// The port, even if the URL left it out: 443 for `https`, 80 for `http`.
     public let port: UInt16
 
-    /// RFC 1035, section 3.1, counts 255 bytes on the wire, which leaves 253 to be written.
+    /// RFC 1035, section 3.1, allows 255 bytes on the wire, which are 253 characters of text.
     private static let maximumHostLength = 253
     private static let maximumLabelLength = 63
 
@@ -31,15 +31,15 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         port = Scheme.https.defaultPort
     }
 
-    /// Reads `scheme://host[:port]`; one slash at the end, as browsers write it, means nothing.
+    /// Reads `scheme://host[:port]`; a slash at the end, which browsers add, is ignored.
     ///
     /// - Parameter text: the URL; IPv6 addresses in brackets.
-    /// - Throws: `InvalidValue` named `endpoint`, whose text never repeats a user name or password that the URL held.
+    /// - Throws: `InvalidValue` named `endpoint`, whose text never repeats a user name or password from the URL.
     public init(_ text: String) throws(InvalidValue) {
         try self.init(text, name: "endpoint")
     }
 
-    /// - Parameter name: what the error calls it.
+    /// - Parameter name: its name in the error.
     package init(_ text: String, name: String) throws(InvalidValue) {
         let endpoint = try Endpoint(anySecurity: text, name: name)
         guard endpoint.scheme == .https || endpoint.isLoopback else {
@@ -49,7 +49,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         self = endpoint
     }
 
-    /// Reads `scheme://host[:port]`; plain `http` to any host is left to the caller to judge.
+    /// Reads `scheme://host[:port]`; the caller must decide whether plain `http` is acceptable.
     package init(anySecurity text: String, name: String) throws(InvalidValue) {
         let shape = "must be scheme://host or scheme://host:port"
         // Before lower case is made: that turns some letters outside ASCII (U+212A) into plain ones.
@@ -84,7 +84,8 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         return address == [UInt8](repeating: 0, count: 15) + [1]
     }
 
-    /// Whether it is an address that no router passes on: 169.254.0.0/16 (RFC 3927) or fe80::/10 (RFC 4291).
+    /// Whether it is a link-local address, which routers don't forward: 169.254.0.0/16 (RFC 3927) or fe80::/10 (RFC
+    /// 4291).
     var isLinkLocal: Bool {
         if let address = Self.ipv4Address(host) { return address >> 16 == 169 << 8 | 254 }
         guard let address = Self.ipv6Address(host) else { return false }
@@ -131,9 +132,9 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         return port
     }
 
-    /// A name as DNS and container networks have them, or an IPv4 address in its four-part form. A last label that
-    /// looks like a number makes it an address, as browsers and libcurl see it, and then the short forms (`127.1`)
-    /// are refused: they would be judged as one host and reached as another.
+    /// Whether it is a name that DNS or a container network can have, or an IPv4 address with four parts. As in
+    /// browsers and libcurl, a last label that looks like a number makes it an address. The short forms (`127.1`) are
+    /// then refused: we would check one host, and libcurl would connect to another.
     private static func isHostName(_ host: String) -> Bool {
         guard !host.isEmpty, host.utf8.count <= maximumHostLength else { return false }
         var labels = host.split(separator: ".", omittingEmptySubsequences: false)
@@ -165,7 +166,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Which of NAVER Cloud's separate services holds the keys.
+/// Which of NAVER Cloud's separate services stores the keys.
 public enum Zone: String, CaseIterable, Sendable {
     /// Global keys.
     case global = "public"
@@ -176,7 +177,7 @@ public enum Zone: String, CaseIterable, Sendable {
     /// The government cloud.
     case government = "gov"
 
-    /// The zone of that name.
+    /// The zone with this name.
     ///
     /// - Parameter name: a raw value, in lower case.
     /// - Throws: `InvalidValue` named `zone`.

@@ -17,7 +17,8 @@ public struct KMSClientConfiguration: Sendable {
     public static let cacheTimeToLiveRange = Duration.zero...Duration.seconds(86_400)
     /// Up to a week, longer than any outage is likely to last.
     public static let staleIfErrorRange = Duration.zero...Duration.seconds(7 * 86_400)
-    /// Up to a million requests a second, three thousand times what the service guarantees; above it the intervals vanish in the clock's resolution.
+    /// Up to a million requests a second, three thousand times what the service guarantees; with more, the intervals
+    /// would be too short for the clock's resolution.
     public static let rateRange = 0...1_000_000
     /// Up to 1,024. Each connection takes a descriptor and memory for TLS.
     public static let connectionsRange = 1...1_024
@@ -45,26 +46,26 @@ public struct KMSClientConfiguration: Sendable {
     public let authentication: Authentication
     /// How long a key is cached.
     public let cacheTimeToLive: Duration
-    /// How much longer an expired key stands in when the service can't be reached.
+    /// How long an expired key may still be used if the service can't be reached.
     public let staleIfError: Duration
-    /// Requests per second for each key; 0 for no limit.
+    /// The maximum requests per second for each key; 0 for no limit.
     public let ratePerKey: Int
-    /// Requests per second for all keys together; 0 for no limit.
+    /// The maximum requests per second for all keys together; 0 for no limit.
     public let totalRate: Int
-    /// Connections to the service, and therefore requests at once.
+    /// The maximum number of connections to the service, and therefore of concurrent requests.
     public let maximumConnections: Int
-    /// Attempts of one call, retries included; throttled attempts don't count.
+    /// The maximum number of attempts for one call, including retries; throttled attempts don't count.
     public let maximumAttempts: Int
     /// The certificate authorities to trust instead of the system's. The client rereads the file when it changes.
     public let caFile: CertificateFile?
-    /// The proxy in front of the service.
+    /// The proxy for requests to the service.
     public let proxy: ProxySettings
     /// Whether to sign with the service's time when this machine's clock is wrong.
     public let correctsClock: Bool
     /// The `User-Agent` of requests: `name/version`.
     public let userAgent: String
 
-    /// A configuration from values of your own; the others have their defaults.
+    /// Creates a configuration from values of your own; the others have their defaults.
     ///
     /// It reads no environment variable, except through the default `authentication`. A client that should find
     /// `ncloud-kms-emulator`, or behave like the program `ncloud-kms-rpc`, needs `init(environment:userAgent:)` instead.
@@ -73,13 +74,14 @@ public struct KMSClientConfiguration: Sendable {
     ///   - endpoint: where the service listens, such as `Zone.korea.endpoint` for keys isolated to Korea.
     ///   - authentication: what requests are authenticated with.
     ///   - cacheTimeToLive: how long a key is cached; zero caches nothing.
-    ///   - staleIfError: how much longer an expired key stands in when the service can't be reached; zero for never.
-    ///   - ratePerKey: requests per second for each key; 0 for no limit.
-    ///   - totalRate: requests per second for all keys together; 0 for no limit.
-    ///   - maximumConnections: connections to the service, and therefore requests at once.
-    ///   - maximumAttempts: attempts of one call, retries included; throttled attempts don't count.
+    ///   - staleIfError: how long an expired key may still be used if the service can't be reached; zero for never.
+    ///   - ratePerKey: the maximum requests per second for each key; 0 for no limit.
+    ///   - totalRate: the maximum requests per second for all keys together; 0 for no limit.
+    ///   - maximumConnections: the maximum number of connections to the service, and therefore of concurrent requests.
+    ///   - maximumAttempts: the maximum number of attempts for one call, including retries; throttled attempts don't
+    ///     count.
     ///   - caFile: the certificate authorities to trust instead of the system's.
-    ///   - proxy: the proxy in front of the service.
+    ///   - proxy: the proxy for requests to the service.
     ///   - correctsClock: whether to sign with the service's time when this machine's clock is wrong.
     ///   - userAgent: the `User-Agent` of requests: `name/version`.
     /// - Throws: `InvalidValue`, named after the parameter whose value is out of range.
@@ -117,8 +119,8 @@ public struct KMSClientConfiguration: Sendable {
         self.userAgent = userAgent
     }
 
-    /// A configuration from environment variables, by the rules of the program `ncloud-kms-rpc`. A command that
-    /// `ncloud-kms-emulator` runs finds the emulator this way. Settings without a variable have their defaults.
+    /// Creates a configuration from environment variables, with the rules of the program `ncloud-kms-rpc`. A command
+    /// that `ncloud-kms-emulator` runs finds the emulator this way. Settings without a variable have their defaults.
     ///
     /// - `NCLOUD_KMS_ENDPOINT`, or `NCLOUD_KMS_ZONE`: where the service is.
     /// - `NCLOUD_ACCESS_KEY_ID` and `NCLOUD_SECRET_ACCESS_KEY`, `NCLOUD_KMS_TOKEN`, `NCLOUD_KMS_TOKEN_FILE`, or
@@ -159,7 +161,7 @@ public struct KMSClientConfiguration: Sendable {
         }
     }
 
-    /// The proxy to the endpoint, nil without one; or why the settings don't say.
+    /// The proxy for the endpoint, nil if there is none; or why the settings don't determine it.
     private var proxyToEndpoint: Result<ProxyConfiguration?, InvalidValue> {
         Result { () throws(InvalidValue) in try proxy.proxy(for: endpoint) }
     }

@@ -7,12 +7,12 @@ import KMSPlatform
 /// `KMSError`. For an `any Error`, Foundation returns only a domain and a code, because this library does not import
 /// Foundation; print the error itself, `"\(error)"`.
 ///
-/// An error never contains a secret, a signature or a token. `kmsCode` and `kmsMessage` are text of the service, each at most
-/// `ServiceText.maximumBytes` long and otherwise as it was sent: escape control characters before printing.
+/// An error never contains a secret, a signature or a token. `kmsCode` and `kmsMessage` are text from the service, each
+/// at most 1,024 bytes long and otherwise unchanged: escape control characters before printing.
 public struct KMSError: Error, Hashable, Sendable {
     /// The kinds of failure. The raw values are the numbers in `protocol/`, section Errors, except that of `cancelled`.
     public enum Code: Int, CaseIterable, Sendable {
-        /// An argument is out of range, or does not fit the key: an RSA algorithm with an EC key.
+        /// An argument is out of range, or does not fit the key, such as an RSA algorithm with an EC key.
         case invalidArgument = -32602
         /// A fault of this library or of OpenSSL. Please report it.
         case internalError = -32603
@@ -36,7 +36,7 @@ public struct KMSError: Error, Hashable, Sendable {
         case serviceUnavailable = 1008
         /// The call timed out.
         case deadlineExceeded = 1009
-        /// The answer is not what the service sends, or its key failed a check.
+        /// The answer was not understood, or its key failed a check.
         case invalidServiceResponse = 1010
         /// The server's certificate is not trusted.
         case untrustedService = 1011
@@ -75,8 +75,8 @@ public struct KMSError: Error, Hashable, Sendable {
             }
         }
 
-        /// Whether an answer of the past may stand in for this failure: the service could not be asked, as opposed
-        /// to having refused.
+        /// Whether an expired key may be used despite this failure: the service could not be reached, as opposed to
+        /// having refused.
         package var isUnavailability: Bool {
             switch self {
             case .rateLimited, .serviceUnavailable, .deadlineExceeded: true
@@ -88,7 +88,7 @@ public struct KMSError: Error, Hashable, Sendable {
     /// The kind of failure.
     public let code: Code
 
-    /// One sentence: what happened and what to do about it.
+    /// One sentence that says what happened and what to do about it.
     public package(set) var message: String
 
     /// How long to wait before a retry, if that is known.
@@ -100,13 +100,13 @@ public struct KMSError: Error, Hashable, Sendable {
     /// The HTTP status of the last answer, if there was one.
     public package(set) var httpStatus: Int?
 
-    /// The service's own code, as text even where it sent a number.
+    /// The service's own code, as text even if it sent a number.
     public package(set) var kmsCode: String?
 
-    /// The service's own words.
+    /// The service's own message.
     public package(set) var kmsMessage: String?
 
-    /// The service's ID of the last request, for its support.
+    /// The service's ID of the last request, which the service's support may ask for.
     public package(set) var requestID: String?
 
     /// The tag of the key that the call was about.
@@ -123,14 +123,14 @@ public struct KMSError: Error, Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - code: the kind of failure.
-    ///   - message: one sentence: what happened and what to do about it.
+    ///   - message: one sentence that says what happened and what to do about it.
     ///   - reason: a short word for programs, such as `quota`.
     ///   - retryAfter: how long to wait before another try.
     ///   - isRetryable: whether the same call may succeed later; nil for what is usual for the code.
     ///   - attempts: HTTP requests made for the call.
     ///   - httpStatus: the status of the last answer.
     ///   - kmsCode: the service's own code.
-    ///   - kmsMessage: the service's own words.
+    ///   - kmsMessage: the service's own message.
     ///   - requestID: the service's ID of the last request.
     ///   - keyTag: the key that the call was about.
     public init(
@@ -159,14 +159,14 @@ public struct KMSError: Error, Hashable, Sendable {
 }
 
 extension KMSError {
-    /// Something that is known beside the sentence.
+    /// A detail of the error in addition to the sentence.
     package struct Detail: Sendable, Equatable {
         package enum Value: Sendable, Equatable {
             case string(String)
             case integer(Int)
         }
 
-        /// As `protocol/` calls it.
+        /// Its name in `protocol/`.
         package let name: String
         package let value: Value
 
@@ -176,7 +176,7 @@ extension KMSError {
         }
     }
 
-    /// All that is known, in the order of `protocol/`.
+    /// All details, in the order of `protocol/`.
     package var details: [Detail] {
         let strings = [
             ("kmsCode", kmsCode), ("kmsMessage", kmsMessage), ("requestId", requestID), ("keyTag", keyTag),
@@ -194,7 +194,7 @@ extension KMSError: CustomStringConvertible {
     /// The type, the number and the sentence.
     public var description: String { "\(code.typeName) (\(code.rawValue)): \(message)" }
 
-    /// The same as `description`. It takes the place of the one that Foundation gives every error, wherever the static
+    /// The same as `description`. It replaces the property that Foundation adds to every error, wherever the static
     /// type is `KMSError`.
     public var localizedDescription: String { description }
 }

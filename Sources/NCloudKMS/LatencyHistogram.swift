@@ -1,7 +1,7 @@
 import KMSPlatform
 
 /// Durations in memory that does not grow: counts in buckets whose widths are a sixteenth of their values, from a
-/// microsecond to 17 minutes. Longer durations count as that.
+/// microsecond to 17 minutes. Longer durations count as 17 minutes.
 struct LatencyHistogram: Sendable {
     /// Each doubling of the duration is divided into this many buckets.
     private static let stepsPerDoubling = 16

@@ -1,11 +1,11 @@
 import KMSJSON
 import KMSPlatform
 
-/// What Get Public Key is asked with.
+/// A request for the operation Get Public Key.
 package struct PublicKeyRequest: Hashable, Sendable {
     package let keyTag: KeyTag
 
-    /// Nil asks for the latest.
+    /// Nil means the latest.
     package let version: KeyVersion?
 
     package init(keyTag: KeyTag, version: KeyVersion?) {
@@ -31,18 +31,18 @@ package struct PublicKeyRequest: Hashable, Sendable {
     }
 }
 
-/// What names a key: derived by the service from the key's name, and not confidential.
+/// Identifies a key. The service derives it from the key's name, and it is not confidential.
 ///
-/// 1–256 of `A–Z a–z 0–9 . _ ~ -`, the unreserved characters of RFC 3986, section 2.3, so that it stands in a path as
-/// it is; not `.` or `..`, which a path swallows (`protocol/`, `getPublicKey`).
+/// 1–256 of `A–Z a–z 0–9 . _ ~ -`, the unreserved characters of RFC 3986, section 2.3, so it needs no escaping in a
+/// path; but not `.` or `..`, which have a special meaning in paths (`protocol/`, `getPublicKey`).
 public struct KeyTag: Hashable, Sendable, CustomStringConvertible {
-    /// The service's samples have 52; five times as many leave room, and keep a cache key small.
+    /// The service's sample tags have 52 characters. Five times as many leave room, and keep cache keys small.
     public static let maximumLength = 256
 
     /// The tag as the service writes it.
     public let text: String
 
-    /// Checks a tag. There is no literal of this type, as a literal could only trap where it is malformed.
+    /// Checks a tag. This type has no literals, because a malformed literal could only trap.
     ///
     /// - Throws: `InvalidValue` named `keyTag`.
     public init(_ text: String) throws(InvalidValue) {

@@ -36,7 +36,8 @@ public final class EmulatedKMS: Sendable {
     ///     and `demo-aes`.
     ///   - faults: the faults at the start.
     ///   - usesTLS: whether it uses TLS, with a certificate made at the start, instead of plain HTTP.
-    ///   - throttlePerSecond: requests per second for each key, beyond which it answers 429; nil for no limit.
+    ///   - throttlePerSecond: the maximum requests per second for each key, beyond which it answers 429; nil for no
+    ///     limit.
     ///   - latency: the delay of every answer.
     public init(
         keys: [EmulatedKey] = EmulatedKey.demo, faults: [EmulatedFault] = [], usesTLS: Bool = true,
@@ -64,8 +65,8 @@ public final class EmulatedKMS: Sendable {
     ///
     /// - Parameters:
     ///   - cacheTimeToLive: zero asks the emulator for each call.
-    ///   - staleIfError: how much longer an expired key stands in when the emulator fails; zero for never.
-    ///   - maximumAttempts: of each call.
+    ///   - staleIfError: how long an expired key may still be used if the emulator fails; zero for never.
+    ///   - maximumAttempts: the maximum number of attempts for each call.
     /// - Throws: `InvalidValue`, named after the parameter that is out of its range.
     public func configuration(
         cacheTimeToLive: Duration = KMSClientConfiguration.defaultCacheTimeToLive,
@@ -122,19 +123,19 @@ public final class EmulatedKMS: Sendable {
 
 /// A request as it arrived at an emulator.
 public struct RecordedRequest: Hashable, Sendable {
-    /// 1 for the first request; ascends in the order of arrival.
+    /// 1 for the first request; increases in the order of arrival.
     public let number: Int
     /// `POST`.
     public let method: String
     /// Path and query: `/kms/v1/keys/TAG/get-pub-key`.
     public let path: String
-    /// Names in lower case; what authenticates the request is `<redacted>`.
+    /// Names are in lower case; values that authenticate the request are `<redacted>`.
     public let headers: [String: String]
     /// The body as text; nil until it has arrived.
     public let body: String?
     /// The status of the answer; nil until there is one.
     public let status: Int?
-    /// The fault that it met, as `EmulatedFault` reads it; nil if it met none.
+    /// The fault that it triggered, in the syntax of `EmulatedFault`; nil if there was none.
     public let fault: String?
 
     init(_ record: Recorder.Record) {

@@ -17,7 +17,7 @@ package enum AnswerTarget: Equatable, Sendable {
         self = .file(OutputFile(EnvironmentVariables.process.expandingHome(path)))
     }
 
-    /// Whether people see what is written there.
+    /// Whether the answer goes to a terminal.
     var isTerminal: Bool {
         switch self {
         case .stdout: isatty(STDOUT_FILENO) == 1

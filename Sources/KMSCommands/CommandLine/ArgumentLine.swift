@@ -1,7 +1,7 @@
 import KMSPlatform
 
-/// A command line, parsed without ArgumentParser: completely if it only serves, otherwise as far as error messages need
-/// it.
+/// A command line, parsed without ArgumentParser: completely if it only starts the service, otherwise as far as error
+/// messages need it.
 package struct ArgumentLine: Sendable {
     private let arguments: [String]
 
@@ -12,8 +12,8 @@ package struct ArgumentLine: Sendable {
 
     // MARK: A service
 
-    /// The flags of `[serve] [FLAG]…`, as `ProgramConfiguration` expects them; if a flag occurs twice, the last one.
-    /// Nil for every other command line, valid or not: ArgumentParser handles those.
+    /// The flags of `[serve] [FLAG]…`, as `ProgramConfiguration` expects them; if a flag occurs twice, the last one
+    /// counts. Nil for every other command line, valid or not: ArgumentParser handles those.
     ///
     /// A service starts without ArgumentParser, which would take a third of the instructions. ArgumentParser accepts
     /// everything that is accepted here, with the same result; a test checks that.
@@ -55,9 +55,9 @@ package struct ArgumentLine: Sendable {
 
     // MARK: Errors
 
-    /// The word in the place of a command that is not a command: the first argument that is neither an option of the
-    /// program nor an option's value, or the argument of `help`. Nil if there is none, or if an unknown option precedes
-    /// it, which is then the error.
+    /// The word that stands where a command is expected but is not one: the first argument that is neither an option of
+    /// the program nor an option's value, or the argument of `help`. Nil if there is none, or if an unknown option
+    /// precedes it, which is then the error.
     package var unknownCommand: String? {
         guard let (word, rest) = firstWord else { return nil }
         if word == "help" { return rest.first { !$0.hasPrefix("-") }.flatMap { Self.unknown($0) } }
@@ -72,7 +72,7 @@ package struct ArgumentLine: Sendable {
             || zip(rest, rest.dropFirst()).contains { $0 == "--format" && KeyOutput(word: $1) == .json }
     }
 
-    /// Whether the command line means to serve, as far as that can be known.
+    /// Whether the command line starts the service, as far as that can be determined.
     package var serves: Bool { firstWord.map { $0.word == "serve" } ?? true }
 
     /// Cuts each argument and option value that a message repeats to an excerpt, and the whole message to 1 KiB.
@@ -145,7 +145,7 @@ package struct CommandWord: Sendable {
         return "unknown command \(shown); \(commands)"
     }
 
-    /// Lower-case letters only: spellings differ in hyphens, dots and capitals.
+    /// Only the letters, in lower case, because spellings differ in hyphens, dots and capitals.
     private static func letters(_ word: String) -> [UInt8] {
         // The distance takes time proportional to the product of both lengths.
         Array(

@@ -49,7 +49,7 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         }
     }
 
-    /// The commands, where their statuses differ.
+    /// The commands, because a status can have a different meaning for each.
     package enum Command: CaseIterable, Sendable {
         case serve, getPublicKey, verify, doctor, terraform
     }

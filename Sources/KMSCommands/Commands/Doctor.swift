@@ -3,7 +3,7 @@ import Logging
 import NCloudKMS
 import KMSPlatform
 
-/// Checks everything that a call needs, one thing after the other, and continues after a failure. Blocks.
+/// Checks everything that a call needs, one thing at a time, and continues after a failure. Blocks.
 package struct Doctor {
     /// All errors in a configuration: at least one.
     package struct Mistakes: Error {

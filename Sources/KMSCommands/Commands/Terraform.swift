@@ -33,8 +33,8 @@ package enum Terraform {
         try AnswerTarget.stdout.write(result(answer))
     }
 
-    /// Parses `{"key_tag": "…", "key_version": "…"}`. A version that is null or empty, as a Terraform expression may
-    /// produce it, counts as absent.
+    /// Parses `{"key_tag": "…", "key_version": "…"}`. A version that is null or empty, which a Terraform expression can
+    /// produce, counts as absent.
     ///
     /// - Throws: `InvalidValue`, which names the member.
     static func query(_ text: [UInt8]) throws(InvalidValue) -> PublicKeyQuery {

@@ -60,7 +60,7 @@ package struct FileVerification: Sendable {
         }
     }
 
-    /// The digest of the file, which may be larger than the memory.
+    /// The digest of the file, which may be too large for memory.
     private func digest() throws(CommandFailure) -> [UInt8] {
         guard var digest = StreamedDigest(algorithm.hash) else {
             throw .internalFault("OpenSSL could not start a digest")
@@ -111,7 +111,7 @@ struct SignatureFile: Sendable {
     /// Whether it has only hexadecimal digits. A signature in Base64 has other characters, too.
     private let looksHexadecimal: Bool
 
-    /// - Throws: `InvalidValue` for a file that begins like the service's form but does not continue so.
+    /// - Throws: `InvalidValue` for a file that begins like the service's form but is malformed.
     init(_ contents: [UInt8]) throws(InvalidValue) {
         // A byte order mark is not part of a text; binary data that begins with the same bytes stays unchanged.
         let lines = contents.droppingByteOrderMark().split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
@@ -127,8 +127,8 @@ struct SignatureFile: Sendable {
         }
     }
 
-    /// Whether a signature by some key could look like this. If not, the file is not an invalid signature, but the
-    /// wrong file, or an unknown form.
+    /// Whether a signature by some key could look like this. If not, the file does not contain an invalid signature: it
+    /// is the wrong file, or has an unknown form.
     func canBeSignature(by algorithm: SignatureAlgorithm) -> Bool {
         !looksHexadecimal && algorithm.canBeSignature(signature.bytes)
     }

@@ -13,7 +13,7 @@ import KMSPlatform
 /// - query: a checked request for a key or a verification
 /// - failure: why a command has no answer, with its exit status
 /// - finding: the result of one check of `doctor`
-/// - plugin: the program under the name that cosign and other clients of sigstore start it by, once for each call
+/// - plugin: the program when cosign or another client of sigstore starts it by its other name, once for each call
 package struct ProgramConfiguration: Sendable {
     package let zone: Zone
     let client: KMSClientConfiguration
@@ -82,7 +82,7 @@ package struct ProgramConfiguration: Sendable {
         }
     }
 
-    /// The program's client, whatever the command, on a loop that the calling thread runs.
+    /// The program's client, for any command, on a loop that the calling thread runs.
     ///
     /// - Throws: `ConfigurationError` if the configuration can't be used: for example an unreadable CA file or an
     ///   unusable libcurl.

@@ -1,7 +1,7 @@
 import KMSPlatform
 
-/// Writes whole lines to a descriptor and never waits: lines that a blocked reader does not take are dropped and
-/// counted, because a log must not stop the service.
+/// Writes whole lines to a descriptor and never waits: if the reader is stalled, lines are dropped and counted, because
+/// a log must not stop the service.
 ///
 /// Each line is written with one system call. The kernel takes a line of up to 4 KiB (`PIPE_BUF`) as a whole or not at
 /// all, so a full pipe does not end with half a line, and the lines of two programs that share a pipe do not mix.

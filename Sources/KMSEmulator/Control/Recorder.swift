@@ -24,7 +24,7 @@ package struct Recorder: Sendable {
         /// Nil until the request is answered.
         package var status: Int?
 
-        /// The fault that the request met, as `--fault` writes it; nil without one.
+        /// The fault that the request triggered, in the syntax of `--fault`; nil if there was none.
         package var faultSummary: String? { faults.summary }
 
         fileprivate var bytes: Int { headers.bytes + target.utf8.count + (body?.count ?? 0) }

@@ -4,7 +4,7 @@ import KMSPlatform
 /// Determines who sent a request, as the gateway does (NAVER's API guide,
 /// https://api.ncloud-docs.com/docs/en/common-ncpapi).
 struct Authenticator: Sendable {
-    /// A difference of 5 minutes or more to the server's clock is invalid (NAVER's API guide).
+    /// A timestamp that differs from the server's clock by 5 minutes or more is invalid (NAVER's API guide).
     static let allowedSkewMilliseconds: Int64 = 5 * 60 * 1_000
 
     private let accessKeys: [String: Seed.AccessKey]

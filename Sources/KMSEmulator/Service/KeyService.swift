@@ -3,7 +3,7 @@ import KMSPlatform
 
 /// The service itself: its answer to a request, without faults and latency.
 ///
-/// A seed prepared for look-ups, and immutable: another seed makes another service.
+/// It is a seed prepared for look-ups, and immutable: a new seed needs a new service.
 struct KeyService: Sendable {
     /// The body of a request.
     enum Body: Equatable {

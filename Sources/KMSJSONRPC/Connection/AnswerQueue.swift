@@ -114,7 +114,7 @@ struct AnswerQueue: Sendable {
         bytes.append(UInt8(ascii: "}"))
     }
 
-    /// Queues a message of ours.
+    /// Queues a message that is not an answer: a notification to the client.
     mutating func add(message: [UInt8]) {
         output.append(style: style) { $0.append(contentsOf: message) }
     }

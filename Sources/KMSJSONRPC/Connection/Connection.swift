@@ -294,7 +294,7 @@ public final class Connection: EventSource, @unchecked Sendable {
         }
     }
 
-    /// Whether a limit forbids to start anything now. While requests are refused, there is nothing to start.
+    /// Whether a limit prevents starting anything now. While requests are refused, nothing is started anyway.
     private var mustPause: Bool {
         let isFull = inFlight.count >= configuration.maximumInFlight || inFlight.bytes >= Self.maximumInFlightBytes
         if isFull, !lifecycle.refusesRequests { return true }

@@ -1,6 +1,6 @@
 /// An event that is worth a line in a log.
 public enum ConnectionEvent: Sendable, Equatable {
-    /// A response, although nothing was asked.
+    /// A response, although no request was sent.
     case responseDropped
     /// A notification that can't be handled, and why.
     case notificationDropped(RPCError)

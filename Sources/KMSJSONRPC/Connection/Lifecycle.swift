@@ -4,8 +4,8 @@ import KMSPlatform
 struct Lifecycle: Sendable {
     /// How long calls in flight may continue after a stop.
     static let grace = Duration.seconds(1)
-    /// How long refusals may take to be written after the grace: together they may exceed a pipe's capacity, so the
-    /// reader needs time to run.
+    /// How much time there is to write refusals after the grace period: together they may exceed a pipe's capacity, so
+    /// the reader needs time to run.
     static let refusalFlush = Duration.milliseconds(500)
     /// How long a host may take, after `shutdown` and the last answer, to send `exit` or close its pipe.
     static let shutdownLinger = Duration.seconds(2)
@@ -41,17 +41,17 @@ struct Lifecycle: Sendable {
     private var inputEnding: ConnectionEnding?
     /// The stop descriptor that requested the end, if one did.
     private var stopDescriptor: CInt?
-    /// The end of the grace, once it has begun.
+    /// The end of the grace period, once it has begun.
     private var end: Instant?
     /// When the `shutdown` request arrived.
     private var shutDownTime: Instant?
 
-    /// A signal, or the end of the parent process, has come.
+    /// Whether a signal has arrived, or the parent process has ended.
     var isStopped: Bool { stopDescriptor != nil }
     var inputHasEnded: Bool { inputEnding != nil }
     var isOutputClosed: Bool { outputError != nil }
 
-    /// Why the connection ends: the latest reason, as it cut the earlier ones short.
+    /// Why the connection ends: the latest reason, because it cut the earlier ones short.
     var ending: ConnectionEnding {
         if let outputError { return .outputClosed(outputError) }
         if let stopDescriptor { return .stopped(by: stopDescriptor) }
@@ -59,7 +59,7 @@ struct Lifecycle: Sendable {
         return inputEnding ?? .shutdown
     }
 
-    /// Whether the grace has begun: a stop descriptor can't make the end come sooner, and need not be watched any more.
+    /// Whether the grace period has begun. A stop descriptor can't shorten it, and need not be watched any more.
     var isEnding: Bool { end != nil }
 
     /// The requests have ended: finish everything, wait for a slow reader, then end.
@@ -69,7 +69,7 @@ struct Lifecycle: Sendable {
         inputEnding = inputEnding ?? ending
     }
 
-    /// A stop, by a signal or the end of the parent process: read nothing more, and finish within the grace.
+    /// A stop, by a signal or the end of the parent process: read nothing more, and finish within the grace period.
     ///
     /// - Parameter descriptor: the stop descriptor that became readable.
     mutating func terminate(by descriptor: CInt, now: Instant) {
@@ -79,7 +79,7 @@ struct Lifecycle: Sendable {
         end = end ?? now + Self.grace
     }
 
-    /// The calls that were in flight at the end of the grace have been refused.
+    /// The calls that were in flight at the end of the grace period have been refused.
     mutating func refusedInFlight(now: Instant) {
         end = now + Self.refusalFlush
     }
@@ -90,8 +90,8 @@ struct Lifecycle: Sendable {
         refusesRequests = true
     }
 
-    /// The `exit` notification has arrived: drop the calls in flight, write all answers, however slow the reader, then
-    /// end.
+    /// The `exit` notification has arrived: drop the calls in flight, write all answers, however slow the reader is,
+    /// then end.
     mutating func exit() {
         inputEnded(.exit)
         refusesRequests = true

@@ -5,9 +5,9 @@ enum Message {
     case request(Request)
     /// A request without an id, which is never answered.
     case notification(Request)
-    /// A response, although nothing was asked.
+    /// A response, although no request was sent.
     case response
-    /// Something that is answered with an error, to its id if that is usable, otherwise to null.
+    /// An invalid message. It is answered with an error, which has the message's id if that is usable, otherwise null.
     case invalid(RPCError, id: JSONToken?)
 
     struct Request {
@@ -17,7 +17,7 @@ enum Message {
         let method: JSONToken
         /// An object or an array; nil if absent or null.
         let params: JSONToken?
-        /// The member `_meta` of the params, if that is an object: dialects tell their messages by it.
+        /// The member `_meta` of the params, if that is an object: dialects recognise their messages by it.
         let meta: JSONToken?
     }
 }

@@ -80,7 +80,7 @@ extension RPCError {
             details: [Member("reason", .string("\(error)"))])
     }
 
-    /// The frame around the text can't be read, and therefore nothing after it.
+    /// The frame around the text can't be read, and so nothing after it can be read either.
     public static func badFrame(_ reason: String) -> RPCError {
         RPCError(
             .parseError, "Invalid frame: \(reason). Nothing after it can be read.",

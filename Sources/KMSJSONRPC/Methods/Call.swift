@@ -91,8 +91,8 @@ public final class Call: Sendable {
     /// The connection's counters; this call is among those in flight. On the loop.
     public var connectionCounters: ConnectionCounters { connection.counters }
 
-    /// Runs `abort` once, on the loop, if the call ends before it is answered: cancelled, or refused at a shutdown.
-    /// Also if the call has already ended, for whatever reason. From any thread.
+    /// Runs `abort` once, on the loop, if the call ends before it is answered: cancelled, or refused at a shutdown. If
+    /// the call has already ended, for whatever reason, `abort` runs, too. From any thread.
     public func onCancellation(_ abort: @escaping @Sendable () -> Void) {
         guard !connection.loop.isCurrent else { return connection.onCancellation(of: self, abort) }
         connection.loop.submit { self.connection.onCancellation(of: self, abort) }

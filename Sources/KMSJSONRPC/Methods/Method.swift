@@ -14,7 +14,7 @@ public protocol Method: Sendable {
     /// - Parameter arrival: when the request was read.
     func answerAtOnce(_ params: RawParameters?, arrival: Instant) -> (any ReadyResult)?
 
-    /// Begins the call. `Call.succeed` or `Call.fail` must finish it at some time, from any thread.
+    /// Begins the call. `Call.succeed` or `Call.fail` must eventually finish it, from any thread.
     ///
     /// Called on the connection's loop, which does nothing else meanwhile: it must not block.
     ///
@@ -34,8 +34,8 @@ public protocol ReadyResult {
     func append(to json: inout [UInt8])
 }
 
-/// The parameters in the input, an object or an array; valid until the method that receives them returns. So a call
-/// that waits holds only what it has copied.
+/// The parameters in the input, an object or an array; valid until the method that receives them returns. So a waiting
+/// call keeps only what it has copied.
 public struct RawParameters {
     /// The whole message, which contains the parameters.
     public let bytes: UnsafeBufferPointer<UInt8>

@@ -2,7 +2,7 @@ import KMSJSONRPC
 import NCloudKMS
 
 extension Call {
-    /// For the client of the service, which says how a fetch gets on; nil if nobody wants to know.
+    /// Passes the progress of a fetch on to the caller; nil if the caller wants no reports.
     var fetchProgress: FetchProgress.Handler? {
         guard wantsProgress else { return nil }
         return { progress in self.report(progress.message, total: progress.maximumAttempts) }

@@ -1,14 +1,14 @@
 import KMSJSON
 import KMSJSONRPC
 
-/// The name that the program gives for itself.
+/// The name by which the program identifies itself.
 enum ProgramName {
     static let text = "ncloud-kms-rpc"
 }
 
 /// The OpenRPC document of this program, `protocol/openrpc.json`, which is embedded in it.
 enum ServiceDescription {
-    /// Parsed at the first request, as most processes never get one.
+    /// Parsed at the first request, because most processes never receive one.
     static let document = Result { () throws(JSONError) in try JSONValue(parsing: PackageResources.openrpc_json) }
 }
 

@@ -3,7 +3,7 @@ import KMSJSONRPC
 import NCloudKMS
 import KMSPlatform
 
-/// `getStatus`: the process's counters and what it uses, for people and for monitoring. Never a secret.
+/// `getStatus`: the process's counters and what it uses, for people and for monitoring. Contains no secret.
 struct GetStatus: Method {
     let name = "getStatus"
 

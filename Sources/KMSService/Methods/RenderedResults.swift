@@ -10,9 +10,9 @@ import KMSPlatform
 final class RenderedResults: @unchecked Sendable {
     // Sendable: only the loop's thread uses `sets`, in two methods that assert that they run on it.
 
-    /// Parameters with every option are shorter; longer ones are not remembered.
+    /// Enough for parameters with every option; longer ones are not remembered.
     static let maximumParameterBytes = 512
-    /// The result for a 4,096-bit key in all formats is shorter; this limit bounds the memory.
+    /// Enough for a 4,096-bit key in all formats; the limit bounds the memory.
     static let maximumResultBytes = 8 << 10
     /// Twice the capacity of the cache, in sets of four, so that calls for cached keys rarely evict each other.
     private static let setCount = 512

@@ -41,7 +41,7 @@ enum ServiceAnswer: Sendable {
             : ((.invalidServiceResponse, .never), "its code is unknown")
     }
 
-    /// A known code decides at any status, because a proxy may change the status but never the body.
+    /// A known code decides, whatever the status, because a proxy may change the status but not the body.
     private static func verdict(ofKnown code: String, isGatewayError: Bool, status: Int) -> Verdict? {
         if let verdict = namedCodes[code] { return verdict }
         guard let row = gatewayCodes[code] else { return nil }
@@ -108,7 +108,7 @@ struct ServiceFailure: Equatable, Sendable {
     let kmsMessage: String?
     /// Whether the service's text contained a private key or our credentials, and is therefore not repeated.
     let isTextWithheld: Bool
-    /// What a 1010 did not find in the answer, as the end of a sentence.
+    /// For 1010: what is wrong with the answer, as the end of a sentence.
     let detail: String?
 
     fileprivate init(

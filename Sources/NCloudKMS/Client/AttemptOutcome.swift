@@ -31,7 +31,7 @@ package enum Repetition: Equatable, Sendable {
 
 extension AttemptOutcome {
     /// - Parameters:
-    ///   - sent: the credentials of the request, which nothing that is shown may repeat.
+    ///   - sent: the credentials of the request, which no message may repeat.
     init(_ transfer: Result<HTTPResponse, TransportFailure>, to sent: SentCredentials, _ memo: inout PublicKeyMemo) {
         switch transfer {
         case .failure(let failure):

@@ -1,36 +1,37 @@
-/// What a client has done and what it uses. Never a secret.
+/// The counters and the current state of a client. Contains no secret.
 public struct ClientStatus: Sendable {
     /// The credentials in use; nil until some were found.
     public let credentials: CredentialStatus?
     /// Added to the machine's clock in signatures: the service's clock minus ours.
     public let clockSkew: Duration
-    /// What was asked of the service.
+    /// The requests to the service.
     public let upstream: UpstreamStatus
-    /// What the cache did.
+    /// The counters of the cache.
     public let cache: CacheStatus
     /// Requests that wait for the rate limiter.
     public let limiterWaiting: Int
-    /// What retries may still take.
+    /// The remaining budget for retries.
     public let retryQuota: RetryQuotaStatus
 }
 
-/// What the cache of a client has done.
+/// The counters of a client's cache.
 public struct CacheStatus: Sendable {
-    /// Keys that it holds.
+    /// Keys in the cache.
     public let entries: Int
-    /// Calls that it answered.
+    /// Calls that the cache answered.
     public let hits: Int
-    /// Calls that it could not answer.
+    /// Calls that the cache could not answer.
     public let misses: Int
-    /// Expired answers that stood in for a service that could not be asked.
+    /// Expired keys that were returned because the service could not be reached.
     public let stale: Int
     /// Calls that joined another call's fetch.
     public let coalesced: Int
 }
 
-/// The budget of retries, in tokens: a retry takes some, a success gives some back. Without tokens nothing is retried.
+/// The budget of retries, in tokens: a retry takes some, and a success gives some back. If there are none left, nothing
+/// is retried.
 public struct RetryQuotaStatus: Sendable {
-    /// The tokens left.
+    /// The tokens that are left.
     public let available: Int
     /// The tokens of a full budget.
     public let capacity: Int
@@ -38,21 +39,21 @@ public struct RetryQuotaStatus: Sendable {
 
 /// Which credentials a client uses.
 public struct CredentialStatus: Sendable {
-    /// The place that they came from, in words.
+    /// Where they came from, in words.
     public let source: String
     /// Abbreviated; nil for a token.
     public let accessKeyID: String?
 }
 
-/// What the client has asked of the service.
+/// The requests of a client to the service.
 public struct UpstreamStatus: Sendable {
     /// HTTP requests for keys.
     public internal(set) var attempts = 0
-    /// Attempts that repeated another.
+    /// Attempts that were retries.
     public internal(set) var retries = 0
-    /// Answers that asked to slow down.
+    /// Answers that told the client to slow down.
     public internal(set) var throttled = 0
-    /// Attempts that brought no key.
+    /// Attempts that did not return a key.
     public internal(set) var failures = 0
     /// The median duration of an attempt, in milliseconds; nil before the first answer.
     public internal(set) var p50Milliseconds: Double?

@@ -20,7 +20,7 @@ struct Fetch: Sendable {
         case transfer(Attempt)
         /// Its attempt has ended, and the consequences are being decided.
         case answered
-        /// Its credentials were refused with this error; waits for the answer whether there are others.
+        /// Its credentials were refused with this error; waits to learn whether there are others.
         case refused(KMSError)
         /// The next attempt begins at this time.
         case backoff(until: Instant)
@@ -59,8 +59,8 @@ struct Fetch: Sendable {
         progress = RetryProgress(policy)
     }
 
-    /// The error of a call whose time ends before the next attempt: the failure of the last attempt, as it says more
-    /// than our own limit does, or else the limit.
+    /// The error for a call whose deadline comes before the next attempt: the failure of the last attempt, because it
+    /// says more than our own limit does, or otherwise the limit.
     func errorWithoutTime(toWait delay: Duration) -> KMSError {
         guard var error = lastFailure?.error else { return .rateLimitedHere(retryAfter: delay) }
         error.reason = error.reason ?? RetryStop.deadline.rawValue
@@ -100,7 +100,7 @@ struct WaitingCall: Sendable {
         self.completion = completion
     }
 
-    /// Waits for a younger key as long as a call would.
+    /// A refresh of a key, which waits for as long as a call would.
     init(refreshing request: PublicKeyRequest, now: Instant) {
         query = PublicKeyQuery(keyTag: request.keyTag, version: request.version)
         arrival = now
@@ -119,7 +119,7 @@ struct WaitingCall: Sendable {
     }
 }
 
-/// Told the outcome of a call, once.
+/// Receives the outcome of a call, exactly once.
 package typealias PublicKeyCompletion = @Sendable (Result<PublicKeyAnswer, KMSError>) -> Void
 
 /// Ids in the order of their arrival. An id that leaves keeps its place until half of them have left, so that the cost
@@ -174,7 +174,7 @@ struct FetchTable: Sendable {
         return id
     }
 
-    /// Afterwards no call can join it.
+    /// Removes a fetch, so that no other call can join it.
     mutating func remove(_ id: FetchID) -> Fetch? {
         guard let fetch = fetches.remove(id) else { return nil }
         if newest[fetch.request] == id {

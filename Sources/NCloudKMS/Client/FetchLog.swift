@@ -117,7 +117,7 @@ struct FetchLog {
 
     // MARK: Attempts
 
-    /// The request as it is signed, without the signature.
+    /// Logs the request as it is signed, without the signature.
     func attemptBegins(_ fetch: FetchDescription, _ credentials: Credentials, timestampMilliseconds: Int64) {
         var metadata = fetch.metadata
         metadata["request"] = "\(PublicKeyRequest.method) \(fetch.request.target)"

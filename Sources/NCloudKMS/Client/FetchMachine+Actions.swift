@@ -40,7 +40,7 @@ extension FetchMachine {
         case store(FetchedKey, CacheKey, fetchStart: Instant)
         /// The service was asked for a key without success, so the cached key may be obsolete.
         case noteFailure(KMSError.Code, CacheKey, fetchStart: Instant)
-        /// A call waits for something else than the answer to its first attempt.
+        /// A call waits for something other than the answer to its first attempt.
         case report(WaitingCall, FetchProgress)
         /// A call has ended.
         case tell(WaitingCall, Outcome)
@@ -71,7 +71,7 @@ extension FetchMachine {
     /// The engine's answer about credentials.
     enum CredentialAnswer {
         case found(Credentials)
-        /// The metadata service is being asked; `credentialsMayBeThere` follows.
+        /// A request to the metadata service is under way; `credentialsMayBeThere` follows.
         case awaited
         case unavailable(KMSError)
     }

@@ -118,7 +118,7 @@ extension FetchMachine {
         }
     }
 
-    /// Ends the calls whose time runs out before the next attempt of their fetch, as they would wait in vain.
+    /// Ends the calls whose time runs out before the next attempt of their fetch, because they would wait in vain.
     ///
     /// - Parameter retryAfter: the value for their errors; nil: the time until the next attempt.
     mutating func endCalls(of id: FetchID, dueBy end: Instant, retryAfter: Duration? = nil, now: Instant) {

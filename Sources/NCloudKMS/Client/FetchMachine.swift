@@ -25,7 +25,8 @@ struct FetchMachine: ~Copyable {
     private var credentialQueue = WaitingList<FetchID>()
     private var tickets: [RateLimiter.Ticket: FetchID] = [:]
     private var connectionQueue = WaitingList<FetchID>()
-    /// Those of them whose attempt found no descriptor: they were there before the others.
+    /// Fetches that wait for a connection again, because their attempt found no free descriptor. They go before the
+    /// others, because they came first.
     private var returnedQueue = WaitingList<FetchID>()
     var connections: ConnectionSlots
     var actions = Queue<Action>()
@@ -127,7 +128,7 @@ struct FetchMachine: ~Copyable {
         return id
     }
 
-    /// A key is about to expire: fetches it on behalf of no call, unless a fetch for it is under way.
+    /// A key is about to expire: fetches it although no call waits for it, unless a fetch for it is already under way.
     mutating func refresh(_ request: PublicKeyRequest, _ credentials: CredentialAnswer, now: Instant) {
         guard fetches.newest(for: request, credentials.identity, where: { _ in true }) == nil else { return }
         begin(WaitingCall(refreshing: request, now: now), credentials, now: now)
@@ -259,7 +260,7 @@ struct FetchMachine: ~Copyable {
         startAttempts(now: now)
     }
 
-    /// The metadata service has answered, or failed to: the fetches that wait for it ask again.
+    /// The metadata service has answered, or failed to: the fetches that wait for it request credentials again.
     mutating func credentialsMayBeThere() {
         for id in credentialQueue.places {
             if case .credentials = fetches[id]?.phase { actions.append(.askCredentials(id)) }

@@ -32,7 +32,7 @@ public actor KMSClient: PublicKeyProvider {
 
     /// Where the service listens.
     public nonisolated let endpoint: Endpoint
-    /// The loop that all of it happens on.
+    /// The loop that everything runs on.
     package nonisolated let loop: EventLoop
     /// The event loop.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -59,7 +59,7 @@ public actor KMSClient: PublicKeyProvider {
     }
 
     /// - Parameters:
-    ///   - loop: the loop of the calling thread, which somebody runs; nil for one of its own.
+    ///   - loop: the loop of the calling thread, which the caller must run; nil creates a loop with its own thread.
     ///   - random: a number in 0..<1, for the jitter of retries.
     package init(
         _ configuration: KMSClientConfiguration, on loop: EventLoop?, clock: any TimeSource = SystemClock(),
@@ -117,9 +117,9 @@ public actor KMSClient: PublicKeyProvider {
         }
     }
 
-    /// Waits for what a call completes with, and cancels it with the task.
+    /// Waits for the outcome of a call, and cancels the call if the task is cancelled.
     ///
-    /// - Parameter begin: begins the call, and gives what cancels it on the loop.
+    /// - Parameter begin: begins the call, and returns a closure that cancels it on the loop.
     private func outcome<Outcome: Sendable>(
         _ begin: (isolated KMSClient, @escaping @Sendable (Outcome) -> Void) -> (@Sendable () -> Void)?
     ) async -> Outcome {
@@ -137,7 +137,7 @@ public actor KMSClient: PublicKeyProvider {
 
     /// Begins a call.
     ///
-    /// - Returns: what cancels it; nil if it has ended.
+    /// - Returns: a closure that cancels it; nil if it has ended.
     private nonisolated func cancellableCall(
         _ query: PublicKeyQuery, arrival: Instant? = nil, label: String? = nil,
         progress: FetchProgress.Handler? = nil, _ completion: @escaping PublicKeyCompletion
@@ -163,10 +163,11 @@ public actor KMSClient: PublicKeyProvider {
     /// Begins a call.
     ///
     /// - Parameters:
-    ///   - arrival: when the caller asked, if that was before now.
-    ///   - label: what the caller calls the call, for the log.
-    ///   - progress: told what the call waits for, on the loop, if that is more than the answer to one attempt.
-    ///   - completion: told the outcome, once, on the loop: at once, or later.
+    ///   - arrival: when the caller made the call, if that was earlier than now.
+    ///   - label: the caller's label for the call, for the log.
+    ///   - progress: receives what the call is waiting for, on the loop, if that is not just the answer to its first
+    ///     attempt.
+    ///   - completion: receives the outcome, once, on the loop: immediately, or later.
     /// - Returns: the call, to cancel it; nil if it has ended.
     @discardableResult
     package nonisolated func begin(
@@ -177,13 +178,13 @@ public actor KMSClient: PublicKeyProvider {
             .map(PublicKeyCall.init)
     }
 
-    /// Ends a call with `KMSError.cancelled`, unless it has ended. The request to the service goes on if other calls wait
-    /// for it, and is aborted if nobody does.
+    /// Ends a call with `KMSError.cancelled`, unless it has ended. The request to the service continues if other calls
+    /// wait for it; otherwise it is aborted.
     package nonisolated func cancel(_ call: PublicKeyCall) { engineOnLoop.cancel(call.id) }
 
-    /// The age of a fetched key, if a call of that arrival may have that key from the cache at once; then the call has
-    /// been answered, as far as counters, order of use and refreshing ahead are concerned. Nil if the cache would give
-    /// another answer, or none.
+    /// The age of a fetched key, if the cache can answer a call that arrived at this time with this key. The cache then
+    /// counts the call as answered, notes the use of the key, and refreshes it if it expires soon. Nil if the cache
+    /// would give another answer, or none.
     package nonisolated func ageInCache(
         of fetched: FetchedKey, for query: PublicKeyQuery, arrival: Instant
     ) -> Duration? {

@@ -116,7 +116,7 @@ final class KMSEngine: EventSource {
         return age
     }
 
-    /// Refreshes a key that is about to expire, on behalf of no call.
+    /// Refreshes a key that is about to expire, although no call waits for it.
     private func refresh(_ query: PublicKeyQuery) {
         let now = clock.now
         machine.refresh(query.request, findCredentials(now: now), now: now)
@@ -325,7 +325,7 @@ struct SignerStore {
             }
     }
 
-    /// The signer for credentials; keyed once for each set.
+    /// The signer for these credentials; set up once, and kept until the credentials change.
     mutating func signer(for credentials: Credentials) throws(KMSError) -> RequestSigner {
         if let signer, signer.identity == credentials.identity { return signer.value }
         let value = try RequestSigner(credentials)

@@ -41,7 +41,7 @@ extension PublicKeyProvider {
     ///   - version: its version; nil for the latest.
     ///   - maxAge: the maximum age of the key, from the start of the request that fetched it; zero asks the service. Nil, and
     ///     any larger value, means the cache's time to live.
-    ///   - timeout: the maximum duration of the call, waiting and retries included.
+    ///   - timeout: the maximum duration of the call, including waiting and retries.
     /// - Returns: the key, its source and its age.
     /// - Throws: `KMSError`; `isRetryable` says whether the same call may succeed later without a change.
     public func publicKey(
@@ -62,12 +62,12 @@ extension PublicKeyProvider {
     /// - Parameters:
     ///   - signature: bytes, Base64, or the service's own form, which names the version of the key.
     ///   - message: the message, or its digest by the algorithm's hash.
-    ///   - keyTag: the key that is said to have signed.
-    ///   - version: its version; nil for the version that the signature names, or else the latest.
+    ///   - keyTag: the key to verify the signature with.
+    ///   - version: its version; nil for the version that the signature names, or otherwise the latest.
     ///   - algorithm: the algorithm that made the signature. Don't take it from the signed data.
     ///   - encoding: the form of an ECDSA signature; ignored for RSA.
     ///   - maxAge: the maximum age of the key; nil for the cache's time to live.
-    ///   - timeout: the maximum duration of the call, waiting and retries included.
+    ///   - timeout: the maximum duration of the call, including waiting and retries.
     /// - Throws: `KMSError` if there is no key, with the code `invalidArgument` if the arguments don't fit the key or each
     ///   other.
     public func verify(

@@ -12,7 +12,7 @@ public struct PublicKeyQuery: Sendable {
     /// The maximum age of the key, from the start of the request that fetched it; zero asks the service. Nil, and any
     /// larger value, means the cache's time to live.
     public var maxAge: Duration?
-    /// The maximum duration of the call, waiting and retries included.
+    /// The maximum duration of the call, including waiting and retries.
     public var timeout: Duration
 
     /// Creates a query.
@@ -32,7 +32,7 @@ public struct PublicKeyQuery: Sendable {
         self.timeout = timeout
     }
 
-    /// What the service is asked for it.
+    /// The request to the service.
     var request: PublicKeyRequest { PublicKeyRequest(keyTag: keyTag, version: version) }
 }
 
@@ -66,7 +66,7 @@ public struct PublicKeyAnswer: Sendable {
     /// The service's ID of the request, if it sent one.
     public var requestID: String? { fetched.requestID }
 
-    /// An answer as a client gives it, for fakes of `PublicKeyProvider` in tests.
+    /// Creates an answer like a client's, for fakes of `PublicKeyProvider` in tests.
     public init(
         _ key: PublicKey, keyTag: KeyTag, version: KeyVersion? = nil, source: Source = .kms, age: Duration = .zero,
         attempts: Int = 1, requestID: String? = nil
@@ -91,12 +91,12 @@ public struct PublicKeyAnswer: Sendable {
     }
 }
 
-/// What a fetch brought. All answers that come from one fetch share it, so its identity tells that they are alike.
+/// The result of a fetch. All answers from one fetch share it, so its identity shows that they are the same.
 package final class FetchedKey: Sendable {
     package let key: PublicKey
     /// HTTP requests that the fetch took.
     package let attempts: Int
-    /// The service's name for its answer, if it sent one.
+    /// The service's ID of its answer, if it sent one.
     package let requestID: String?
 
     package init(key: PublicKey, attempts: Int, requestID: String?) {

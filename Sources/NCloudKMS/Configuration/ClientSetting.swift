@@ -5,7 +5,7 @@ package enum ClientSetting: String, CaseIterable, Sendable {
         ratePerKey,
         totalRate, maximumConnections, maximumAttempts
 
-    /// The environment variables that hold it; the first that is set and not empty counts.
+    /// The environment variables for it; the first that is set and not empty counts.
     package var variables: [String] {
         switch self {
         case .endpoint: ["NCLOUD_KMS_ENDPOINT"]

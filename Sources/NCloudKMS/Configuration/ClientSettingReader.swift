@@ -53,7 +53,7 @@ package struct ClientSettingReader {
 
     // MARK: Texts
 
-    /// The text that is given. Only an explicit one can be empty.
+    /// The text of a setting, if there is one. Only an explicit one can be empty.
     private func given(_ setting: ClientSetting) -> SettingText? {
         explicit(setting)
             ?? environment.first(of: setting.variables).map { SettingText($0.value, name: $0.name, isExplicit: false) }

@@ -76,7 +76,7 @@ extension CaseIterable where Self: RawRepresentable, RawValue == String {
 /// Why a setting can't be used.
 package struct SettingError: Error, Hashable {
     package let invalid: InvalidValue
-    /// An explicit text is malformed, as opposed to a variable, or to a file that can't be used.
+    /// Whether an explicit text is malformed, as opposed to a variable, or to a file that can't be used.
     package let isMisuse: Bool
 
     package init(_ invalid: InvalidValue, isMisuse: Bool) {

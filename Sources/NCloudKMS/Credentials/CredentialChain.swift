@@ -222,6 +222,6 @@ struct CredentialChain: Sendable {
 /// The result for one source. An incomplete or unreadable source throws.
 enum CredentialFinding: Sendable {
     case found(Credentials)
-    /// Where was searched, and why nothing was found: one entry of the list in the message of 1001.
+    /// The place that was searched, and why nothing was found there: one entry of the list in the message of 1001.
     case absent(String)
 }

@@ -1,7 +1,8 @@
 /// Where credentials are looked for.
 ///
 /// The places, in this order: the token file that you name, `NCLOUD_KMS_TOKEN`, `NCLOUD_KMS_TOKEN_FILE`,
-/// `NCLOUD_ACCESS_KEY_ID` with `NCLOUD_SECRET_ACCESS_KEY`, a profile of the configuration file, the role of the server.
+/// `NCLOUD_ACCESS_KEY_ID` with `NCLOUD_SECRET_ACCESS_KEY`, a profile of the configuration file, and the role of the
+/// server.
 ///
 /// What you name here must exist: see `verifyNamedPlaces`. What is nil is taken from the environment, and then from the
 /// defaults; those may be missing.
@@ -13,7 +14,7 @@ public struct CredentialLookup: Sendable {
     /// The variable that names the token file.
     public static let tokenFileVariable = "NCLOUD_KMS_TOKEN_FILE"
 
-    /// The environment that is looked into.
+    /// The environment to search.
     public let environment: EnvironmentVariables
     private let namedProfile: String?
     private let namedConfigurationFile: String?
@@ -40,7 +41,7 @@ public struct CredentialLookup: Sendable {
         namedProfile ?? environment[Self.profileVariable] ?? ProfileFile.defaultProfile
     }
 
-    /// Nil when nothing names it and there is no home directory.
+    /// Nil if no setting names it and there is no home directory.
     var configurationFile: String? {
         namedConfigurationFile ?? environment[Self.configurationFileVariable].map(environment.expandingHome)
             ?? environment.homeDirectory.map { "\($0)/.ncloud/configure" }

@@ -12,7 +12,7 @@ public struct Credentials: Sendable {
     /// Where they came from.
     public let source: CredentialSource
 
-    /// Tells these credentials from others, in a cache key.
+    /// Distinguishes these credentials from others in cache keys.
     let identity: CredentialIdentity
 
     /// A key pair, which signs requests.
@@ -21,7 +21,7 @@ public struct Credentials: Sendable {
     ///   - accessKeyID: not empty; only visible ASCII characters, as it is sent in a header.
     ///   - secretAccessKey: likewise.
     ///   - source: what the log and `ClientStatus` call it.
-    /// - Throws: `InvalidValue` named `accessKeyID` or `secretAccessKey`; never with its text.
+    /// - Throws: `InvalidValue` named `accessKeyID` or `secretAccessKey`; it never contains the text of either.
     public init(
         accessKeyID: String, secretAccessKey: SecretBytes, source: CredentialSource = .application
     ) throws(InvalidValue) {
@@ -32,12 +32,12 @@ public struct Credentials: Sendable {
         self.source = source
     }
 
-    /// An access token, which is sent with requests and is good for one key.
+    /// An access token, which is sent with requests and is valid for one key.
     ///
     /// - Parameters:
     ///   - token: not empty; only visible ASCII characters.
     ///   - source: what the log and `ClientStatus` call it.
-    /// - Throws: `InvalidValue` named `token`; never with the token's text.
+    /// - Throws: `InvalidValue` named `token`; it never contains the token's text.
     public init(token: SecretBytes, source: CredentialSource = .application) throws(InvalidValue) {
         guard token.withBytes(Self.isVisible) else { throw .notVisible("token") }
         kind = .token(token)
@@ -51,13 +51,13 @@ public struct Credentials: Sendable {
         return "\(accessKeyID.prefix(4))…"
     }
 
-    /// Whether the time is a part of what a request is authenticated with.
+    /// Whether a request is authenticated with a timestamp.
     var areSignedWithTime: Bool {
         if case .keyPair = kind { true } else { false }
     }
 
-    /// What to do about quotation marks around a part; nil where there are none. They are sent, as a key may have them,
-    /// though no such key is known.
+    /// Advice if one of the values is in quotation marks; otherwise nil. Quotation marks are sent, because a key could
+    /// contain them, although no such key is known.
     package var adviceOnQuotationMarks: String? {
         let quoted =
             switch kind {
@@ -95,7 +95,7 @@ extension Credentials: CustomStringConvertible {
 
 /// Where credentials came from. It prints as words, for people and for `getStatus`.
 public enum CredentialSource: Hashable, Sendable, CustomStringConvertible {
-    /// Handed over by the program that uses this library.
+    /// Passed in by the program that uses this library.
     case application
     /// Environment variables.
     case environment

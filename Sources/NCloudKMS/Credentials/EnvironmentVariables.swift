@@ -1,16 +1,16 @@
 import KMSPlatform
 
-/// The environment of a process, where an empty variable is an unset one and the white space around a value counts for
-/// nothing: env files of Windows leave a CR at its end, mounted secrets an LF.
+/// The environment of a process. An empty variable counts as unset. White space around a value is ignored, because env
+/// files from Windows leave a CR at the end of a value, and mounted secrets an LF.
 public struct EnvironmentVariables: Sendable {
-    /// A variable as it is. `HOME` is taken so: white space in a path is a part of it, and every program of the user's
-    /// has to find the same folder.
+    /// The unchanged value of a variable. `HOME` is used unchanged: white space can be part of a path, and all of the
+    /// user's programs must find the same folder.
     private let value: @Sendable (String) -> String?
 
     /// The environment of this process.
     public static let process = EnvironmentVariables { name in getenv(name).map { String(cString: $0) } }
 
-    /// An environment of these variables alone.
+    /// Creates an environment that contains only these variables.
     public init(_ variables: [String: String]) {
         self.init { variables[$0] }
     }
@@ -24,8 +24,8 @@ public struct EnvironmentVariables: Sendable {
         value(name).map { $0.trimmingASCIIWhitespace() }.flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    /// A path in which a leading `~/` is the home directory, which no shell has replaced; without a home
-    /// directory it stays as it is.
+    /// Replaces a leading `~/`, which no shell has expanded, by the home directory. Without a home directory the path
+    /// stays as it is.
     public func expandingHome(_ path: String) -> String {
         HomeDirectory.expanding(path, variable: value("HOME"))
     }
@@ -43,11 +43,11 @@ public struct EnvironmentVariables: Sendable {
         return nil
     }
 
-    /// The home directory: `HOME`, else what the password database says; nil if neither knows.
+    /// The home directory: `HOME`, else what the password database says; nil if neither has one.
     var homeDirectory: String? { HomeDirectory.path(variable: value("HOME")) }
 }
 
-/// The credentials that environment variables hold.
+/// The credentials in environment variables.
 struct EnvironmentCredentials {
     static let accessKeyNames = ["NCLOUD_ACCESS_KEY_ID", "NCLOUD_ACCESS_KEY"]
     static let secretKeyNames = ["NCLOUD_SECRET_ACCESS_KEY", "NCLOUD_SECRET_KEY"]

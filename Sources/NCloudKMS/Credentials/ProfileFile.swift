@@ -5,8 +5,8 @@ import KMSPlatform
 /// Lines of `name = value` after headers of the form `[profile]`; lines before the first header belong to `DEFAULT`,
 /// and so does a file without headers. `#` and `;` start a comment at the start of a line and after a header. A value
 /// is everything after the first `=`, without the white space around it and without one pair of quotes. Names are
-/// compared without case, profiles with case. A profile is independent of all others, even if they contain errors; an
-/// incomplete pair is not completed.
+/// case-insensitive, profiles are case-sensitive. A profile is independent of all others, even if they contain errors;
+/// an incomplete pair is not completed.
 struct ProfileFile {
     static let defaultProfile = "DEFAULT"
     static let accessKeyName = "ncloud_access_key_id"

@@ -1,12 +1,12 @@
 import CKMSOpenSSL
 import KMSPlatform
 
-/// A secret in memory that is wiped when the last owner lets go. It prints as `<redacted>` in every form of printing.
+/// A secret in memory that is wiped when the last reference is released. It always prints as `<redacted>`.
 public final class SecretBytes: @unchecked Sendable {
     // Sendable: the memory is written in `init` and `deinit` alone, when nobody else can see it.
     private let memory: UnsafeMutableBufferPointer<UInt8>
 
-    /// Copies the secret. The caller's own copy is the caller's to wipe.
+    /// Copies the secret. The caller must wipe its own copy.
     public init(_ bytes: some Collection<UInt8>) {
         memory = .allocate(capacity: bytes.count)
         _ = memory.initialize(fromContentsOf: bytes)
@@ -17,9 +17,9 @@ public final class SecretBytes: @unchecked Sendable {
         self.init(text.utf8)
     }
 
-    /// Takes `count` bytes that `fill` writes, and returns the number of.
+    /// Keeps the bytes that `fill` writes.
     ///
-    /// - Parameter fill: writes into zeroed memory; may leave the end unused.
+    /// - Parameter fill: writes into zeroed memory, and returns how many bytes it has used, from the start.
     init<Failure: Error>(
         capacity: Int, fill: (UnsafeMutableBufferPointer<UInt8>) throws(Failure) -> Int
     ) throws(Failure) {
@@ -43,7 +43,7 @@ public final class SecretBytes: @unchecked Sendable {
     /// How many bytes it has.
     public var count: Int { memory.count }
 
-    /// Lends the bytes for the time of `body`; they must not be kept.
+    /// Passes the bytes to `body`, which must not keep them.
     func withBytes<Result, Failure: Error>(
         _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -52,7 +52,7 @@ public final class SecretBytes: @unchecked Sendable {
 }
 
 extension SecretBytes: Equatable {
-    /// Takes as long for every pair of secrets of one length.
+    /// Takes the same time for all secrets of the same length.
     public static func == (left: SecretBytes, right: SecretBytes) -> Bool {
         left.count == right.count && CRYPTO_memcmp(left.memory.baseAddress, right.memory.baseAddress, left.count) == 0
     }
@@ -63,7 +63,7 @@ extension SecretBytes: CustomStringConvertible, CustomDebugStringConvertible, Cu
     public var description: String { "<redacted>" }
     /// `<redacted>`.
     public var debugDescription: String { "<redacted>" }
-    /// Without children.
+    /// Has no children.
     public var customMirror: Mirror { Mirror(self, children: [:]) }
 }
 

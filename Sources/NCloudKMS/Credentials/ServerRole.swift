@@ -46,7 +46,7 @@ struct ServerRole: Sendable {
     private var failure: (reason: String, end: Instant)?
 
     /// - Throws: `InvalidValue` if the environment names a metadata service that is neither link-local, nor on this
-    ///   machine, nor reached over https: anybody could answer for it.
+    ///   machine, nor reached over https: anybody could answer in its place.
     init(_ environment: EnvironmentVariables) throws(InvalidValue) {
         let name = Self.endpointVariable
         let endpoint = try Endpoint(anySecurity: environment[name] ?? Self.defaultEndpoint, name: name)

@@ -5,7 +5,7 @@ import KMSPlatform
 package final class ServiceProbe {
     /// The result of one HTTP request without credentials.
     package struct Contact: Sendable {
-        /// The answer's status, which hardly matters: there was an answer.
+        /// The answer's status. It hardly matters, because any answer shows that the service can be reached.
         package let status: Int
         package let isEncrypted: Bool
         package let nameLookup: Duration

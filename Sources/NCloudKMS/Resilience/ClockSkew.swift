@@ -7,7 +7,7 @@ package struct ClockSkew: Sendable {
     package static let tolerance = Duration.seconds(4 * 60)
     /// An answer that took longer than this says nothing about the current time.
     package static let maximumRoundTrip = Duration.seconds(15 * 60)
-    /// A clock that is further off than this was never set, and it may be the service's.
+    /// If the clocks differ by more than this, one of them was never set, and it may be the service's.
     package static let maximumSkew = Duration.seconds(24 * 60 * 60)
 
     /// What an answer says about the clock.
@@ -79,7 +79,7 @@ package struct ClockSkew: Sendable {
     }
 
     /// How far the service's clock is ahead of this machine's: its date compared with the middle of the round trip. Nil
-    /// if the answer does not tell.
+    /// if the answer does not show it.
     package static func difference(_ sample: Sample) -> Duration? {
         guard let date = sample.serverDate, !sample.hasAge,
             (Duration.zero...maximumRoundTrip).contains(sample.roundTrip)

@@ -5,7 +5,7 @@ import KMSPlatform
 struct RateCell: Sendable {
     private var theoreticalArrival = Int64.min
 
-    /// When a request conforms that follows `count` others, if each of them passes as early as possible; not before
+    /// When a request that follows `count` others conforms, if each of those passes as early as possible; not before
     /// `now`.
     func admission(after count: Int, at rate: Rate, now: Instant) -> Instant {
         let start = Instant(nanoseconds: max(theoreticalArrival, now.nanoseconds))

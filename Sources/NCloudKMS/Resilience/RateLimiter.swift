@@ -34,7 +34,7 @@ package struct RateLimiter: Sendable {
         /// The tickets' numbers, in order.
         var queue: [UInt64] = []
 
-        /// When the caller at a position in the queue may go, as far as the key alone decides.
+        /// When the caller at a position in the queue may send, considering only the key's limit.
         func admission(atPlace place: Int, now: Instant) -> Instant {
             guard let rate else { return now }
             return cell.admission(after: place, at: rate.current(now: now), now: now)

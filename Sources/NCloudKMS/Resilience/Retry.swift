@@ -124,7 +124,7 @@ package struct RetryProgress: Sendable {
 package struct RetryPolicy: Sendable {
     /// By then a momentary outage is over; callers hardly notice.
     package static let baseDelay = Duration.milliseconds(50)
-    /// The service's limits count seconds.
+    /// The service's limits are per second.
     package static let throttlingBaseDelay = Duration.seconds(1)
     /// Whether to wait longer is the caller's decision.
     package static let maximumDelay = Duration.seconds(20)

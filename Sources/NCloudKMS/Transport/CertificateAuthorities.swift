@@ -1,7 +1,7 @@
 import KMSPlatform
 
-/// The certificate authorities for checking the connections of a `CurlMulti`: those of a file, which is read by us and
-/// again when it changes, or those of the system's folder.
+/// The certificate authorities for checking the connections of a `CurlMulti`: those in a file, which we read ourselves,
+/// and again when it changes, or those in the system's folder.
 final class CertificateAuthorities {
     /// Twice the size of a large bundle; a system's has 0.2 MiB. Parsing blocks the loop: 1 MiB takes 0.13 to 0.4 s,
     /// and 2 MiB up to 1.2 s, as OpenSSL sorts its list for each certificate.
@@ -24,7 +24,7 @@ final class CertificateAuthorities {
         let isLackOfDescriptors: Bool
 
         private let cause: String
-        /// Nil if there is nothing to correct, or the cause already says it.
+        /// Nil if there is nothing to correct, or if the cause already says so.
         private let advice: String?
 
         fileprivate init(_ cause: String, advice: String?, isLackOfDescriptors: Bool = false) {
@@ -153,7 +153,7 @@ extension CertificateAuthorities.Problem {
 public struct CertificateFile: Hashable, Sendable, CustomStringConvertible {
     /// The path of the file.
     public let path: String
-    /// What named the file, for errors: a variable, for example.
+    /// The setting that named the file, such as a variable, for errors.
     package let name: String?
 
     /// A file, which is read when the first connection is made.
@@ -168,7 +168,7 @@ public struct CertificateFile: Hashable, Sendable, CustomStringConvertible {
         self.name = name
     }
 
-    /// The path, and the name of the setting that it came from.
+    /// The path, and the name of the setting that it came from, if there is one.
     public var description: String { name.map { "\(path.excerpt) (\($0))" } ?? path.excerpt }
 }
 

@@ -142,8 +142,8 @@ final class ConnectionTable {
     /// A transfer on a kept connection was given up before it had an answer.
     func doubtKept(after silence: Duration) { doubt = max(doubt ?? .zero, silence) }
 
-    /// An answer began this long after its request. If an earlier wait was longer, the service's slowness does not
-    /// explain it.
+    /// An answer began this long after its request. If an earlier wait without an answer was longer, a slow service
+    /// does not explain it: the kept connections are dead.
     func sawAnswer(after delay: Duration) {
         guard let silence = doubt else { return }
         doubt = nil

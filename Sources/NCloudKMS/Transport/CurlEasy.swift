@@ -159,7 +159,7 @@ final class CurlEasy {
         try set(CURLOPT_SSL_CTX_DATA, Unmanaged.passUnretained(tls).toOpaque())
     }
 
-    /// Makes new connections be checked with the current authorities.
+    /// Makes libcurl check new connections with the current authorities.
     private func setAuthorities(hasTLSProxy: Bool) throws(TransportFailure) {
         try tls.beginTransfer(hasTLSProxy: hasTLSProxy) { folder, label throws(TransportFailure) in
             for option in [CURLOPT_CAPATH, CURLOPT_PROXY_CAPATH] { try set(option, folder) }
@@ -167,7 +167,7 @@ final class CurlEasy {
         }
     }
 
-    /// The empty text means none; nil would let libcurl read the environment.
+    /// An empty text means no proxy; nil would let libcurl read the environment.
     private func configureProxy() throws(TransportFailure) {
         try set(CURLOPT_PROXY, proxy?.url ?? "")
         try set(CURLOPT_NOPROXY, "")

@@ -23,7 +23,7 @@ package struct CurlEnvironment: Sendable {
     package static let oldestNumber: UInt32 = 0x07_57_00
 
     package let facts: Facts
-    /// The certificate authorities of libcurl's build.
+    /// The certificate authorities that libcurl was built to use.
     let systemAuthorities: SystemAuthorities
 
     /// `libcurl 7.88.1, OpenSSL 3.0.22`: for `doctor` and logs.

@@ -174,7 +174,7 @@ final class CurlMulti: EventSource {
             (events.contains(.readable) ? CURL_CSELECT_IN : 0) | (events.contains(.writable) ? CURL_CSELECT_OUT : 0))
     }
 
-    /// Lets libcurl do what a socket, or the time, allows; and finishes the transfers that have ended.
+    /// Lets libcurl handle a socket's events or its timer, and finishes the transfers that have ended.
     private func act(_ socket: curl_socket_t, _ events: CInt) {
         var running: CInt = 0
         do throws(TransportFailure) {

@@ -38,7 +38,8 @@ struct HTTPRequest: Sendable {
     /// Whether it must not use a kept connection, because one has just turned out to be dead.
     var needsNewConnection = false
 
-    /// Whether another attempt may follow if this one fails. Then a connection that was idle for long gets less time.
+    /// Whether another attempt may follow if this one fails. Then a connection that was idle for a long time gets less
+    /// time.
     var hasAnotherAttempt = false
 
     /// Never through the proxy: for loopback and the metadata service.

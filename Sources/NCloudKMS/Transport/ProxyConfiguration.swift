@@ -1,21 +1,21 @@
 import CKMSLibcurl
 
-/// The proxy in front of the service. It prints as `<redacted>`, as its URL may hold a password.
+/// The proxy for requests to the service. It prints as `<redacted>`, because its URL may contain a password.
 public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// What libcurl can speak to a proxy and we let it: all of these carry TLS to the service untouched.
+    /// The proxy protocols that we allow libcurl to use: all of them pass TLS to the service through unchanged.
     static let schemes = ["http", "https", "socks5", "socks5h"]
 
     package let url: String
 
-    /// Whether the URL holds a user name or a password.
+    /// Whether the URL contains a user name or a password.
     public let hasUserInfo: Bool
 
-    /// Whether the proxy itself is spoken to by TLS, and so has a certificate of its own.
+    /// Whether the connection to the proxy itself uses TLS, so that the proxy has a certificate of its own.
     let speaksTLS: Bool
 
     /// A name or an address.
     let host: String
-    /// The one that libcurl takes, when the URL has none, too.
+    /// If the URL has no port, the one that libcurl uses.
     private let port: String
 
     /// Reads the URL of a proxy.
@@ -27,7 +27,7 @@ public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebug
         try self.init(url: url, name: "proxy")
     }
 
-    /// - Parameter name: what the error calls it.
+    /// - Parameter name: its name in the error.
     package init(url: String, name: String) throws(InvalidValue) {
         // The usual cause where there is a password.
         let advice =
@@ -58,7 +58,7 @@ public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebug
     /// Without children.
     public var customMirror: Mirror { Mirror(self, children: []) }
 
-    /// Whether one of libcurl's texts says that it is the proxy to which there was no connection.
+    /// Whether one of libcurl's texts names the proxy as the host that it could not connect to.
     func isNamed(in text: String) -> Bool {
         // A URL has an IPv6 address in brackets, libcurl's texts have it without.
         let address = host.hasPrefix("[") && host.hasSuffix("]") ? host.dropFirst().dropLast() : host[...]
@@ -76,17 +76,17 @@ public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebug
     }
 }
 
-/// Which proxy is in front of the service, and which hosts are reached without it.
+/// The proxy for requests to the service, and the hosts that are reached without it.
 public struct ProxySettings: Sendable {
-    /// Nil: none. A value that names no proxy, as it may come from a variable that other programs share, fails the calls
-    /// that would use it and no others.
+    /// Nil: none. A malformed value fails only the calls that would use it, because it may come from a variable that
+    /// other programs share.
     package let proxy: Result<ProxyConfiguration, InvalidValue>?
     /// The hosts that are reached without the proxy.
     public let exceptions: ProxyExceptions
     /// What the list of exceptions is called in an error: `NO_PROXY`.
     private let exceptionsName: String
 
-    /// A proxy for all hosts except some.
+    /// Creates settings with a proxy for all hosts except some.
     ///
     /// - Parameters:
     ///   - proxy: the proxy.
@@ -107,9 +107,9 @@ public struct ProxySettings: Sendable {
     /// No proxy.
     public static let none = ProxySettings(nil as Result<ProxyConfiguration, InvalidValue>?)
 
-    /// How a service is reached: nil for directly, which a service on this machine always is.
+    /// The proxy for a service; nil if it is reached directly, as a service on this machine always is.
     ///
-    /// - Throws: `InvalidValue` when that can't be told.
+    /// - Throws: `InvalidValue` if that can't be determined.
     package func proxy(for endpoint: Endpoint) throws(InvalidValue) -> ProxyConfiguration? {
         guard let proxy, !endpoint.isLoopback else { return nil }
         switch exceptions.verdict(host: endpoint.host, port: endpoint.port) {

@@ -2,8 +2,8 @@ import KMSPlatform
 
 /// The hosts that are reached without a proxy, as `NO_PROXY` lists them.
 ///
-/// There is no standard. Taken is what curl, Go and Python's requests agree on, and what one of them takes without
-/// contradiction by another; entries are separated by commas or white space, and letters count in any case:
+/// There is no standard. This type accepts what curl, Go and Python's requests agree on, and what one of them accepts
+/// if no other contradicts it. Entries are case-insensitive, and separated by commas or white space:
 ///
 /// | entry | stands for |
 /// |---|---|
@@ -12,14 +12,14 @@ import KMSPlatform
 /// | `*.example.com` | the hosts below it |
 /// | `10.0.0.7`, `fd00::9`, `[fd00::9]` | that address |
 /// | `10.0.0.0/8`, `fd00::/8` | the addresses of that network |
-/// | one of these followed by `:443` | the same, on that port alone; an IPv6 address needs brackets |
+/// | one of these followed by `:443` | the same, only on that port; an IPv6 address needs brackets |
 ///
 /// An address is compared with hosts that are written as addresses: no name is looked up.
 public struct ProxyExceptions: Sendable {
     package enum Verdict: Equatable, Sendable {
         case listed
         case notListed
-        /// Whether an entry is for the host can't be told, as it is malformed.
+        /// An entry is malformed, so it is not known whether it matches the host.
         case undecidable(entry: String)
     }
 
@@ -45,7 +45,7 @@ public struct ProxyExceptions: Sendable {
 
     private let entries: [Entry]
 
-    /// Reads a list. A malformed entry fails only the calls that it may be about.
+    /// Reads a list. A malformed entry fails only the calls that it might apply to.
     ///
     /// - Parameter list: the variable's value.
     public init(_ list: String = "") {
@@ -134,7 +134,7 @@ public struct ProxyExceptions: Sendable {
     }
 }
 
-/// An IPv4 or IPv6 address, as text in the form that `inet_pton` takes.
+/// An IPv4 or IPv6 address, as text in the form that `inet_pton` accepts.
 struct IPAddress: Equatable, Sendable {
     /// 4 or 16.
     let bytes: [UInt8]

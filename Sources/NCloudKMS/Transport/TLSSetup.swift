@@ -82,7 +82,7 @@ final class Handshake {
     /// Whether an authority was not found, and no file could have been opened to find it.
     fileprivate(set) var lackedDescriptors = false
     fileprivate var steps = 0
-    /// Several times as many as a handshake with its session tickets needs.
+    /// Several times what a handshake with its session tickets needs.
     fileprivate static let mostSteps = 256
 
     private static let index = CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, nil, nil, nil, contextWasFreed)

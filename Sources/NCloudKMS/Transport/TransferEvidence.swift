@@ -13,7 +13,7 @@ struct TransferEvidence {
     var certificateError = 0
     /// The distance of that certificate from the server's own, which has 0; nil if it is unknown.
     var depthOfRefusal: Int?
-    /// Whether the server requested a certificate from us.
+    /// Whether the server requested a client certificate.
     var wasAskedForCertificate = false
     /// Why there were no authorities to check with; nil if there were.
     var authoritiesProblem: String?

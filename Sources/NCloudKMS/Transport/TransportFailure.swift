@@ -56,14 +56,14 @@ struct TransportFailure: Error, Sendable, Equatable {
         case wrongHost
         /// It has no `subjectAltName` with a host or an address.
         case noAlternativeName
-        /// Another objection of OpenSSL, in its words.
+        /// Any other problem that OpenSSL reports, in its words.
         case certificate(problem: String)
         /// No common TLS version, or no TLS at all.
         case protocolVersion
         case noCommonCipher
         /// The server requires a certificate from us.
         case clientCertificateRequired
-        /// OpenSSL's own configuration leaves it without what TLS needs.
+        /// OpenSSL's own configuration lacks something that TLS needs.
         case ownConfiguration
         /// There are no authorities to check with; the value says why, as the rest of a sentence.
         case noAuthorities(String)

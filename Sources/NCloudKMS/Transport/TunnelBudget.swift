@@ -10,11 +10,11 @@ struct TunnelBudget {
     /// libcurl 7.88 accepts lines below 16 KiB, and reports a longer one like a lost connection. A bit less, as not
     /// every byte is counted.
     private static let longestLine = 16_000
-    /// In a turn that lasts longer, no answer gets more than its fair share, so that no call learns late of its
-    /// deadline: several proxied connections may be in their CONNECT at once.
+    /// In a turn that lasts longer, no answer gets more than its fair share, so that no call notices its deadline late:
+    /// several proxied connections may be in their CONNECT at once.
     static let longestTurn = Duration.milliseconds(250)
-    /// What every answer gets in a turn, however long the others have made it: more than a proxy has to say, and so
-    /// little that all connections together take a fraction of a second.
+    /// What every answer gets in a turn, however long the others have made it: more than a proxy needs, and so little
+    /// that all connections together take a fraction of a second.
     static let fairShare = 4 << 10
 
     /// Progress calls of a transfer in one turn that may not stand for a byte.

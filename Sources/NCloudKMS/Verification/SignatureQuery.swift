@@ -3,7 +3,7 @@ import KMSPublicKeys
 
 /// A signature to be verified, and the key to do it with.
 public struct SignatureQuery: Sendable {
-    /// The key that is said to have signed.
+    /// The key to verify the signature with.
     public var key: PublicKeyQuery
     /// The bytes of the signature.
     public var signature: [UInt8]
@@ -12,8 +12,8 @@ public struct SignatureQuery: Sendable {
     /// Creates a query.
     ///
     /// - Parameters:
-    ///   - keyTag: the key that is said to have signed.
-    ///   - version: the version of the key; nil for the version that the signature names, or else the latest.
+    ///   - keyTag: the key to verify the signature with.
+    ///   - version: the version of the key; nil for the version that the signature names, or otherwise the latest.
     ///   - signature: the signature, which may name the version of the key.
     ///   - message: the message, or its digest by the algorithm's hash.
     ///   - algorithm: the algorithm that made the signature.
@@ -31,9 +31,10 @@ public struct SignatureQuery: Sendable {
             rule: .algorithm(algorithm, encoding: encoding, of: message), maxAge: maxAge, timeout: timeout)
     }
 
-    /// Whether the signature is one by a key.
+    /// Whether the signature was made with a key.
     ///
-    /// - Throws: `KMSError.Code.invalidArgument` when the algorithm does not fit the key, or the digest the algorithm.
+    /// - Throws: `KMSError.Code.invalidArgument` if the algorithm does not fit the key, or the digest does not fit the
+    ///   algorithm.
     public func isValid(by key: PublicKey) throws(KMSError) -> Bool {
         do {
             return try rule.accepts(signature, by: key)
@@ -67,7 +68,7 @@ package enum SignatureRule: Sendable {
     /// It was made by any algorithm for the key's type: callers of some protocols don't name one.
     case anyAlgorithm(digest: [UInt8], by: HashFunction)
 
-    /// - Throws: when the algorithm does not fit the key, or the digest the algorithm.
+    /// - Throws: if the algorithm does not fit the key, or the digest does not fit the algorithm.
     func accepts(_ signature: [UInt8], by key: PublicKey) throws(VerificationError) -> Bool {
         switch self {
         case .algorithm(let algorithm, let encoding, let message):
@@ -83,12 +84,12 @@ package enum SignatureRule: Sendable {
 public struct ServiceSignature: Hashable, Sendable {
     /// The signature itself.
     public let bytes: [UInt8]
-    /// The version of the key that signed; nil where the text does not say it.
+    /// The version of the key that signed; nil if the text does not say it.
     public let version: KeyVersion?
 
     private static let prefix = "ncpkms:"
 
-    /// Whether a text claims to be the service's own form, rightly or not.
+    /// Whether a text begins like the service's own form, even if it is malformed.
     package static func hasServicePrefix(_ text: String) -> Bool { text.hasPrefix(prefix) }
 
     /// Reads a signature.
@@ -135,12 +136,12 @@ public struct ServiceSignature: Hashable, Sendable {
 
 /// Whether a signature is valid.
 public struct SignatureVerdict: Sendable {
-    /// Whether it is a signature by the key over the message.
+    /// Whether the key made the signature over the message.
     public let isValid: Bool
-    /// The key that decided, and where it came from.
+    /// The key that was used, and where it came from.
     public let key: PublicKeyAnswer
 
-    /// A verdict as a client gives it, for fakes of `PublicKeyProvider` in tests.
+    /// Creates a verdict like a client's, for fakes of `PublicKeyProvider` in tests.
     public init(isValid: Bool, key: PublicKeyAnswer) {
         self.isValid = isValid
         self.key = key
@@ -151,7 +152,7 @@ public struct SignatureVerdict: Sendable {
 package enum SignatureFailure: Error, Sendable {
     /// There is no key.
     case key(KMSError)
-    /// The key and the algorithm, or the algorithm and the digest, don't go together: named `algorithm` or `digest`.
+    /// The key and the algorithm, or the algorithm and the digest, don't match: named `algorithm` or `digest`.
     case invalid(InvalidValue)
     /// OpenSSL does not work, or the system has no thread to verify on.
     case internalFault(String)
@@ -167,7 +168,7 @@ package enum SignatureFailure: Error, Sendable {
 }
 
 extension KMSError {
-    /// The same for those who know one type of error alone.
+    /// The same failure, for callers that handle only `KMSError`.
     init(_ failure: SignatureFailure, keyTag: KeyTag) {
         switch failure {
         case .key(let error): self = error
@@ -176,7 +177,7 @@ extension KMSError {
         }
     }
 
-    /// A value that can't be used is an argument of the call.
+    /// An unusable value is an invalid argument of the call.
     init(_ invalid: InvalidValue) {
         self.init(.invalidArgument, "\(invalid).", reason: invalid.name)
     }

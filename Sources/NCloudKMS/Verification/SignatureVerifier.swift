@@ -217,7 +217,7 @@ struct RecheckLimit: Sendable {
     /// than the key that was used, and needs no further request. In both cases `recheckEnded` must be called at the
     /// end.
     ///
-    /// - Parameter used: when the fetch began of the key that found the signature invalid.
+    /// - Parameter used: when the fetch of the key that found the signature invalid began.
     mutating func maxAge(for key: KeyTag, used: Instant, now: Instant) -> Duration? {
         if let last = rechecks[key], now - last.start < Self.interval {
             return used < last.start && !last.hasFailed ? now - last.start : nil

@@ -23,7 +23,7 @@ enum ProcessHardening {
 }
 
 enum LargeBlocks {
-    /// Makes the allocator keep each large block in a mapping of its own, however many have been freed: so a long
+    /// Makes the allocator keep each large block in a mapping of its own, however many have been freed, so that a long
     /// message grows without being copied, and its memory returns to the system after use.
     static func keepApart() {
         #if os(Linux)
