@@ -11,7 +11,7 @@ import KMSPlatform
 ///
 /// - swift-crypto and CryptoKit: `P256.Signing.PublicKey(pemRepresentation: key.spkiPEM)`, and likewise for P-384, P-521
 ///   and `_RSA.Signing.PublicKey`.
-/// - JWTKit: `keys.add(jwk: JWK(json: key.jwk), kid: …)`, or `ES256PublicKey(pem: key.spkiPEM)`.
+/// - JWTKit: `keys.add(jwk: JWK(json: key.jwk))`, or `ES256PublicKey(pem: key.spkiPEM)`.
 /// - Security: `SecKeyCreateWithData` takes the PKCS#1 bytes of `pkcs1` with `kSecAttrKeyTypeRSA`, and the X9.63 point of
 ///   `x963` with `kSecAttrKeyTypeECSECPrimeRandom`.
 public final class PublicKey: Sendable {
