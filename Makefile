@@ -14,6 +14,9 @@ TEST = SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 $(SWIFT) test --disable-
 OPTIMISED = -c release -Xswiftc -enable-testing
 # The tests of the modules that pass memory to C, without the rest of the package.
 OPTIMISED_TESTS = $(OPTIMISED) --scratch-path .build-optimised
+# What happened in each run of the tests.
+EVENTS = $(CURDIR)/.build/test-events
+REPORT_EVENTS = --event-stream-output-path $(EVENTS)
 SOAK_FIGURES = $(CURDIR)/.build/soak-figures
 PROGRAMS = ncloud-kms-rpc ncloud-kms-emulator
 BUILT = .build/release
@@ -51,13 +54,17 @@ man: build ## Man pages and shell completions, at .build/share
 demo: build ## Run the service inside the emulator and show some calls
 	@.build/release/ncloud-kms-emulator -- protocol/demo.sh .build/release/ncloud-kms-rpc
 
+# Ends with the tests that were skipped, also if others failed.
 test: ## Run all tests; those of the modules that pass memory to C a second time, optimised
 	@.ci/dependencies test
+	@rm -rf $(EVENTS) && mkdir -p $(EVENTS)
 	$(SWIFT) build --build-tests
 	@.ci/docs "$$($(SWIFT) build --show-bin-path)"
-	NCLOUD_KMS_RECIPES=1 $(TEST) --skip-build
+	NCLOUD_KMS_RECIPES=1 $(TEST) --skip-build $(REPORT_EVENTS)/all || { .ci/skipped $(EVENTS); exit 1; }
 	NCLOUD_KMS_TESTS_OF_C=1 $(SWIFT) build --build-tests $(OPTIMISED_TESTS)
-	NCLOUD_KMS_TESTS_OF_C=1 $(TEST) --skip-build $(OPTIMISED_TESTS)
+	NCLOUD_KMS_TESTS_OF_C=1 $(TEST) --skip-build $(OPTIMISED_TESTS) $(REPORT_EVENTS)/optimised || \
+		{ .ci/skipped $(EVENTS); exit 1; }
+	@.ci/skipped $(EVENTS)
 
 docs: ## Build the documentation of the Swift library, at .build/documentation
 	@.ci/dependencies build

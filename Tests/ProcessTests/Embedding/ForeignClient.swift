@@ -6,7 +6,7 @@ import KMSTestSupport
 struct ForeignClient {
     /// The command of the script; `PROGRAM` in it stands for the program's path.
     let command: [String]
-    /// A folder of `.build/python`, which `.ci/dependencies` fills from PyPI, with the packages that the script needs.
+    /// The virtual environment in `.build/python` with the packages that the script needs. `.ci/dependencies` makes it.
     var packages: String?
 
     static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Fixtures").path
@@ -20,12 +20,14 @@ struct ForeignClient {
         return FileManager.default.fileExists(atPath: path) ? path : nil
     }()
 
-    private static func path(ofPackages name: String) -> String { root.appending(path: ".build/python/\(name)").path }
+    private static func programs(ofPackages name: String) -> String {
+        root.appending(path: ".build/python/\(name)/bin").path
+    }
 
-    /// Whether a folder of packages is there.
-    static func has(packages name: String) -> Bool { FileManager.default.fileExists(atPath: path(ofPackages: name)) }
+    /// Whether a virtual environment exists.
+    static func has(packages name: String) -> Bool { access("\(programs(ofPackages: name))/python3", X_OK) == 0 }
 
-    /// Whether a command is there.
+    /// Whether a command is installed.
     static func has(command name: String) -> Bool {
         (try? ChildProcess.run("/bin/sh", ["-c", "command -v \(name)"])) != nil
     }
@@ -39,10 +41,10 @@ struct ForeignClient {
         let home = try TemporaryDirectory()
         defer { withExtendedLifetime(home) {} }
         var variables = environment
-        variables["PATH"] = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+        let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+        variables["PATH"] = packages.map { "\(Self.programs(ofPackages: $0)):\(path)" } ?? path
         variables["HOME"] = home.path
         variables["PROGRAM"] = BuiltProducts.path(of: "ncloud-kms-rpc")
-        variables["PYTHONPATH"] = packages.map(Self.path)
         variables["PYTHONDONTWRITEBYTECODE"] = "1"
         let words = command.map { $0 == "PROGRAM" ? BuiltProducts.path(of: "ncloud-kms-rpc") : $0 }
         let lines = variables.map { "\($0.key)=\($0.value)" }

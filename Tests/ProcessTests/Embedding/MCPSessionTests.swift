@@ -16,14 +16,14 @@ import Testing
     // MARK: The official client
 
     @Test(
-        .enabled(if: ForeignClient.has(packages: "mcp-1.30.0"), "mcp 1.30.0 could not be installed into .build/python.")
+        .enabled(if: ForeignClient.has(packages: "mcp-1.30.0"), "mcp 1.30.0 is not installed in .build/python")
     )
     func `mcp 1 speaks with it in a session`() async throws {
         try await session("session", packages: "mcp-1.30.0")
     }
 
     @Test(
-        .enabled(if: ForeignClient.has(packages: "mcp-2.3.0"), "mcp 2.3.0 could not be installed into .build/python."),
+        .enabled(if: ForeignClient.has(packages: "mcp-2.3.0"), "mcp 2.3.0 is not installed in .build/python"),
         arguments: ["legacy", "auto", "2026-07-28"])
     func `mcp 2 speaks with it in both eras`(_ mode: String) async throws {
         try await session(mode, packages: "mcp-2.3.0")
@@ -73,9 +73,9 @@ import Testing
     // MARK: Lines
 
     @Test(
-        .enabled(if: hasSchemas, "The published schemas of MCP are not in ../shared/data/mcp-schema."),
+        .enabled(if: hasSchemas, "The published schemas of MCP are not in ../shared/data/mcp-schema"),
         .enabled(
-            if: ForeignClient.has(packages: schemaPackages), "jsonschema could not be installed into .build/python."),
+            if: ForeignClient.has(packages: schemaPackages), "jsonschema is not installed in .build/python"),
         arguments: ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", nil])
     func `every line is as the revision's schema has it`(_ revision: String?) async throws {
         let open = revision.map { revision in
