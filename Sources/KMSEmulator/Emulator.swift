@@ -162,8 +162,8 @@ package final class Emulator: Sendable {
     /// - Parameter requestsPerSecond: for each key; nil removes the limit.
     package func setThrottle(requestsPerSecond: Int?) { core.setThrottle(requestsPerSecond: requestsPerSecond) }
 
-    /// Closes every connection gracefully, as a server does with idle ones: at once if it is idle, otherwise after the
-    /// current answer.
+    /// Closes every connection gracefully, the way a server closes idle ones: at once if it is idle, otherwise after
+    /// the current answer.
     package func closeIdleConnections() { core.closeIdleConnections() }
 
     /// Resets the counters, the recorded requests, faults, dice and throttle to their state at the start. The seed

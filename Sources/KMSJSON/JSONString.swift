@@ -3,7 +3,7 @@ import KMSPlatform
 /// The contents of strings, as bytes: what scanning, decoding and writing share.
 enum JSONString {
     /// The offset of the first byte at or after `start` that is not plain: a quote, a backslash, a control character,
-    /// or a byte ≥ 0x80; the end if there is none. Eight bytes at a time, as most strings are plain.
+    /// or a byte ≥ 0x80; the end if there is none. Checks eight bytes at a time, because most strings are plain.
     static func endOfPlainRun(in bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
         var index = start
         if let base = bytes.baseAddress {

@@ -8,7 +8,7 @@ public enum Curve: String, CaseIterable, Sendable {
     case p384 = "P-384"
     /// NIST P-521, also called secp521r1.
     case p521 = "P-521"
-    /// secp256k1, the curve of Bitcoin. OpenSSH and CryptoKit don't know it.
+    /// secp256k1, the curve of Bitcoin. OpenSSH and CryptoKit don't support it.
     case secp256k1 = "secp256k1"
 
     /// The size of the field in bits, which is what a key's size is.
@@ -44,7 +44,7 @@ public enum Curve: String, CaseIterable, Sendable {
     }
 }
 
-/// OpenSSL's `EC_GROUP` of a named curve: made once, as that costs more than all the checks of a key.
+/// OpenSSL's `EC_GROUP` for a named curve. It is made once, because that takes longer than all the checks of a key.
 final class ECGroup: @unchecked Sendable {
     // Sendable: the group is never changed after it was made, and OpenSSL only reads it where we pass it.
     private let group: OpaquePointer
@@ -54,7 +54,7 @@ final class ECGroup: @unchecked Sendable {
     static let p521 = ECGroup(.p521)
     static let secp256k1 = ECGroup(.secp256k1)
 
-    /// Nil if this build of OpenSSL lacks the curve, as some distributions leave secp256k1 out.
+    /// Nil if this build of OpenSSL lacks the curve; some distributions leave out secp256k1.
     private init?(_ curve: Curve) {
         guard let group = EC_GROUP_new_by_curve_name(curve.nid) else {
             ERR_clear_error()

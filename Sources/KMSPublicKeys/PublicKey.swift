@@ -31,7 +31,7 @@ public final class PublicKey: Sendable {
     public let spkiSHA256: String
 
     let material: PublicKeyMaterial
-    /// OpenSSL's form of the key, built when the first signature is verified, as that takes 0.2 ms.
+    /// OpenSSL's form of the key, built when the first signature is verified, because that takes 0.2 ms.
     let verifyingKey = Lock<EVPKey?>(nil)
 
     /// Reads the one PEM block of a text, `PUBLIC KEY` (RFC 7468, section 13) or `RSA PUBLIC KEY` (PKCS#1).

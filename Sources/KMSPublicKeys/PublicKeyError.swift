@@ -11,7 +11,7 @@ public enum PublicKeyError: Error, Hashable, Sendable {
     case multiplePEMBlocks
     /// The block has no end, its end has another label, or its boundaries are not on lines of their own.
     case malformedPEM
-    /// The block has headers (RFC 1421), as encrypted ones have.
+    /// The block has headers (RFC 1421), like encrypted ones.
     case pemHeaders
     /// The contents of the block are not Base64.
     case invalidBase64

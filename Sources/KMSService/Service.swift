@@ -73,7 +73,7 @@ public struct Service: Sendable {
         /// Requests that were answered.
         public let answered: Int
         /// Whether every answer that the host wanted has been written: false if writing failed, as on a full disk. A
-        /// host that closed its end wanted no more.
+        /// host that has closed its end does not want more.
         public let isComplete: Bool
 
         /// The end of a service that never started, because stdout was closed.

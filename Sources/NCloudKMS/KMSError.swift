@@ -125,7 +125,7 @@ public struct KMSError: Error, Hashable, Sendable {
     ///   - code: the kind of failure.
     ///   - message: one sentence that says what happened and what to do about it.
     ///   - reason: a short word for programs, such as `quota`.
-    ///   - retryAfter: how long to wait before another try.
+    ///   - retryAfter: how long to wait before a retry.
     ///   - isRetryable: whether the same call may succeed later; nil for what is usual for the code.
     ///   - attempts: HTTP requests made for the call.
     ///   - httpStatus: the status of the last answer.

@@ -2,8 +2,8 @@ import KMSEmulator
 import KMSPlatform
 import NCloudKMS
 
-/// An emulator of the Key Management Service inside the test process. It listens on a free port of the loopback interface,
-/// checks signatures as the real service does, serves the keys that you pass, and fails on demand.
+/// An emulator of the Key Management Service inside the test process. It listens on a free port of the loopback
+/// interface, checks signatures like the real service, serves the keys that you pass, and fails on demand.
 ///
 /// ```swift
 /// let kms = try EmulatedKMS(keys: [EmulatedKey("my-key", .ecdsa, publicKeyPEM: pem)])

@@ -76,7 +76,7 @@ package struct CommandFailure: Error, Sendable, Equatable {
         CommandFailure(.internalFault, CommandError(internalFault: reason))
     }
 
-    /// The same failure for `verify`, which reports every reason for having no verdict with one status, except for a
+    /// The same failure for `verify`, which uses one status for every reason why there is no verdict, except for a
     /// fault of the program.
     var withoutVerdict: CommandFailure {
         CommandFailure(status == .internalFault ? status : .undecided, error, line: line)

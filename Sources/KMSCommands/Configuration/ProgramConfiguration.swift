@@ -48,8 +48,8 @@ package struct ProgramConfiguration: Sendable {
         logFormat = try reader.optionalChoice(.logFormat)
     }
 
-    /// All errors in the configuration, in the order of the settings, where `init` throws only the first: each setting
-    /// is checked on its own.
+    /// All errors in the configuration, in the order of the settings. `init` throws only the first error; this checks
+    /// each setting separately.
     package static func mistakes(
         flags: [Setting.Name: String], environment: EnvironmentVariables
     ) -> [ConfigurationError] {

@@ -53,8 +53,8 @@ package final class LogWriter: Sendable {
         }
     }
 
-    /// Writes the waiting lines even if nobody reads: the last lines of a process say why it ended, and a reader may
-    /// come later. Enlarges a pipe or socket to hold them, as far as the system allows.
+    /// Writes the waiting lines even if nobody reads them: the last lines of a process say why it ended, and a reader
+    /// may come later. Enlarges a pipe or socket to hold them, as far as the system allows.
     package func finish() {
         state.withLock { state in
             repeat { drain(&state) } while state.waitingBytes > 0 && output.enlarge()

@@ -161,8 +161,8 @@ package struct RecordedHeaders: Sendable, Equatable {
         return fields
     }
 
-    /// Header names that contain one of these words hold secrets: the API's own, in any version, and common ones that a
-    /// client may send by mistake.
+    /// Headers whose names contain one of these words contain secrets: the API's own, in any version, and common ones
+    /// that a client may send by mistake.
     private static let secretWords: [StaticString] = [
         "signature", "access-key", "token", "api-key", "secret", "authorization", "cookie", "password",
     ]

@@ -31,7 +31,7 @@ final class Exchange {
     private var schedule: EmulatorCore.Schedule?
     /// Nil for control requests and for those to the metadata service.
     private var plan: EmulatorCore.Plan?
-    /// Whether a fault or the end of the server cut the request off, so that its client did not abort it.
+    /// Whether a fault or the end of the server cut the request off, so it does not count as aborted by the client.
     var isCutOff = false
 
     /// A body with a larger `Content-Length` is refused before it is sent. Smaller ones are read to their end, so that

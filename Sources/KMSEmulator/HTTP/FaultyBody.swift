@@ -15,7 +15,7 @@ final class FaultyBody {
         self.exchange = exchange
     }
 
-    /// A new response, to be destroyed by the caller; nil if there is no memory.
+    /// A new response, which the caller must destroy; nil if memory runs out.
     static func response(_ bytes: [UInt8], _ ending: Fault.BodyEnding, _ exchange: Exchange) -> OpaquePointer? {
         // An empty body can't be cut, so the head announces one byte that never comes. A chunked body has no length.
         let announced = if case .trickle = ending { UInt64.max } else { UInt64(max(bytes.count, 1)) }
@@ -73,8 +73,8 @@ final class FaultyBody {
 }
 
 enum TCPReset {
-    /// Ends a connection with a TCP reset: `connect` with the family AF_UNSPEC does that. `SO_LINGER` would not, as
-    /// libmicrohttpd shuts its sockets down before it closes them.
+    /// Ends a connection with a TCP reset: `connect` with the family AF_UNSPEC does that. `SO_LINGER` would not,
+    /// because libmicrohttpd shuts its sockets down before it closes them.
     static func send(on socket: Int32) {
         var address = sockaddr()
         address.sa_family = sa_family_t(AF_UNSPEC)

@@ -12,7 +12,7 @@ final class Server: @unchecked Sendable {
     var dates = HTTPDateCache()
     var requestIDs: RequestIDs
     private let daemon = Lock<OpaquePointer?>(nil)
-    /// Nil for plain HTTP. libmicrohttpd keeps these pointers as long as its daemon lives.
+    /// Nil for plain HTTP. libmicrohttpd uses these pointers as long as its daemon lives.
     private let identity: TLSIdentity?
 
     /// The maximum number of open connections: more than tests open, and within the usual descriptor limit.

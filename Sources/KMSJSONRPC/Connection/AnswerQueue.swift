@@ -43,8 +43,8 @@ struct BatchAnswers: Sendable {
 
     var isComplete: Bool { isSealed && missing == 0 }
 
-    /// A batch of notifications alone is not answered (JSON-RPC 2.0, section 6), nor is one whose calls were all
-    /// dropped.
+    /// Whether there is nothing to write. A batch that contains only notifications is not answered (JSON-RPC 2.0,
+    /// section 6), and neither is one whose calls were all dropped.
     var isEmpty: Bool { answers.allSatisfy { $0 == nil } }
 
     /// Appends the array of answers, in the order of the requests.

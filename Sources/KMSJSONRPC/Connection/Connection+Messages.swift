@@ -1,7 +1,7 @@
 import KMSJSON
 import KMSPlatform
 
-/// A batch whose members are being started, as far as the limits allow.
+/// A batch whose members are being started, as fast as the limits allow.
 struct BatchCursor {
     let id: BatchID
     /// The range of the batch in the input, and how much to consume after its last member.

@@ -109,9 +109,9 @@ public final class Connection: EventSource, @unchecked Sendable {
     private var ending: ConnectionEnding?
 
     /// - Parameters:
-    ///   - loop: the loop of the methods, too.
+    ///   - loop: the loop, which the methods use, too.
     ///   - methods: must have different names.
-    ///   - dialects: other protocols on the same stream; the first one that a message fits handles it.
+    ///   - dialects: other protocols on the same stream; the first one that a message belongs to handles it.
     public init(
         _ configuration: Configuration, on loop: EventLoop, methods: [any Method], dialects: [any Dialect] = []
     ) {
@@ -228,7 +228,7 @@ public final class Connection: EventSource, @unchecked Sendable {
     private enum Progress {
         /// Nothing can be handled before more is read.
         case done
-        /// A limit is reached.
+        /// A limit has been reached.
         case stalled
         /// The loop must have a chance to do other things.
         case turnIsOver
@@ -345,7 +345,7 @@ public final class Connection: EventSource, @unchecked Sendable {
 
     /// Ends a call with its answer.
     ///
-    /// - Returns: the call's entry; nil if it had ended before.
+    /// - Returns: the call's entry; nil if it has already ended.
     @discardableResult
     func finish(_ call: Call, _ answer: Answer) -> InFlightCall? {
         loop.checkIsolated()

@@ -47,7 +47,7 @@ typealias CallID = SlotMap<InFlightCall>.ID
 /// The calls in flight, by their own ids and by their request ids. The cost of an operation does not depend on the
 /// number of other calls.
 struct InFlightCalls: Sendable {
-    /// The calls with one request id: nearly always just one, which needs no memory of its own.
+    /// The calls with one request id: nearly always just one, which needs no allocation.
     private struct CallIDs {
         var first: CallID?
         var others: Set<CallID> = []

@@ -35,7 +35,8 @@ struct InputBuffer: ~Copyable {
         case failed(CInt)
     }
 
-    /// Appends the result of one `read(2)`. Call it only when the descriptor is readable, as it may be a blocking one.
+    /// Appends the result of one `read(2)`. Call it only when the descriptor is readable, because it may be a blocking
+    /// one.
     mutating func read(from descriptor: CInt) -> ReadResult {
         guard let room = makeRoom() else { return .failed(ENOMEM) }
         while true {
@@ -53,8 +54,8 @@ struct InputBuffer: ~Copyable {
         }
     }
 
-    /// Makes room for a whole read after the bytes. Doubles the buffer if they fill most of it, so that every byte is
-    /// moved a constant number of times on average. Nil, without any change, if there is no memory.
+    /// Makes room for a whole read after the existing bytes. Doubles the buffer if they fill most of it, so that every
+    /// byte is moved a constant number of times on average. Nil, without any change, if there is no memory.
     private mutating func makeRoom() -> UnsafeMutableRawBufferPointer? {
         let count = end - start
         if count == 0 {

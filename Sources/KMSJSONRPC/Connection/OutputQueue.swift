@@ -41,7 +41,7 @@ struct OutputQueue: Sendable {
     }
 
     /// Drops all waiting answers, except the rest of an answer that was written in part: that rest is written if the
-    /// descriptor can be enlarged to hold it, so that a late reader does not find half of an answer.
+    /// descriptor can be enlarged to hold it, so that a late reader does not find half an answer.
     ///
     /// - Parameter style: how the frames are delimited.
     mutating func completeWrittenAnswer(to descriptor: OutputDescriptor, style: FrameStyle) {

@@ -4,8 +4,8 @@ import KMSPlatform
 public protocol Framing: Sendable {
     /// The next step in the bytes that have not been consumed.
     ///
-    /// Called again after the step was carried out, or after bytes were added. It remembers what it has searched, so
-    /// that the total time is linear in the bytes, however slowly they arrive.
+    /// Called again after the step has been carried out, or after bytes have been added. It remembers what it has
+    /// searched, so that the total time is linear in the bytes, however slowly they arrive.
     ///
     /// - Parameters:
     ///   - bytes: all bytes that have not been consumed.

@@ -31,7 +31,7 @@ struct VerifySignature: Method {
 }
 
 extension SignatureQuery {
-    /// The parsed parameters. `encoding` is about the two numbers of an ECDSA signature; with an RSA algorithm, whose
+    /// The parsed parameters. `encoding` applies to the two numbers of an ECDSA signature; with an RSA algorithm, whose
     /// signatures are one number, either value is accepted and has no effect.
     init(_ params: RawParameters?) throws(RPCError) {
         let parameters = try Parameters(params, names: VerifySignature.parameterNames, byPosition: false)

@@ -16,7 +16,7 @@ package struct ExpiringCache<Value> {
     package struct Counters: Equatable, Sendable {
         package var hits = 0
         package var misses = 0
-        /// Expired answers that were used because the service could not be reached.
+        /// The number of expired answers that were used because the service could not be reached.
         package var stale = 0
 
         package init() {}

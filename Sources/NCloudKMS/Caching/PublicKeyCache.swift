@@ -3,9 +3,9 @@ import KMSPlatform
 /// The keys that a client has fetched; only those that were fetched with the current credentials are used.
 struct PublicKeyCache: Sendable {
     private var entries: ExpiringCache<FetchedKey>
-    /// Nil until credentials were found.
+    /// Nil until credentials have been found.
     private var identity: CredentialIdentity?
-    /// Calls that arrived before credentials were found.
+    /// The number of calls that arrived before credentials were found.
     private var earlyMisses = 0
 
     init(_ configuration: KMSClientConfiguration) {

@@ -1,6 +1,6 @@
 /// The counters and the current state of a client. Contains no secret.
 public struct ClientStatus: Sendable {
-    /// The credentials in use; nil until some were found.
+    /// The credentials in use; nil until some have been found.
     public let credentials: CredentialStatus?
     /// Added to the machine's clock in signatures: the service's clock minus ours.
     public let clockSkew: Duration

@@ -168,7 +168,7 @@ extension FetchMachine {
 
     // MARK: Reports
 
-    /// Reports progress to those of the calls that want it.
+    /// Reports progress to those calls that want it.
     mutating func report(_ activity: FetchProgress.Activity, to waiters: [CallID]) {
         for waiter in waiters {
             guard let call = calls[waiter], call.progress != nil else { continue }

@@ -1,6 +1,6 @@
 import KMSPlatform
 
-/// The state of all fetches, from the first call that needs one to the answer of the last, as a value.
+/// The state of all fetches as a value, from the first call that needs a fetch to the last answer.
 ///
 /// ```
 ///  call ─▶ join a fetch, or begin one

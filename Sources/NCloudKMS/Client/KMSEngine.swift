@@ -8,7 +8,7 @@ import KMSPublicKeys
 final class KMSEngine: EventSource {
     private let loop: EventLoop
     let clock: any TimeSource
-    /// The endpoint, as every request needs it.
+    /// The endpoint, in the form that every request needs.
     private let service: (baseURL: String, isLoopback: Bool)
     private let multi: CurlMulti
     private var memo = PublicKeyMemo()

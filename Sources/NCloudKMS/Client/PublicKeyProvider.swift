@@ -86,7 +86,7 @@ extension PublicKeyProvider {
         return try await verify(query)
     }
 
-    /// Verifies with the key that `publicKey` returns, without a second try.
+    /// Verifies with the key that `publicKey` returns, and does not retry with another.
     public func verify(_ query: SignatureQuery) async throws(KMSError) -> SignatureVerdict {
         let answer = try await publicKey(query.key)
         return SignatureVerdict(isValid: try query.isValid(by: answer.key), key: answer)

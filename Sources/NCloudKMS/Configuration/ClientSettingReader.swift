@@ -6,7 +6,7 @@ package struct ClientSettingReader {
     private let environment: EnvironmentVariables
     private let explicit: (ClientSetting) -> SettingText?
 
-    /// - Parameter explicit: the texts that were given for this client alone, such as flags.
+    /// - Parameter explicit: the texts that were given specifically for this client, such as flags.
     package init(
         environment: EnvironmentVariables, explicit: @escaping (ClientSetting) -> SettingText? = { _ in nil }
     ) {

@@ -6,8 +6,8 @@ package struct SettingText: Sendable {
     package let text: String
     /// The flag, the variable or the configuration key.
     package let name: String
-    /// Whether it was given for this client alone, as a flag is. A file that it names must exist then; one that a variable
-    /// names may appear later.
+    /// Whether it was given specifically for this client, for example as a flag. A file that it names must exist then;
+    /// one that a variable names may appear later.
     package let isExplicit: Bool
 
     package init(_ text: String, name: String, isExplicit: Bool) {

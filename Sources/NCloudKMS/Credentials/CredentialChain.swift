@@ -3,8 +3,8 @@ import KMSPlatform
 /// The sources of credentials, in this order: token, environment, profile file, server role. The first complete one is
 /// used; an incomplete pair in one place is an error.
 ///
-/// Credentials that were found are kept. A token file is read again when it changes, and any file if the service
-/// refused its contents. As long as nothing is found, every call searches again.
+/// Credentials that were found are kept. A token file is read again when it changes; any file is read again if the
+/// service refuses its contents. As long as nothing is found, every call searches again.
 struct CredentialChain: Sendable {
     enum Step: Sendable {
         /// Use these credentials; also send the request, if there is one, and pass its answer to `serverRole`.
@@ -46,7 +46,7 @@ struct CredentialChain: Sendable {
     }
 
     private let lookup: CredentialLookup
-    /// Looked up once, as the password database may ask a directory service.
+    /// Looked up only once, because the password database may query a directory service.
     private var profilePath: String?
     private var loaded: Loaded?
 

@@ -53,7 +53,7 @@ public struct CredentialLookup: Sendable {
 
     /// Checks that the files and the profile that were named to `init` can be read.
     ///
-    /// - Throws: `InvalidValue` named `tokenFile`, `configurationFile` or `profile`, as the parameters of `init` are.
+    /// - Throws: `InvalidValue` named `tokenFile`, `configurationFile` or `profile`, like the parameters of `init`.
     public func verifyNamedPlaces() throws(InvalidValue) {
         if let file = namedTokenFile {
             do {

@@ -18,9 +18,9 @@ public struct Credentials: Sendable {
     /// A key pair, which signs requests.
     ///
     /// - Parameters:
-    ///   - accessKeyID: not empty; only visible ASCII characters, as it is sent in a header.
+    ///   - accessKeyID: not empty; only visible ASCII characters, because it is sent in a header.
     ///   - secretAccessKey: likewise.
-    ///   - source: what the log and `ClientStatus` call it.
+    ///   - source: its name in the log and in `ClientStatus`.
     /// - Throws: `InvalidValue` named `accessKeyID` or `secretAccessKey`; it never contains the text of either.
     public init(
         accessKeyID: String, secretAccessKey: SecretBytes, source: CredentialSource = .application
@@ -36,7 +36,7 @@ public struct Credentials: Sendable {
     ///
     /// - Parameters:
     ///   - token: not empty; only visible ASCII characters.
-    ///   - source: what the log and `ClientStatus` call it.
+    ///   - source: its name in the log and in `ClientStatus`.
     /// - Throws: `InvalidValue` named `token`; it never contains the token's text.
     public init(token: SecretBytes, source: CredentialSource = .application) throws(InvalidValue) {
         guard token.withBytes(Self.isVisible) else { throw .notVisible("token") }
@@ -45,7 +45,7 @@ public struct Credentials: Sendable {
         self.source = source
     }
 
-    /// The first four characters of the access key id and "…": enough to tell which it is. Nil for a token.
+    /// The first four characters of the access key id and "…": enough to recognise it. Nil for a token.
     public var abbreviatedAccessKeyID: String? {
         guard case .keyPair(let accessKeyID, _) = kind else { return nil }
         return "\(accessKeyID.prefix(4))…"

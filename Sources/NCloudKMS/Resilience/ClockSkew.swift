@@ -1,6 +1,6 @@
 import KMSPlatform
 
-/// How far the service's clock is ahead of this machine's, as precisely as signatures need: they are valid for five
+/// How far the service's clock is ahead of this machine's, as precisely as signatures require: they are valid for five
 /// minutes.
 package struct ClockSkew: Sendable {
     /// A minute less than the service tolerates.
@@ -21,7 +21,7 @@ package struct ClockSkew: Sendable {
         package var roundTrip: Duration
         /// The offset that this request was signed with.
         package var signedWith: Duration
-        /// Whether it was a 401 that the clock may have caused (`Repetition.afterReauthentication`).
+        /// Whether it is a 401 that the clock may have caused (`Repetition.afterReauthentication`).
         package var isRefusal: Bool
 
         package init(

@@ -25,7 +25,7 @@ package enum RetryStop: String, CaseIterable, Sendable {
 package struct RetryProgress: Sendable {
     private let policy: RetryPolicy
 
-    /// HTTP requests that were made.
+    /// The number of HTTP requests that were made.
     package private(set) var attempts = 0
     /// The attempts that count towards `maximumAttempts`.
     private var countedAttempts = 0
@@ -48,7 +48,7 @@ package struct RetryProgress: Sendable {
         self.policy = policy
     }
 
-    /// Whether another attempt may follow if the one that is about to start fails, as far as can be known.
+    /// Whether another attempt may follow if the one that is about to start fails, as far as can be predicted.
     func mayHaveAnotherAttempt(now: Instant, quota: inout RetryQuota) -> Bool {
         countedAttempts + 1 < policy.maximumAttempts && quota.available(now: now) >= RetryQuota.retryCost
     }

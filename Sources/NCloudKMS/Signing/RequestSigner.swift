@@ -19,7 +19,7 @@ final class RequestSigner {
     private let method: Method
     private var message: [UInt8] = []
 
-    /// - Throws: `KMSError` if OpenSSL has no HMAC-SHA256 or no memory.
+    /// - Throws: `KMSError` if OpenSSL lacks HMAC-SHA256 or memory.
     init(_ credentials: Credentials) throws(KMSError) {
         method =
             switch credentials.kind {
@@ -69,7 +69,7 @@ final class MessageAuthenticator {
 
     private let context: OpaquePointer
 
-    /// - Throws: `KMSError` if OpenSSL has no HMAC-SHA256 or no memory.
+    /// - Throws: `KMSError` if OpenSSL lacks HMAC-SHA256 or memory.
     init(key: SecretBytes) throws(KMSError) {
         guard let algorithm = EVP_MAC_fetch(nil, "HMAC", nil) else { throw .signingFailed }
         defer { EVP_MAC_free(algorithm) }

@@ -20,8 +20,7 @@ struct ConnectionCheck {
 
         /// - Parameters:
         ///   - count: the number of bytes in the socket; 0 means its end.
-        ///   - isEncrypted: in TLS a few bytes are an alert, as at the end of every connection. No answer is that
-        ///     short.
+        ///   - isEncrypted: with TLS, a few bytes are an alert, which ends every connection. No answer is that short.
         init(count: Int, isEncrypted: Bool) {
             self = count > (isEncrypted ? Self.longestAlert : 0) ? .data : .end
         }

@@ -150,7 +150,8 @@ final class ConnectionTable {
         if delay < silence { condemnIdle() }
     }
 
-    /// Shuts down a connection in libcurl's pool, as if the peer had: libcurl then finds it dead and chooses another.
+    /// Shuts down a connection in libcurl's pool, as if the peer had closed it. libcurl then finds it dead and chooses
+    /// another.
     private func condemn(_ index: Int) {
         connections[index].isCondemned = true
         shutdown(connections[index].descriptor, CInt(SHUT_RDWR))

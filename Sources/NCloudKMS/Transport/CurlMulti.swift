@@ -141,7 +141,7 @@ final class CurlMulti: EventSource {
     /// What a transfer is doing now; nil if it has ended.
     func phase(of id: TransferID) -> TransportFailure.Phase? { transfers[id]?.easy.phase }
 
-    /// Ends a transfer without an outcome. Its connection is closed, as the answer might still arrive on it.
+    /// Ends a transfer without an outcome. Its connection is closed, because the answer might still arrive on it.
     ///
     /// Does nothing if the transfer has ended.
     func cancel(_ id: TransferID) {

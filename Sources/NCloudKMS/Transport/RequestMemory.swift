@@ -3,7 +3,7 @@ import CKMSOpenSSL
 
 /// The header lines and the body of one request in memory that libcurl reads: it copies neither.
 ///
-/// The memory is reused by the next request, and wiped in between, as it contains signatures and tokens.
+/// The memory is reused by the next request, and wiped in between, because it contains signatures and tokens.
 struct RequestMemory: ~Copyable {
     private var bytes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var usedBytes = 0
@@ -21,7 +21,7 @@ struct RequestMemory: ~Copyable {
         nodes.deallocate()
     }
 
-    /// - Parameter headers: an empty value keeps libcurl from sending that header.
+    /// - Parameter headers: an empty value prevents libcurl from sending that header.
     mutating func load(headers: [HTTPRequest.Header], body newBody: [UInt8]) {
         wipe()
         let separator = ": ".utf8

@@ -154,7 +154,7 @@ private nonisolated func hasAlternativeName(_ certificate: OpaquePointer?) -> Bo
 
 /// The server requests a certificate.
 ///
-/// - Returns: 0, as there is none.
+/// - Returns: 0, because there is none.
 private nonisolated func certificateWasDemanded(
     _ connection: OpaquePointer?, _ certificate: UnsafeMutablePointer<OpaquePointer?>?,
     _ key: UnsafeMutablePointer<OpaquePointer?>?

@@ -17,7 +17,7 @@ struct TransferEvidence {
     var wasAskedForCertificate = false
     /// Why there were no authorities to check with; nil if there were.
     var authoritiesProblem: String?
-    /// Whether OpenSSL has no random numbers, as when its configuration loads no usable provider.
+    /// Whether OpenSSL has no random numbers, for example because its configuration loads no usable provider.
     var lacksRandomness = false
     /// Like `certificateError`, for an HTTPS proxy's certificate.
     var proxyCertificateError = 0

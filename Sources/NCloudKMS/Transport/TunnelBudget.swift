@@ -7,8 +7,8 @@ import KMSPlatform
 struct TunnelBudget {
     /// The same as for any other answer.
     static let largestBytes = 64 << 10
-    /// libcurl 7.88 accepts lines below 16 KiB, and reports a longer one like a lost connection. A bit less, as not
-    /// every byte is counted.
+    /// libcurl 7.88 accepts lines below 16 KiB, and reports a longer one like a lost connection. This is slightly less,
+    /// because not every byte is counted.
     private static let longestLine = 16_000
     /// In a turn that lasts longer, no answer gets more than its fair share, so that no call notices its deadline late:
     /// several proxied connections may be in their CONNECT at once.

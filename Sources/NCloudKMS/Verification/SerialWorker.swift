@@ -4,8 +4,8 @@ import KMSPlatform
 ///
 /// Signatures are verified here. That takes 30 to 300 µs for the keys that the service makes, and milliseconds for the
 /// largest accepted keys. On the event loop it would delay every message and every transfer, and Swift's cooperative
-/// pool is not for long work. One thread is enough, as a core verifies thousands of signatures a second; and it leaves
-/// the other cores to the rest of the process, whatever a client sends.
+/// pool is not meant for long work. One thread is enough, because a core verifies thousands of signatures per second.
+/// It also leaves the other cores to the rest of the process, whatever a client sends.
 ///
 /// The thread starts when there is work, and ends when there is none left: an idle process has only the loop's thread,
 /// and nothing has to be stopped. Starting takes about 20 µs, which a busy worker does not pay.

@@ -187,9 +187,9 @@ package actor SignatureVerifier {
     }
 }
 
-/// Decides whether a signature that a cached key finds invalid is rechecked with a fresh key, as the key may have been
-/// rotated (protocol/README.md, `verifySignature`). A client that sends invalid signatures must not be able to turn
-/// each of them into a request: a key is fetched for this at most once in 30 s.
+/// Decides whether a signature that a cached key finds invalid is rechecked with a fresh key, because the key may have
+/// been rotated (protocol/README.md, `verifySignature`). A client that sends invalid signatures must not be able to
+/// turn each of them into a request: a key is fetched for this at most once in 30 s.
 struct RecheckLimit: Sendable {
     static let interval = Duration.seconds(30)
     /// The capacity of the client's cache. Once this many keys were fetched within the interval, no other is fetched,

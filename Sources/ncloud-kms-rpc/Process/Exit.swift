@@ -3,10 +3,10 @@ import KMSPlatform
 
 /// The only way out of the program.
 ///
-/// It exits at once, without exit handlers: nothing of ours is buffered, and a verification may still be running.
+/// It exits at once, without exit handlers: no output is buffered, and a verification may still be running.
 enum Exit {
-    /// Prints one line on stderr that says why there is no answer, and ends the process. Waits for a slow reader, as
-    /// this line is the only output.
+    /// Prints one line on stderr that says why there is no answer, and ends the process. Waits for a slow reader,
+    /// because this line is the only output.
     ///
     /// - Parameter asJSON: whether to print `{"error": …}`, for programs.
     static func now(_ failure: CommandFailure, asJSON: Bool = false) -> Never {
