@@ -42,7 +42,7 @@ package final class Emulator: Sendable {
         /// Further names for the certificate, in addition to those of the loopback interface and the addresses that the
         /// emulator listens on.
         package var names: [SubjectName]
-        /// The file for the authority's certificate, which is not removed; nil makes a temporary file.
+        /// The file for the authority's certificate, which is not removed; nil creates a temporary file.
         package var certificatePath: String?
         /// Whether it also acts as the metadata service of a VPC server, with the seed's role.
         package var servesMetadata: Bool
@@ -92,7 +92,7 @@ package final class Emulator: Sendable {
     package let port: UInt16
     /// The certificate of the authority that a client must trust, as PEM; nil for plain HTTP.
     package let certificatePEM: String?
-    /// The path of a file with that PEM. A temporary file is readable for this user only, and `stop` removes it.
+    /// The path of a file with that PEM. Only this user can read a temporary file, and `stop` removes it.
     package var certificateFile: String? { file?.path }
 
     private let file: CertificateFile?

@@ -1,8 +1,8 @@
 import KMSPlatform
 
 /// The state that requests, control requests and the user of an `Emulator` share. Its only lock is held for a few
-/// look-ups, not while a signature is checked or an answer is written. The only system call under it is `shutdown`,
-/// which does not block.
+/// look-ups, not while a signature is checked or an answer is written. The only system call while it is held is
+/// `shutdown`, which does not block.
 final class EmulatorCore: Sendable {
     private let configuration: Emulator.Configuration
     private let shared: Lock<Shared>

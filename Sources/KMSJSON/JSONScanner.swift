@@ -2,13 +2,13 @@ import KMSPlatform
 
 /// Scans a text and checks it against RFC 8259, without building or allocating anything.
 ///
-/// It is stricter than the RFC in two points, both allowed by its section 9: the nesting depth is limited, and the text
-/// must be valid UTF-8 in which every surrogate is part of a pair. Numbers may have any size, because they are checked
-/// but not converted.
+/// It is stricter than the RFC in two respects, both allowed by its section 9: the nesting depth is limited, and the
+/// text must be valid UTF-8 in which every surrogate is part of a pair. Numbers may have any size, because they are
+/// checked but not converted.
 ///
 /// The scanner borrows the bytes: they must stay valid and unchanged while it is used.
 public struct JSONScanner {
-    /// The default limit of nesting: deeper than any real message, and far from exhausting the stack.
+    /// The default nesting limit: deeper than any real message, and far from exhausting the stack.
     public static let defaultMaximumDepth = 128
 
     /// The text to scan.

@@ -117,7 +117,7 @@ public struct JSONWriter {
         }
     }
 
-    /// The escape of a character that JSON allows unescaped but some line readers take for a line break (in JavaScript
+    /// The escape of a character that JSON allows unescaped but some line readers treat as a line break (in JavaScript
     /// and Java, and Python's `splitlines`): U+0085, U+2028 and U+2029. Nil for other characters.
     private static func lineBreak(in utf8: UnsafeBufferPointer<UInt8>, at index: Int) -> StaticString? {
         switch utf8[index] {

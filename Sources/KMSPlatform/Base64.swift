@@ -9,7 +9,7 @@ package enum Base64 {
         text(of: bytes, standard, isPadded: true)
     }
 
-    /// /// The URL-safe alphabet, without padding (RFC 7515, section 2: "Base64url Encoding").
+    /// The URL-safe alphabet, without padding (RFC 7515, section 2: "Base64url Encoding").
     package static func encodeForURL(_ bytes: some Collection<UInt8>) -> String {
         bytes.withContiguousStorageIfAvailable { text(of: $0, urlSafe, isPadded: false) }
             ?? Array(bytes).withUnsafeBufferPointer { text(of: $0, urlSafe, isPadded: false) }

@@ -175,7 +175,7 @@ extension String {
         return String(self[..<end])
     }
 
-    /// The part of foreign text that an error or a log line repeats, at most 256 bytes: a message is for people, and
-    /// must not grow with the bad input in a request, an argument or a file.
+    /// The part of an untrusted text that an error or a log line repeats, at most 256 bytes: a message is for people,
+    /// and must not grow with bad input in a request, an argument or a file.
     package var excerpt: String { prefix(utf8Bytes: 256) }
 }

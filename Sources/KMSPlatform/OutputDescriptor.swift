@@ -25,7 +25,7 @@ public struct OutputDescriptor: Sendable {
     /// A writable terminal has room for about 256 characters (`WAKEUP_CHARS` of Linux).
     private static let deviceChunkBytes = 256
 
-    /// The descriptor that is written to; the caller's to close.
+    /// The descriptor to write to. The caller must close it.
     public let descriptor: CInt
     private let way: Way
 

@@ -41,8 +41,8 @@ struct JWK {
     }
 
     /// - Parameter isForVerifying: whether to mark the key for verification: with `use`, and for an EC key with `alg`,
-    ///   as its curve has one algorithm (RFC 7518, section 3.4; RFC 8812, section 3.2). An RSA key has several, and the
-    ///   service does not say which one it uses.
+    ///   because its curve has only one algorithm (RFC 7518, section 3.4; RFC 8812, section 3.2). An RSA key has
+    ///   several, and the service does not say which one it uses.
     func write(to json: inout JSONWriter, isForVerifying: Bool) {
         json.object { object in
             object.member("kty", keyType.rawValue)

@@ -7,7 +7,7 @@ extension PublicKey {
     ///   - signature: the bytes of the signature.
     ///   - algorithm: the algorithm that made it; it must fit the key.
     ///   - encoding: the form of an ECDSA signature; ignored for RSA.
-    ///   - message: the message, or its digest by the algorithm's hash.
+    ///   - message: the message, or its digest, computed with the algorithm's hash.
     /// - Returns: `false` for every signature that is not valid, however malformed.
     /// - Throws: `VerificationError`, if the algorithm does not fit the key, or the digest does not fit the algorithm.
     public func verify(

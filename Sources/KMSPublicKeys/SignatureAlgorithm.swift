@@ -1,7 +1,7 @@
 import CKMSOpenSSL
 
-/// The signature algorithms of RFC 7518, section 3.1, under their names there. RSASSA-PSS accepts a salt of any length,
-/// although RFC 7518 requires the length of the hash.
+/// The signature algorithms of RFC 7518, section 3.1, with the names that it gives them. RSASSA-PSS accepts a salt of
+/// any length, although RFC 7518 requires the length of the hash.
 public enum SignatureAlgorithm: String, CaseIterable, Sendable {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     case rs256 = "RS256"
@@ -89,7 +89,7 @@ public enum SignatureEncoding: String, CaseIterable, Sendable {
 public enum SignedMessage: Sendable {
     /// The message, not yet hashed.
     case data([UInt8])
-    /// The message's digest by the hash of the signature's algorithm.
+    /// The message's digest, computed with the hash of the signature's algorithm.
     case digest([UInt8])
 }
 

@@ -28,7 +28,7 @@ public struct KMSError: Error, Hashable, Sendable {
         case keyNotFound = 1004
         /// The key or version is disabled, does not exist, or has no public key.
         case keyUnusable = 1005
-        /// The service, or the client's own rate limit, asked to slow down.
+        /// The service, or the client's own rate limit, asked the caller to slow down.
         case rateLimited = 1006
         /// The API's quota is used up.
         case quotaExceeded = 1007
@@ -126,7 +126,7 @@ public struct KMSError: Error, Hashable, Sendable {
     ///   - message: one sentence that says what happened and what to do about it.
     ///   - reason: a short word for programs, such as `quota`.
     ///   - retryAfter: how long to wait before a retry.
-    ///   - isRetryable: whether the same call may succeed later; nil for what is usual for the code.
+    ///   - isRetryable: whether the same call may succeed later; nil for the code's default.
     ///   - attempts: HTTP requests made for the call.
     ///   - httpStatus: the status of the last answer.
     ///   - kmsCode: the service's own code.

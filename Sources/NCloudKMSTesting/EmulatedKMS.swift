@@ -64,7 +64,7 @@ public final class EmulatedKMS: Sendable {
     /// The configuration of a client for this emulator.
     ///
     /// - Parameters:
-    ///   - cacheTimeToLive: zero asks the emulator for each call.
+    ///   - cacheTimeToLive: with zero, every call sends a request.
     ///   - staleIfError: how long an expired key may still be used if the emulator fails; zero for never.
     ///   - maximumAttempts: the maximum number of attempts for each call.
     /// - Throws: `InvalidValue`, named after the parameter that is out of its range.

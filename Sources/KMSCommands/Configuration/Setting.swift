@@ -104,7 +104,7 @@ package struct Setting: Sendable {
     /// The setting with this name.
     package static subscript(_ name: Name) -> Setting { name.setting }
 
-    /// In the order of the names, which is that of the help.
+    /// In the order of the names, which is also their order in the help.
     package static let all = Name.allCases.map(\.setting)
 
     fileprivate init(

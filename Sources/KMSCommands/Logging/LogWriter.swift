@@ -29,10 +29,10 @@ package final class LogWriter: Sendable {
         output = OutputDescriptor(descriptor)
     }
 
-    /// Whether people read the log as it is written.
+    /// Whether the log goes to a terminal.
     var isTerminal: Bool { isatty(output.descriptor) == 1 }
 
-    /// Writes a line. Lines that a slow reader has not taken are written first.
+    /// Writes a line. Lines that are still waiting for a slow reader are written first.
     ///
     /// - Parameters:
     ///   - line: the line without its LF.
@@ -61,7 +61,7 @@ package final class LogWriter: Sendable {
         }
     }
 
-    /// Like `finish`, and again after a last line, so that this line is written whatever waited before it.
+    /// Like `finish`, and once more after a last line, so that this line is written even if many lines were waiting.
     package func finish(after writeLastLine: () -> Void) {
         finish()
         writeLastLine()

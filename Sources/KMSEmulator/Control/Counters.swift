@@ -63,7 +63,7 @@ struct Counters: Sendable {
         var isBusy = false
         /// Whether it is closed after the current answer.
         var closesWhenIdle = false
-        /// Whether it has had control requests only; then it is not counted.
+        /// Whether it has had only control requests; then it is not counted.
         var isControl = false
         var isCountedAsOpened = true
     }

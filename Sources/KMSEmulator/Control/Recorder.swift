@@ -19,7 +19,7 @@ package struct Recorder: Sendable {
         package let target: String
         package let headers: RecordedHeaders
         let faults: FaultPlan.Outcome
-        /// Nil until it has arrived, and if it was too large.
+        /// Nil until it has arrived, or if it was too large.
         package var body: [UInt8]?
         /// Nil until the request is answered.
         package var status: Int?

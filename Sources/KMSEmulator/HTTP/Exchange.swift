@@ -1,7 +1,7 @@
 import CKMSMicrohttpd
 import KMSPlatform
 
-/// One connection and its current request, from the request line to the answer. Used on the server's thread only.
+/// One connection and its current request, from the request line to the answer. Used only on the server's thread.
 ///
 /// libmicrohttpd calls `begin`, `headersArrived`, `receive` for each part of a body, `requestArrived` and
 /// `requestEnded`; then `begin` for the connection's next request.

@@ -48,7 +48,7 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     /// As the host of a URL: IPv6 in brackets (RFC 3986, section 3.2.2).
     package var urlHost: String { isIPv6 ? "[\(self)]" : description }
 
-    /// Calls `body` with the address and a port, as the socket calls expect them.
+    /// Calls `body` with the address and a port, in the form that the socket calls expect.
     func withSocketAddress<Result>(port: UInt16, _ body: (UnsafeMutablePointer<sockaddr>, socklen_t) -> Result)
         -> Result
     {

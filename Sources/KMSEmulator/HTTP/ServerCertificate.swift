@@ -2,7 +2,8 @@ import CKMSOpenSSL
 import KMSPlatform
 
 /// The emulator's TLS identity: a certificate for the names that its clients may use, and the certificate of the
-/// authority that signed it. Both are made at every start. The authority's key is not kept, so trusting it is safe.
+/// authority that signed it. Both are made at every start. The authority's private key is discarded, so it is safe to
+/// trust the authority.
 struct ServerCertificate {
     /// The authority's certificate, which a client must trust, as PEM.
     let authorityPEM: String

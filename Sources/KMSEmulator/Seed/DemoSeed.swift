@@ -19,7 +19,7 @@ extension Seed {
 }
 
 extension Seed.AccessKey {
-    /// Valid for an emulator only, and recognisable as such.
+    /// Valid only for an emulator, and recognisable as such.
     package static let demo = Seed.AccessKey(
         id: "DEMOACCESSKEY0000001", secret: "DEMOSECRETKEYnotasecret000000000000000001")
 }

@@ -11,7 +11,7 @@ import KMSPlatform
 /// - batch: several messages in one array, answered together; its elements are members
 /// - held: an answer that waits for others of its batch; unwritten: an answer that the client has not taken yet
 /// - stall: reading stops because of a limit; stop: the end is requested from outside, by a stop descriptor
-/// - grace: the time for calls in flight after a stop
+/// - grace period: the time for calls in flight after a stop
 /// - dialect: another protocol on the same connection, translated into calls of the same methods
 ///
 /// ```

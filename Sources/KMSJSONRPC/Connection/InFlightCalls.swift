@@ -82,7 +82,7 @@ struct InFlightCalls: Sendable {
         return call
     }
 
-    /// Removes a call; nil if it has ended before.
+    /// Removes a call; nil if it has already ended.
     mutating func remove(_ call: Call) -> InFlightCall? {
         guard let ended = calls.remove(call.callID) else { return nil }
         bytes -= ended.size

@@ -55,7 +55,7 @@ struct InputBuffer: ~Copyable {
     }
 
     /// Makes room for a whole read after the existing bytes. Doubles the buffer if they fill most of it, so that every
-    /// byte is moved a constant number of times on average. Nil, without any change, if there is no memory.
+    /// byte is moved a constant number of times on average. Nil, without any change, if memory runs out.
     private mutating func makeRoom() -> UnsafeMutableRawBufferPointer? {
         let count = end - start
         if count == 0 {
@@ -73,7 +73,7 @@ struct InputBuffer: ~Copyable {
     }
 
     /// Not Swift's own allocation: `realloc` moves a block with a mapping of its own without copying it, and reports
-    /// when there is no memory.
+    /// when memory runs out.
     private mutating func resize(to newCapacity: Int) -> Bool {
         guard let resized = realloc(storage, newCapacity) else { return false }
         (storage, capacity) = (resized, newCapacity)
@@ -86,8 +86,7 @@ struct InputBuffer: ~Copyable {
     }
 
     #if os(Linux)
-    /// Without this, page faults would take half of the time of a 64 MiB line. A system without huge pages just
-    /// refuses.
+    /// Without this, page faults would take half the time for a 64 MiB line. A system without huge pages just refuses.
     private static func adviseHugePages(_ memory: UnsafeMutableRawBufferPointer) {
         let pageBytes = Int(sysconf(CInt(_SC_PAGESIZE)))
         guard pageBytes > 0, let base = memory.baseAddress else { return }

@@ -1,6 +1,6 @@
 import KMSPlatform
 
-/// How messages are delimited in a byte stream, both ways.
+/// How messages are delimited in a byte stream, in both directions.
 public protocol Framing: Sendable {
     /// The next step in the bytes that have not been consumed.
     ///

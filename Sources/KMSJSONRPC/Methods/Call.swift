@@ -78,7 +78,7 @@ public final class Call: Sendable {
     /// Whether the client wants progress reports.
     public var wantsProgress: Bool { dialect?.form.wantsProgress ?? false }
 
-    /// Sends the client a progress report, if it wants them and the call has not ended. On the loop.
+    /// Sends the client a progress report, if it wants any and the call has not ended. On the loop.
     ///
     /// - Parameters:
     ///   - message: what the call is doing, in a few words.

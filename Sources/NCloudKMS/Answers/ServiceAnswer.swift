@@ -102,9 +102,9 @@ struct ServiceFailure: Equatable, Sendable {
     let code: KMSError.Code
     let repetition: Repetition
     let httpStatus: Int
-    /// The service's own code, as text even if it sent a number; cut to a limit.
+    /// The service's own code, as text even if it sent a number; truncated if it is long.
     let kmsCode: String?
-    /// The service's own text; cut to a limit.
+    /// The service's own text; truncated if it is long.
     let kmsMessage: String?
     /// Whether the service's text contained a private key or our credentials, and is therefore not repeated.
     let isTextWithheld: Bool

@@ -156,7 +156,7 @@ struct WaitingList<ID: Sendable>: Sendable {
 /// The current fetches, by id and by request.
 struct FetchTable: Sendable {
     private var fetches = SlotMap<Fetch>()
-    /// The newest fetch for each request; the others follow by `older`.
+    /// The newest fetch for each request; the others follow through `older`.
     private var newest: [PublicKeyRequest: FetchID] = [:]
 
     var ids: [FetchID] { fetches.ids }

@@ -77,7 +77,7 @@ struct FetchMachine: ~Copyable {
     /// Whether `nextDeparture` may return an attempt.
     var hasDepartures: Bool { !departures.isEmpty }
 
-    /// When to call `due` at the latest; nil if nothing waits for its time.
+    /// When to call `due` at the latest; nil if nothing is scheduled.
     func nextDue(now: Instant) -> Instant? {
         let admission = limiter.waiting > 0 ? limiter.nextAdmission(now: now) : nil
         return earliest(earliest(deadlines.next, backoffs.next), admission)

@@ -39,8 +39,8 @@ extension PublicKeyProvider {
     /// - Parameters:
     ///   - keyTag: the key.
     ///   - version: its version; nil for the latest.
-    ///   - maxAge: the maximum age of the key, from the start of the request that fetched it; zero asks the service. Nil, and
-    ///     any larger value, means the cache's time to live.
+    ///   - maxAge: the maximum age of the key, from the start of the request that fetched it; with zero, the key always
+    ///     comes from the service. Nil, and any larger value, means the cache's time to live.
     ///   - timeout: the maximum duration of the call, including waiting and retries.
     /// - Returns: the key, its source and its age.
     /// - Throws: `KMSError`; `isRetryable` says whether the same call may succeed later without a change.
@@ -61,7 +61,7 @@ extension PublicKeyProvider {
     ///
     /// - Parameters:
     ///   - signature: bytes, Base64, or the service's own form, which names the version of the key.
-    ///   - message: the message, or its digest by the algorithm's hash.
+    ///   - message: the message, or its digest, computed with the algorithm's hash.
     ///   - keyTag: the key to verify the signature with.
     ///   - version: its version; nil for the version that the signature names, or otherwise the latest.
     ///   - algorithm: the algorithm that made the signature. Don't take it from the signed data.

@@ -9,8 +9,8 @@ public struct PublicKeyQuery: Sendable {
     public var keyTag: KeyTag
     /// Its version; nil for the latest.
     public var version: KeyVersion?
-    /// The maximum age of the key, from the start of the request that fetched it; zero asks the service. Nil, and any
-    /// larger value, means the cache's time to live.
+    /// The maximum age of the key, from the start of the request that fetched it; with zero, the key always comes from
+    /// the service. Nil, and any larger value, means the cache's time to live.
     public var maxAge: Duration?
     /// The maximum duration of the call, including waiting and retries.
     public var timeout: Duration
@@ -20,7 +20,8 @@ public struct PublicKeyQuery: Sendable {
     /// - Parameters:
     ///   - keyTag: the key.
     ///   - version: its version; nil for the latest.
-    ///   - maxAge: the maximum age of the key; zero asks the service, nil stands for the cache's time to live.
+    ///   - maxAge: the maximum age of the key; with zero, the key always comes from the service. Nil means the cache's
+    ///     time to live.
     ///   - timeout: the maximum duration of the call.
     public init(
         keyTag: KeyTag, version: KeyVersion? = nil, maxAge: Duration? = nil,

@@ -1,5 +1,5 @@
-/// A setting of the client that can be given as text: by an environment variable, a flag, a configuration file. The raw
-/// values are the parameters of `KMSClientConfiguration` and `CredentialLookup` that the texts become.
+/// A setting of the client that can be given as text: by an environment variable, a flag or a configuration file. The
+/// raw values are the parameters of `KMSClientConfiguration` and `CredentialLookup` that the texts become.
 package enum ClientSetting: String, CaseIterable, Sendable {
     case endpoint, zone, profile, configurationFile, tokenFile, caFile, proxy, cacheTimeToLive, staleIfError,
         ratePerKey,

@@ -19,12 +19,12 @@ public struct EnvironmentVariables: Sendable {
         self.value = value
     }
 
-    /// The value of a variable without white space around it; nil if it is not set or empty.
+    /// The value of a variable without white space around it; nil if it is unset or empty.
     public subscript(name: String) -> String? {
         value(name).map { $0.trimmingASCIIWhitespace() }.flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    /// Replaces a leading `~/`, which no shell has expanded, by the home directory. Without a home directory the path
+    /// Replaces a leading `~/`, which no shell has expanded, with the home directory. Without a home directory the path
     /// stays as it is.
     public func expandingHome(_ path: String) -> String {
         HomeDirectory.expanding(path, variable: value("HOME"))

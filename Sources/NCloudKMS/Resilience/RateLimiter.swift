@@ -152,8 +152,8 @@ package struct RateLimiter: Sendable {
         totalRate.map { total.admission(after: count, at: $0, now: now) } ?? now
     }
 
-    /// When the turn of a caller at a position in its key's queue comes, at the earliest: after the callers before it
-    /// there, and under the process's limit after all earlier callers whose keys let them go no later.
+    /// The earliest time at which a caller at a position in its key's queue may send: after the callers before it in
+    /// that queue and, under the process's limit, after all earlier callers whose keys don't make them wait longer.
     private func turn(in state: KeyState, atPlace place: Int, number: UInt64, now: Instant) -> Instant {
         let turn = state.admission(atPlace: place, now: now)
         guard totalRate != nil else { return turn }

@@ -5,7 +5,7 @@ package enum RetryDecision: Equatable, Sendable {
     case retry(after: Duration)
     /// Fail with the error of the attempt.
     ///
-    /// - Parameter retryAfter: when a retry would have been sent, or when the server asked to come back.
+    /// - Parameter retryAfter: when a retry would have been sent, or when the server asked the client to come back.
     case stop(RetryStop, retryAfter: Duration?)
 }
 
@@ -142,7 +142,7 @@ package struct RetryPolicy: Sendable {
     ///
     /// - Parameters:
     ///   - retry: the retry's number within the call, starting at 0.
-    ///   - isThrottled: whether the service asked to slow down.
+    ///   - isThrottled: whether the service asked the client to slow down.
     ///   - hint: the wait that `Retry-After` requests, if valid (`RetryAfter`).
     ///   - random: in 0..<1; 1 would give the upper bound, which is never reached.
     package static func delay(beforeRetry retry: Int, isThrottled: Bool, hint: Duration?, random: Double) -> Duration {

@@ -4,7 +4,7 @@ import KMSPlatform
 /// and again when it changes, or those in the system's folder.
 final class CertificateAuthorities {
     /// Twice the size of a large bundle; a system's has 0.2 MiB. Parsing blocks the loop: 1 MiB takes 0.13 to 0.4 s,
-    /// and 2 MiB up to 1.2 s, as OpenSSL sorts its list for each certificate.
+    /// and 2 MiB up to 1.2 s, because OpenSSL sorts its list for each certificate.
     static let maximumFileBytes = 1 << 20
 
     /// The current authorities.

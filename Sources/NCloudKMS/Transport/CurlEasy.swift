@@ -269,7 +269,7 @@ final class CurlEasy {
         route = new
     }
 
-    /// At least 1, as 0 means no timeout (or libcurl's own).
+    /// At least 1, because 0 means no timeout (or libcurl's own).
     private static func milliseconds(_ duration: Duration) -> Int {
         max(1, Int(min(duration, HTTPRequest.longestAttempt).millisecondsRoundedUp))
     }

@@ -22,7 +22,7 @@ public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebug
     ///
     /// - Parameter url: `[scheme://][user:password@]host[:port]`; the scheme is `http`, `https`, `socks5` or `socks5h`.
     ///   Without a scheme it is `http`, and without a port 1080, or 443 for `https`.
-    /// - Throws: `InvalidValue` named `proxy`, which repeats nothing of the URL.
+    /// - Throws: `InvalidValue` named `proxy`, which never repeats any part of the URL.
     public init(url: String) throws(InvalidValue) {
         try self.init(url: url, name: "proxy")
     }
@@ -83,7 +83,7 @@ public struct ProxySettings: Sendable {
     package let proxy: Result<ProxyConfiguration, InvalidValue>?
     /// The hosts that are reached without the proxy.
     public let exceptions: ProxyExceptions
-    /// What the list of exceptions is called in an error: `NO_PROXY`.
+    /// The name of the list of exceptions in an error: `NO_PROXY`.
     private let exceptionsName: String
 
     /// Creates settings with a proxy for all hosts except some.

@@ -117,7 +117,7 @@ final class ResponseCollector {
         return true
     }
 
-    /// Receives a part of the body as sent, so with its chunk framing if it is chunked.
+    /// Receives a part of the body as sent, including its chunk framing if it is chunked.
     ///
     /// - Returns: whether the transfer should continue.
     func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {

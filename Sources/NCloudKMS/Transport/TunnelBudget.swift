@@ -19,7 +19,7 @@ struct TunnelBudget {
 
     /// Progress calls of a transfer in one turn that may not stand for a byte.
     private static let otherSteps = 8
-    /// The clock is read once in this many steps.
+    /// The clock is read once every this many steps.
     private static let stepsBetweenLooks = 256
 
     enum Verdict: Equatable {

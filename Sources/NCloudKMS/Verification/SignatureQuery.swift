@@ -1,7 +1,7 @@
 import KMSPlatform
 import KMSPublicKeys
 
-/// A signature to be verified, and the key to do it with.
+/// A signature to verify, and the key to verify it with.
 public struct SignatureQuery: Sendable {
     /// The key to verify the signature with.
     public var key: PublicKeyQuery
@@ -15,7 +15,7 @@ public struct SignatureQuery: Sendable {
     ///   - keyTag: the key to verify the signature with.
     ///   - version: the version of the key; nil for the version that the signature names, or otherwise the latest.
     ///   - signature: the signature, which may name the version of the key.
-    ///   - message: the message, or its digest by the algorithm's hash.
+    ///   - message: the message, or its digest, computed with the algorithm's hash.
     ///   - algorithm: the algorithm that made the signature.
     ///   - encoding: the form of an ECDSA signature; ignored for RSA.
     ///   - maxAge: the maximum age of the key; nil for the cache's time to live.
@@ -44,7 +44,7 @@ public struct SignatureQuery: Sendable {
     }
 
     /// - Parameters:
-    ///   - version: of the key; a signature that names its version needs none.
+    ///   - version: the version of the key; not needed if the signature names it.
     ///   - maxAge: the maximum age of the key; nil for the cache's time to live.
     /// - Throws: `InvalidValue` named `signature`, if the signature names a version other than `version`.
     package init(

@@ -10,8 +10,8 @@ import KMSPublicKeys
 ///             └────────────────────────────── once ────────────────────────────────────────┘
 /// ```
 package actor SignatureVerifier {
-    /// Begins to fetch a key for a call with this arrival and label; returns what cancels the fetch, unless it has
-    /// ended. Like `KMSClient.begin`, it runs on the loop.
+    /// Begins to fetch a key for a call with this arrival and label; returns a closure that cancels the fetch, unless
+    /// it has ended. Like `KMSClient.begin`, it runs on the loop.
     typealias KeySource =
         @Sendable (PublicKeyQuery, Instant, String?, FetchProgress.Handler?, @escaping PublicKeyCompletion) -> (
             @Sendable () -> Void
@@ -192,8 +192,8 @@ package actor SignatureVerifier {
 /// turn each of them into a request: a key is fetched for this at most once in 30 s.
 struct RecheckLimit: Sendable {
     static let interval = Duration.seconds(30)
-    /// The capacity of the client's cache. Once this many keys were fetched within the interval, no other is fetched,
-    /// so that none is fetched too often.
+    /// The capacity of the client's cache. Once this many keys have been fetched within the interval, no others are
+    /// fetched, so that none is fetched too often.
     static let maximumKeys = ExpiringCache<FetchedKey>.capacity
 
     private struct Recheck {
