@@ -50,7 +50,7 @@ package final class Emulator: Sendable {
         package var latency: Duration
         /// The maximum random delay in addition to the latency; uniformly distributed.
         package var jitter: Duration
-        /// For each key; nil: no limit.
+        /// The limit for each key; nil for no limit.
         package var throttlePerSecond: Int?
         package var faults: [Fault]
         /// The clock for timestamp checks, `Date` and the throttle; latency and pauses take real time.

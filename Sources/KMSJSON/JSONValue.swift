@@ -87,7 +87,7 @@ public struct JSONValue: Sendable {
         return text.withUnsafeBufferPointer { JSONNumber.integer(UnsafeBufferPointer(rebasing: $0[token.range])) }
     }
 
-    /// Nil for other kinds.
+    /// Whether it is `true` or `false`; nil for other kinds.
     public var bool: Bool? {
         guard kind == .bool else { return nil }
         return text[token.start] == UInt8(ascii: "t")

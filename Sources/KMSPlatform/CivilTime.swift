@@ -53,7 +53,7 @@ package struct CivilTime: Equatable, Sendable {
         self.init(milliseconds: min(max(seconds, Self.range.lowerBound / 1_000), Self.range.upperBound / 1_000) * 1_000)
     }
 
-    /// Since 1970-01-01T00:00:00Z.
+    /// Milliseconds since 1970-01-01T00:00:00Z.
     package var milliseconds: Int64 {
         Int64((((daysSince1970 * 24 + hour) * 60 + minute) * 60 + second) * 1_000 + millisecond)
     }

@@ -1,4 +1,4 @@
-/// First in, first out, in memory that it keeps.
+/// A first-in, first-out queue that keeps its memory for later elements.
 public struct Queue<Element> {
     @usableFromInline var incoming: [Element] = []
     /// The elements that came before, the first one last, so that it can be moved out.

@@ -50,7 +50,7 @@ struct WatchTable {
     private var watchers = [Watcher(source: nil, isUrgent: false)]
     private var freePlaces: [Int] = []
     private var urgentPlaces: [Int] = []
-    /// The argument of `poll` for the urgent places alone.
+    /// The argument of `poll` for only the urgent places.
     private var urgentEntries: [pollfd] = []
     /// The place at which the search for events of descriptors that are not urgent continues, so that each gets its
     /// turn.

@@ -30,7 +30,7 @@ public struct EmulatedKey: Hashable, Sendable {
         /// A disabled version is refused.
         public var isEnabled: Bool
 
-        /// A version.
+        /// Creates a version.
         public init(_ number: Int, publicKeyPEM: String?, isEnabled: Bool = true) {
             self.number = number
             self.publicKeyPEM = publicKeyPEM
@@ -47,7 +47,7 @@ public struct EmulatedKey: Hashable, Sendable {
     /// A disabled key is refused.
     public var isEnabled: Bool
 
-    /// A key with several versions.
+    /// Creates a key with several versions.
     public init(_ keyTag: String, _ keyType: KeyType, versions: [Version], isEnabled: Bool = true) {
         self.keyTag = keyTag
         self.keyType = keyType
@@ -55,7 +55,7 @@ public struct EmulatedKey: Hashable, Sendable {
         self.isEnabled = isEnabled
     }
 
-    /// A key with one version.
+    /// Creates a key with one version.
     ///
     /// - Parameters:
     ///   - keyTag: the tag that clients ask for.

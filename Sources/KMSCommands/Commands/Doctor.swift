@@ -214,7 +214,7 @@ package struct Finding: Equatable, Sendable {
 
     let check: Check
     let verdict: Verdict
-    /// For people; never contains a secret.
+    /// Text for people; it never contains a secret.
     let text: String
     /// The error of a failed check, if it has one.
     var error: CommandError?

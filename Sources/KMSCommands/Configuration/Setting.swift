@@ -50,7 +50,7 @@ package struct Setting: Sendable {
         /// The flag on the command line, with its dashes.
         package var flag: String { "--\(rawValue)" }
 
-        /// Another name of the flag that other programs use; without the dashes.
+        /// Another name for the flag, which other programs use; without the dashes.
         package var alias: String? { self == .parentPID ? "clientProcessId" : nil }
 
         /// - Parameter word: a flag with its dashes, by its name or its alias.

@@ -44,7 +44,7 @@ struct RequestIDs: Sendable {
         return prefix + Self.hexadecimal(count)
     }
 
-    /// 16 hexadecimal digits.
+    /// A number as 16 hexadecimal digits.
     private static func hexadecimal(_ number: UInt64) -> String {
         String(unsafeUninitializedCapacity: 16) { buffer in
             for index in 0..<8 {

@@ -126,7 +126,7 @@ struct StreamFiller: Sendable {
         return bytes.isEmpty ? .incomplete : .message
     }
 
-    /// Like `next`, for the byte order mark alone.
+    /// Like `next`, but only for the byte order mark.
     mutating func nextAtStart(in bytes: UnsafeBufferPointer<UInt8>, isEnd: Bool) -> Step {
         guard isStreamStart else { return .message }
         let mark = StaticString.byteOrderMark.bytes

@@ -5,7 +5,7 @@ import KMSPlatform
 public struct LineFraming: Framing {
     let maximumMessageBytes: Int
 
-    /// For the byte order mark only: blank lines are lines here.
+    /// Used only for the byte order mark: here blank lines count as lines.
     private var filler: StreamFiller
     /// How many bytes at the front are known to contain no LF.
     private var searched = 0

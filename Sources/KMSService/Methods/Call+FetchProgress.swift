@@ -10,7 +10,7 @@ extension Call {
 }
 
 extension FetchProgress {
-    /// In a few words.
+    /// The progress in a few words.
     var message: String {
         switch activity {
         case .waitingForLimiter: "waiting for the rate limiter"

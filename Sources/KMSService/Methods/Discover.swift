@@ -16,7 +16,7 @@ enum ServiceDescription {
 struct Discover: Method {
     let name = "rpc.discover"
 
-    /// On one line.
+    /// The document on one line.
     private static let json = ServiceDescription.document.map(\.compacted)
 
     func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {

@@ -15,7 +15,7 @@ public struct Credentials: Sendable {
     /// Distinguishes these credentials from others in cache keys.
     let identity: CredentialIdentity
 
-    /// A key pair, which signs requests.
+    /// Creates credentials from a key pair, which signs requests.
     ///
     /// - Parameters:
     ///   - accessKeyID: not empty; only visible ASCII characters, because it is sent in a header.
@@ -32,7 +32,7 @@ public struct Credentials: Sendable {
         self.source = source
     }
 
-    /// An access token, which is sent with requests and is valid for one key.
+    /// Creates credentials from an access token, which is sent with requests and is valid for one key.
     ///
     /// - Parameters:
     ///   - token: not empty; only visible ASCII characters.

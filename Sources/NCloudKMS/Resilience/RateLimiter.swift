@@ -29,7 +29,7 @@ package struct RateLimiter: Sendable {
 
     private struct KeyState {
         var cell = RateCell()
-        /// Nil if there is no limit for keys.
+        /// The key's rate; nil if keys have no limit.
         var rate: AdaptiveRate?
         /// The tickets' numbers, in order.
         var queue: [UInt64] = []

@@ -122,7 +122,7 @@ package struct RetryProgress: Sendable {
 
 /// How often and when a request is retried. The numbers are those of the AWS SDKs' retries of 2026.
 package struct RetryPolicy: Sendable {
-    /// By then a momentary outage is over; callers hardly notice.
+    /// Long enough for a momentary outage to end, and short enough that callers hardly notice.
     package static let baseDelay = Duration.milliseconds(50)
     /// The service's limits are per second.
     package static let throttlingBaseDelay = Duration.seconds(1)
@@ -160,7 +160,7 @@ package struct RetryPolicy: Sendable {
 package struct RetryQuota: Sendable {
     package static let capacity = 500
     package static let retryCost = 14
-    /// Less than the other: throttling does not mean that the service is down.
+    /// Less than the other cost, because throttling does not mean that the service is down.
     package static let throttledRetryCost = 5
     /// What a success without a retry adds.
     package static let successReward = 1

@@ -156,7 +156,7 @@ public struct CertificateFile: Hashable, Sendable, CustomStringConvertible {
     /// The setting that named the file, such as a variable, for errors.
     package let name: String?
 
-    /// A file, which is read when the first connection is made.
+    /// Names a file, which is read when the first connection is made.
     ///
     /// - Parameter path: absolute, or relative to the working directory.
     public init(path: String) {

@@ -55,7 +55,7 @@ public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebug
     public var description: String { "<redacted>" }
     /// `<redacted>`.
     public var debugDescription: String { description }
-    /// Without children.
+    /// Has no children.
     public var customMirror: Mirror { Mirror(self, children: []) }
 
     /// Whether one of libcurl's texts names the proxy as the host that it could not connect to.

@@ -12,7 +12,7 @@ final class ResponseCollector {
     /// The maximum length of a header value that is kept; the service's texts are cut at the same length.
     static let longestValueBytes = 1_024
 
-    /// Whatever the header says about a body (RFC 9112, section 6.3).
+    /// Answers with these statuses have no body, whatever the header says (RFC 9112, section 6.3).
     private static let statusesWithoutBody = [204, 304]
 
     private enum Position {

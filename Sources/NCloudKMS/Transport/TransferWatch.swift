@@ -15,7 +15,7 @@ final class TransferWatch {
     private let connections: ConnectionTable
     private let clock: any TimeSource
 
-    /// For each address.
+    /// The limit for each address.
     private var connectTimeout = HTTPRequest.longestConnect
     private var hasAnotherAttempt = false
     private var tunnelBudget = TunnelBudget()

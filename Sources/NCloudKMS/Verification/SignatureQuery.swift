@@ -121,7 +121,7 @@ public struct ServiceSignature: Hashable, Sendable {
         self.bytes = bytes
     }
 
-    /// A signature as bytes.
+    /// Creates a signature from bytes.
     ///
     /// - Parameters:
     ///   - bytes: the signature.
