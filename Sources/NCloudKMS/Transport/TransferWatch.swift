@@ -146,7 +146,7 @@ final class TransferWatch {
 
     // MARK: Between turns
 
-    /// What needs attention in addition to libcurl's.
+    /// What a transfer needs that libcurl does not do by itself.
     enum Concern {
         case nothing
         /// It has no connection yet: check `isOverdue`, and give libcurl a turn, at intervals.
