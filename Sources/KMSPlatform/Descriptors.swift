@@ -109,7 +109,7 @@ package struct StandardStreams: Sendable {
         for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
             // An answer or a secret that went to the null device would look as if it had been delivered.
             let mode = descriptor == STDOUT_FILENO ? O_RDONLY : O_RDWR
-            // `open` returns the lowest free number: this one, as those below are open.
+            // `open` returns the lowest free number: this one, because those below are open.
             guard open("/dev/null", mode | O_CLOEXEC) == descriptor else { throw PlatformError("open /dev/null") }
             closed.insert(descriptor)
         }

@@ -127,7 +127,7 @@ final class Exchange {
         let faults = plan?.faults ?? FaultPlan.Outcome()
         if phase == .receiving {
             let isDelayed = faults.ending == .hang || delay > .zero
-            // Recorded now, as it may never be answered.
+            // Recorded now, because it may never be answered.
             if faults.isFault || isDelayed { record(status: nil) }
             if isDelayed {
                 phase = .waiting

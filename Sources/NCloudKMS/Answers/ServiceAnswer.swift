@@ -46,7 +46,7 @@ enum ServiceAnswer: Sendable {
         if let verdict = namedCodes[code] { return verdict }
         guard let row = gatewayCodes[code] else { return nil }
         // The gateway's numbers count in its own shape, unless they only repeat the status. Elsewhere they count only
-        // with the status that they belong to, as a `"code": "400"` may be the status itself.
+        // with the status that they belong to, because a `"code": "400"` may be the status itself.
         let repeatsStatus = status >= 400 && code == String(status)
         let counts = isGatewayError ? !repeatsStatus : row.status == status
         return counts ? row.verdict : nil

@@ -80,7 +80,7 @@ public actor KMSClient: PublicKeyProvider {
 
     // Not an isolated one, which Swift 6.3 can't compile into optimised modules that import this one.
     deinit {
-        // Unsafe: from here on the loop alone has it.
+        // Unsafe: from here on only the loop has it.
         nonisolated(unsafe) let engine = engine
         let end = { @Sendable [loop, ownsLoop] in
             engine.shutDown()

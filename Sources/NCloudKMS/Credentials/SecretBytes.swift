@@ -3,7 +3,7 @@ import KMSPlatform
 
 /// A secret in memory that is wiped when the last reference is released. It always prints as `<redacted>`.
 public final class SecretBytes: @unchecked Sendable {
-    // Sendable: the memory is written in `init` and `deinit` alone, when nobody else can see it.
+    // Sendable: the memory is written only in `init` and `deinit`, when nobody else can see it.
     private let memory: UnsafeMutableBufferPointer<UInt8>
 
     /// Copies the secret. The caller must wipe its own copy.

@@ -136,7 +136,7 @@ final class CurlEasy {
         // Otherwise the end of a transfer waits for its name lookup, and blocks everything else on the loop.
         try set(CURLOPT_QUICK_EXIT, 1)
         try set(CURLOPT_TCP_NODELAY, 1)
-        // It includes name lookups, proxies and TLS, which have the attempt's time. `TransferWatch` limits TCP alone.
+        // It includes name lookups, proxies and TLS, which have the attempt's time. `TransferWatch` limits only TCP.
         try set(CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(HTTPRequest.longestAttempt))
         try set(CURLOPT_MAXLIFETIME_CONN, Int(Self.longestConnectionLife.components.seconds))
         try set(CURLOPT_MAXAGE_CONN, Int(Self.longestIdle.components.seconds))
