@@ -94,7 +94,7 @@ extension PublicKeyError: CustomStringConvertible {
         case .tooLong: "the text is longer than \(PEMBlock.maximumBytes >> 10) KiB"
         case .textAroundPEM: "there is text before or after the PEM block"
         case .multiplePEMBlocks: "there is more than one PEM block where one public key is expected"
-        case .malformedPEM: "the lines that begin and end the PEM block are not as RFC 7468 writes them"
+        case .malformedPEM: "the lines that begin and end the PEM block are not as RFC 7468 requires"
         case .pemHeaders: "the PEM block has headers or is encrypted, which a public key never is"
         case .invalidBase64: "the contents of the PEM block are not Base64"
         case .privateKey: "the text is a private key, where only a public key is accepted; it was discarded"

@@ -118,7 +118,7 @@ public enum VerificationError: Error, Hashable, Sendable, CustomStringConvertibl
             "\(algorithm.rawValue) does not fit an \(keyType.rawValue) key" + (curve.map { " on \($0.rawValue)" } ?? "")
         case .wrongDigestLength(let algorithm, let count):
             "a digest for \(algorithm.rawValue) has \(algorithm.digestCount) bytes, not \(count)"
-        case .unavailable: "OpenSSL could not begin to verify a signature"
+        case .unavailable: "OpenSSL could not start verifying a signature"
         }
     }
 }

@@ -96,7 +96,7 @@ public struct Service: Sendable {
         case .endOfInput: "end of stdin"
         case .badFrame: "an invalid frame on stdin"
         case .exit: "exit"
-        case .shutdown: "shutdown, without exit after it"
+        case .shutdown: "shutdown, not followed by exit"
         case .stopped(let descriptor): stops.first { $0.descriptor == descriptor }?.reason() ?? "a stop"
         case .outputClosed(let number) where Self.isClosing(number): "stdout was closed"
         case .outputClosed(let number): "writing to stdout failed: \(PlatformError.text(of: number))"

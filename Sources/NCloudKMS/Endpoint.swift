@@ -54,7 +54,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         let shape = "must be scheme://host or scheme://host:port"
         // Before lower case is made: that turns some letters outside ASCII (U+212A) into plain ones.
         guard text.utf8.allSatisfy(\.isVisibleASCII) else {
-            throw InvalidValue(name, "may hold only ASCII characters, and no spaces")
+            throw InvalidValue(name, "may contain only ASCII characters, and no spaces")
         }
         guard let separator = text.firstRange(of: "://") else {
             throw InvalidValue(name, "\(shape), like https://ocapi.ncloud.com")
@@ -64,7 +64,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         }
         var authority = text[separator.upperBound...]
         if authority.last == "/" { authority.removeLast() }
-        guard !authority.contains("@") else { throw InvalidValue(name, "must not hold a user name or password") }
+        guard !authority.contains("@") else { throw InvalidValue(name, "must not contain a user name or password") }
         if let extra = authority.first(where: { "/?#\\".contains($0) }) {
             throw InvalidValue(name, "\(shape), with nothing after it: remove everything from \"\(extra)\" on")
         }
@@ -105,22 +105,22 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     ) throws(InvalidValue) -> (host: String, port: Substring?) {
         if authority.first == "[" {
             guard let close = authority.firstIndex(of: "]") else {
-                throw InvalidValue(name, "holds an IPv6 address without its closing bracket")
+                throw InvalidValue(name, "has an IPv6 address without its closing bracket")
             }
             let address = authority[authority.index(after: authority.startIndex)..<close].lowercased()
             let rest = authority[authority.index(after: close)...]
-            guard ipv6Address(address) != nil else { throw InvalidValue(name, "holds a malformed IPv6 address") }
+            guard ipv6Address(address) != nil else { throw InvalidValue(name, "has a malformed IPv6 address") }
             guard rest.isEmpty || rest.first == ":" else {
-                throw InvalidValue(name, "holds something other than a port after the IPv6 address")
+                throw InvalidValue(name, "has something other than a port after the IPv6 address")
             }
             return (address, rest.isEmpty ? nil : rest.dropFirst())
         }
         let parts = authority.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         let port = parts.count == 2 ? parts[1] : nil
-        if let port, port.contains(":") { throw InvalidValue(name, "must hold an IPv6 address in brackets") }
+        if let port, port.contains(":") { throw InvalidValue(name, "must have its IPv6 address in brackets") }
         let host = parts[0].lowercased()
         guard isHostName(host) else {
-            throw InvalidValue(name, "holds a malformed host: letters, digits, dots and hyphens, or an IP address")
+            throw InvalidValue(name, "has a malformed host: use letters, digits, dots and hyphens, or an IP address")
         }
         return (host, port)
     }
@@ -184,7 +184,7 @@ public enum Zone: String, CaseIterable, Sendable {
     public init(named name: String) throws(InvalidValue) {
         if name == "fin" {
             throw InvalidValue(
-                "zone", "can't be fin: the financial cloud has no KMS API 2.0, so it can't be asked for a public key")
+                "zone", "can't be fin: the financial cloud has no KMS API 2.0, so it can't return public keys")
         }
         guard let zone = Zone(rawValue: name) else {
             let names = Zone.allCases.map(\.rawValue).joined(separator: ", ")

@@ -37,9 +37,9 @@ extension KMSError {
             case .authenticationFailed:
                 "The service did not accept the credentials; check the key pair or token, and this machine's clock."
             case .permissionDenied:
-                "The service accepted the credentials but they may not use this key; grant them "
+                "The credentials are valid, but have no permission for this key; grant them "
                     + "Get Public Key on it."
-            case .keyNotFound: "The service knows no key with this tag; check the tag and the zone."
+            case .keyNotFound: "The service has no key with this tag; check the tag and the zone."
             case .keyUnusable:
                 "The service refuses this key or version: it is disabled, does not exist, or has no public key."
             case .rateLimited: "The service throttled the request; call less often, or try again later."
@@ -81,7 +81,7 @@ extension KMSError {
             .untrusted(.noCommonCipher):
             self.init(.untrustedService, failure.message)
         case .untrusted:
-            self.init(.untrustedService, "\(failure.message) Check the endpoint, the CA file and any proxy between.")
+            self.init(.untrustedService, "\(failure.message) Check the endpoint, the CA file and any proxy in between.")
         case .tooLarge:
             self = .answerTooLarge(maximumBytes: HTTPResponse.largestBodyBytes)
         case .noDescriptor:
@@ -111,7 +111,7 @@ extension KMSError {
     package static func deadlineExceeded(while activity: Activity) -> KMSError {
         KMSError(
             .deadlineExceeded,
-            "The time for the call ended while \(activity.rawValue); allow more, or try again later.",
+            "The call timed out while \(activity.rawValue); allow more time, or try again later.",
             reason: activity.word)
     }
 

@@ -52,7 +52,7 @@ public struct KeyTag: Hashable, Sendable, CustomStringConvertible {
             throw InvalidValue("keyTag", "must have at most \(Self.maximumLength) characters")
         }
         guard text.hasOnly(Self.isUnreserved) else {
-            throw InvalidValue("keyTag", "may hold only the characters A-Z a-z 0-9 . _ ~ -")
+            throw InvalidValue("keyTag", "may contain only the characters A-Z a-z 0-9 . _ ~ -")
         }
         guard text != ".", text != ".." else { throw InvalidValue("keyTag", "must not be \"\(text)\"") }
         self.text = text

@@ -47,7 +47,7 @@ enum ServiceManual {
             "NCLOUD_METADATA_API_ENDPOINT",
             "The metadata service that provides a server's role, instead of http://169.254.169.254."
         ),
-        ("HOME", "The home directory, with the profile file; if unset, the user database is asked."),
+        ("HOME", "The home directory, with the profile file; if unset, the user database is queried."),
     ]
 
     private static let files: [(path: String, meaning: String)] = [
@@ -72,7 +72,7 @@ enum ServiceManual {
             ["ncloud-kms-rpc get-public-key KEYTAG OTHER@3 --format jwks -o keys.json"]
         ),
         (
-            "Check that a release was signed with a key of the service:",
+            "Check that a release was signed with one of the service's keys:",
             ["ncloud-kms-rpc verify KEYTAG --algorithm PS256 --signature app.sig app.tar && echo genuine"]
         ),
         ("Find out why calls fail:", ["ncloud-kms-rpc doctor KEYTAG"]),
@@ -125,7 +125,7 @@ enum EmulatorManual {
     private static let examples: [(text: String, lines: [String])] = [
         ("Run a test suite against its own KMS:", ["ncloud-kms-emulator -- make test"]),
         (
-            "Let the service fail now and then:",
+            "Make the service fail now and then:",
             [
                 "ncloud-kms-emulator --fault status=503,code=500,rate=0.05 --fault reset,count=2,key=demo-rsa -- ./test.sh"
             ]

@@ -48,7 +48,7 @@ struct EmulatorCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Write the certificate authority to trust to this file (PEM, readable for everybody). The file is not removed.",
+            "Write the certificate authority to trust to this file (PEM, readable by everybody). The file is not removed.",
             valueName: "file"
         ),
         completion: .file())

@@ -9,8 +9,8 @@ struct GetPublicKeyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "get-public-key", abstract: "Print public keys.",
         discussion: """
-            The output is the keys alone, in the order of the tags, or nothing: all keys are requested at the same time, \
-            and the first error is one line on stderr that begins with its type.
+            Prints all keys, in the order of the tags, or nothing. They are requested at the same time. The first error is \
+            one line on stderr that begins with its type.
 
             \(ExitStatus.helpText(of: .getPublicKey))
             """)
@@ -159,7 +159,7 @@ struct DoctorCommand: ParsableCommand {
 /// `terraform`: a program for Terraform's `external` data source.
 struct TerraformCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "terraform", abstract: "Answer a query of Terraform's external data source.",
+        commandName: "terraform", abstract: "Answer a query from Terraform's external data source.",
         usage: "ncloud-kms-rpc terraform [<options>]",
         discussion: """
             Reads one JSON object of strings from stdin, {"key_tag": "…", "key_version": "…"}; the version is optional. \

@@ -191,7 +191,7 @@ extension Setting.Name {
             Setting(
                 self, "number", ClientSetting.maximumConnections.variables, .number(Client.defaultMaximumConnections),
                 .load,
-                "Maximum connections to the service, and so concurrent requests")
+                "Maximum connections to the service, and therefore concurrent requests")
         case .maxAttempts:
             Setting(
                 self, "number", ClientSetting.maximumAttempts.variables, .number(Client.defaultMaximumAttempts), .calls,

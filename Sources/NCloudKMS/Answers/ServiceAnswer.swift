@@ -132,7 +132,7 @@ struct ServiceFailure: Equatable, Sendable {
 
     var error: KMSError {
         var error = KMSError.service(code, status: httpStatus, saysWhy: kmsMessage != nil, detail: detail)
-        if isTextWithheld { error.message += " Its text is withheld: it holds a private key or credentials." }
+        if isTextWithheld { error.message += " Its text is withheld: it contains a private key or credentials." }
         error.kmsCode = kmsCode
         error.kmsMessage = kmsMessage
         return error

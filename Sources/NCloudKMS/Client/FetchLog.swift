@@ -71,14 +71,14 @@ struct FetchLog {
                 metadata: metadata)
         case .connectionsLimited(let count):
             logger.warning(
-                "this process may open no more files and sockets, so that requests wait for each other: raise its limit (ulimit -n)",
+                "this process can't open more files and sockets, so requests wait for each other; raise its limit (ulimit -n)",
                 metadata: ["connections": .stringConvertible(count)])
         }
     }
 
     func distrust(of endpoint: String) {
         logger.warning(
-            "a request got more than one answer; dropped the others, and reusing no connection for a minute",
+            "a request got more than one answer; dropped the others, and not reusing connections for a minute",
             metadata: ["endpoint": "\(endpoint)"])
     }
 

@@ -67,8 +67,8 @@ public struct Credentials: Sendable {
                     ? "The access key id" : secret.withBytes(Self.isQuoted) ? "The secret access key" : nil
             }
         return quoted.map {
-            "\($0) from \(source) is in quotation marks, which count as a part of it (docker --env-file keeps those of its "
-                + "file): take them away."
+            "\($0) from \(source) is in quotation marks, which are part of the value (docker --env-file keeps them): "
+                + "remove them."
         }
     }
 
@@ -136,6 +136,6 @@ package struct CredentialIdentity: Hashable, Sendable {
 
 extension InvalidValue {
     fileprivate static func notVisible(_ name: String) -> InvalidValue {
-        InvalidValue(name, "must not be empty, and may hold neither spaces nor characters outside ASCII")
+        InvalidValue(name, "must not be empty, and must not contain spaces or non-ASCII characters")
     }
 }

@@ -106,7 +106,7 @@ struct ServerRole: Sendable {
     ) -> MetadataRequest? {
         guard let question else { return nil }
         guard status == 200 else {
-            failed(status == 404 ? "it knows no role of this server" : "it answered with HTTP \(status)", now: now)
+            failed(status == 404 ? "it has no role for this server" : "it answered with HTTP \(status)", now: now)
             return nil
         }
         do {

@@ -23,7 +23,7 @@ struct ServerRoleDocument {
             throw Problem("its answer is not a JSON object")
         }
         if let token = document["Token"], !token.isNull {
-            throw Problem("its keys come with a Token, so they are another cloud's")
+            throw Problem("its keys come with a Token, so they belong to another cloud")
         }
         if let code = document["Code"], !code.isNull, code.string != "Success" {
             let said = code.string.map { " \(ServiceText.capped($0))" } ?? ""

@@ -57,7 +57,7 @@ package final class ServiceProbe {
             case .ready(let credentials, _): return (credentials, chain.fileReadableByOthers)
             case .ask(let request): ask(request, for: &chain)
             // Only while another call is asking the metadata service.
-            case .wait: throw .credentialsUnusable("the metadata service is being asked")
+            case .wait: throw .credentialsUnusable("the metadata service has not answered yet")
             case .unavailable(let error): throw error
             }
         }

@@ -109,7 +109,7 @@ final class CertificateAuthorities {
 extension CertificateAuthorities.Problem {
     fileprivate static let none = Self(
         "there are no certificate authorities on this machine",
-        advice: "install them (ca-certificates), or name a file")
+        advice: "install them (ca-certificates), or specify a file")
 
     /// What to do about the file, and that nothing else is needed.
     private static let correction = "correct the file, which is read again when it changes"

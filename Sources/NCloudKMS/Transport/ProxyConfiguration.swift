@@ -118,8 +118,8 @@ public struct ProxySettings: Sendable {
         case .undecidable(let entry):
             throw InvalidValue(
                 exceptionsName,
-                "has the entry \(entry), which is not a valid address, network or port, so it can't be told whether "
-                    + "\(endpoint.host) is to be reached through the proxy")
+                "has the entry \(entry), which is not a valid address, network or port, so it is unclear whether "
+                    + "\(endpoint.host) should be reached through the proxy")
         }
     }
 }

@@ -11,15 +11,15 @@ extension TransportFailure {
     private static func message(_ kind: Kind, _ evidence: TransferEvidence) -> String {
         let service = evidence.service
         return switch kind {
-        case .nameResolution: "The name in \(service) has no address; check the endpoint and the name servers."
+        case .nameResolution: "The host name in \(service) has no address; check the endpoint and the name servers."
         case .connectionRefused: "\(service) refused the connection."
         case .unreachable: "\(service) can't be reached; check the network and the endpoint."
         case .connectionLost(let loss): "\(service) \(text(of: loss))."
         case .timedOut(let phase): "\(service) took too long; the time ran out while \(text(of: phase))."
         case .untrusted(let fault): "\(service) is not trusted: \(text(of: fault))."
         case .proxy(let fault): text(of: fault)
-        case .tooLarge: "The answer of \(service) is larger than \(HTTPResponse.largestBodyBytes >> 10) KiB."
-        case .badResponse: "The answer of \(service) is not HTTP."
+        case .tooLarge: "The answer from \(service) is larger than \(HTTPResponse.largestBodyBytes >> 10) KiB."
+        case .badResponse: "The answer from \(service) is not HTTP."
         case .noFreeConnection: "Every connection is in use."
         case .noDescriptor: "This process can't open more files and sockets; raise its limit (ulimit -n)."
         case .setup:
@@ -33,7 +33,7 @@ extension TransportFailure {
         case .closed: "closed the connection"
         case .empty: "closed the connection without an answer"
         case .cut: "closed the connection in the middle of its answer"
-        case .unasked: "sent an answer before it had a request"
+        case .unasked: "sent an answer before it received the request"
         }
     }
 
@@ -52,7 +52,7 @@ extension TransportFailure {
         case .expired: "its certificate has expired"
         case .notYetValid: "its certificate is not valid yet (is the clock correct?)"
         case .expiredAuthority:
-            "the certificate of an authority in its chain has expired; a newer one of that authority may be trusted"
+            "the certificate of an authority in its chain has expired; trust a newer one of that authority, if there is one"
         case .notYetValidAuthority:
             "the certificate of an authority in its chain is not valid yet (is the clock correct?)"
         case .selfSigned: "its certificate is self-signed"
@@ -75,7 +75,7 @@ extension TransportFailure {
         switch fault {
         case .unresolved: "The proxy's name has no address."
         case .unreachable: "The proxy can't be reached."
-        case .refused(407): "The proxy asks for a user and a password (status 407)."
+        case .refused(407): "The proxy requires a user name and a password (status 407)."
         case .refused(let status): "The proxy refused the connection to the service (status \(status))."
         case .untrusted(let fault): "The proxy is not trusted: \(text(of: fault))."
         case .tooLarge: "The proxy's answer is larger than \(TunnelBudget.largestBytes >> 10) KiB."

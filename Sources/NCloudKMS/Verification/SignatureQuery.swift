@@ -52,7 +52,8 @@ public struct SignatureQuery: Sendable {
         maxAge: Duration? = nil, timeout: Duration = PublicKeyQuery.defaultTimeout
     ) throws(InvalidValue) {
         if let version, let named = signature.version, version != named {
-            throw InvalidValue("signature", "is by version \(named) of the key, but version \(version) is asked for")
+            throw InvalidValue(
+                "signature", "was made with version \(named) of the key, but version \(version) was requested")
         }
         key = PublicKeyQuery(
             keyTag: keyTag, version: version ?? signature.version, maxAge: maxAge, timeout: timeout)

@@ -94,7 +94,7 @@ import Testing
         (#"{"keyResourceID":"k/versions"}"#, "{}", "keyResourceID must be KEYTAG or KEYTAG/versions/N"),
         (#"{"keyResourceID":"k/version/1"}"#, "{}", "keyResourceID must be KEYTAG or KEYTAG/versions/N"),
         (#"{"keyResourceID":"k/versions/1/"}"#, "{}", "keyResourceID must be KEYTAG or KEYTAG/versions/N"),
-        (#"{"keyResourceID":"k@1"}"#, "{}", "the key tag in keyResourceID may hold only"),
+        (#"{"keyResourceID":"k@1"}"#, "{}", "the key tag in keyResourceID may contain only"),
         (#"{"keyResourceID":".."}"#, "{}", "the key tag in keyResourceID must not be"),
         (
             #"{"keyResourceID":"k/versions/"}"#, "{}",

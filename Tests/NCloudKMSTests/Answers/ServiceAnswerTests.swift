@@ -234,7 +234,7 @@ import Testing
     func `a private key or the request's credentials in the service's text go no further`(body: String) throws {
         for status in [200, 400, 403] {
             let failure = try failure(status, body)
-            #expect(failure.error.message.hasSuffix("Its text is withheld: it holds a private key or credentials."))
+            #expect(failure.error.message.hasSuffix("Its text is withheld: it contains a private key or credentials."))
             for text in [failure.kmsCode, failure.kmsMessage] {
                 #expect(text.map { $0.contains("SECRET") || $0.contains("words") } != true)
             }

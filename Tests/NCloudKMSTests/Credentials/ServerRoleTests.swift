@@ -129,7 +129,7 @@ import Testing
         (#"{"AccessKeyId":"AK","Expiration":"2023-11-14T23:13:20Z"}"#, "lacks"),
         (
             #"{"AccessKeyId":"AK","SecretAccessKey":"SK","Expiration":"2023-11-14T23:13:20Z","Token":"t"}"#,
-            "another cloud's"
+            "another cloud"
         ),
         (#"{"Code":"NoRole","Message":"m"}"#, "Code NoRole instead of Success"),
         (#"{"Code":5}"#, "Code instead of Success"),
@@ -158,8 +158,9 @@ import Testing
     }
 
     static let badRoles: [(Int, String, String)] = [
-        (404, "", "knows no role"), (500, "oops", "HTTP 500"), (302, "", "HTTP 302"), (200, " \n", "names no role"),
-        (200, "<html>", "names no role"), (200, "../x", "names no role"), (200, "a b", "names no role"),
+        (404, "", "no role for this server"), (500, "oops", "HTTP 500"), (302, "", "HTTP 302"),
+        (200, " \n", "names no role"), (200, "<html>", "names no role"), (200, "../x", "names no role"),
+        (200, "a b", "names no role"),
         (200, String(repeating: "r", count: 257), "names no role"),
     ]
 

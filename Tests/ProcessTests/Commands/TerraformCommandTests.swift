@@ -60,7 +60,7 @@ import Testing
         ("", "stdin must be one JSON object of strings"), ("[]", "stdin must be one JSON object of strings"),
         ("{", "stdin must be one JSON object of strings"), ("{}", "key_tag is missing"),
         (#"{"key_tag":null}"#, "key_tag is missing"), (#"{"key_tag":7}"#, "key_tag must be a string"),
-        (#"{"key_tag":"a/b"}"#, "key_tag may hold only"),
+        (#"{"key_tag":"a/b"}"#, "key_tag may contain only"),
         (#"{"key_tag":"a","key_version":1}"#, "key_version must be a string"),
         (#"{"key_tag":"a","key_version":"0"}"#, "key_version must be from 1 to 100"),
         (

@@ -31,7 +31,7 @@ import Testing
             _ = try await process.ask(Lines.request(1, "shutdown"))
             try await process.waitForEnd()
         }
-        #expect(try Self.reason(outcome) == "shutdown, without exit after it")
+        #expect(try Self.reason(outcome) == "shutdown, not followed by exit")
         #expect(outcome.status == 0)
     }
 
