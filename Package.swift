@@ -35,6 +35,8 @@ let package = Package(
         .systemLibrary(
             name: "CKMSMicrohttpd", pkgConfig: "libmicrohttpd",
             providers: [.apt(["libmicrohttpd-dev"]), .brew(["libmicrohttpd"])]),
+        // Its library is linked by `NCloudKMS`, statically: the versions in use differ in their binary interface.
+        .systemLibrary(name: "CKMSHiredis", providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
         .systemLibrary(name: "CKMSLinux"),
 
         // Layer 1: modules that know neither the protocol nor the service.
@@ -47,8 +49,14 @@ let package = Package(
         .target(name: "KMSJSONRPC", dependencies: ["KMSJSON", "KMSPlatform"], swiftSettings: settings),
         .target(
             name: "NCloudKMS",
-            dependencies: ["KMSJSON", "KMSPublicKeys", "KMSPlatform", "CKMSLibcurl", "CKMSOpenSSL", logging],
-            swiftSettings: settings),
+            dependencies: [
+                "KMSJSON", "KMSPublicKeys", "KMSPlatform", "CKMSLibcurl", "CKMSOpenSSL", "CKMSHiredis", logging,
+            ],
+            swiftSettings: settings,
+            linkerSettings: [
+                .linkedLibrary(":libhiredis.a", .when(platforms: [.linux])),
+                .linkedLibrary("hiredis", .when(platforms: [.macOS])),
+            ]),
 
         // Layer 3: the methods, which connect the two, and the commands, which need only the client.
         .target(

@@ -73,6 +73,10 @@ static inline CURLcode clibcurl_easy_get_pointer(CURL *handle, CURLINFO info, vo
     return (curl_easy_getinfo)(handle, info, value);
 }
 
+static inline CURLcode clibcurl_easy_get_socket(CURL *handle, CURLINFO info, curl_socket_t *value) {
+    return (curl_easy_getinfo)(handle, info, value);
+}
+
 static inline CURLcode clibcurl_easy_get_offset(CURL *handle, CURLINFO info, curl_off_t *value) {
     return (curl_easy_getinfo)(handle, info, value);
 }

@@ -8,6 +8,8 @@ public struct Queue<Element> {
 
     @inlinable public var isEmpty: Bool { incoming.isEmpty && outgoing.isEmpty }
 
+    @inlinable public var first: Element? { outgoing.last ?? incoming.first }
+
     @inlinable public mutating func append(_ element: Element) { incoming.append(element) }
 
     @inlinable public mutating func popFirst() -> Element? {

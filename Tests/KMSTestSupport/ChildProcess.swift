@@ -64,6 +64,13 @@ package final class ChildProcess: Sendable {
         close(output)
     }
 
+    /// Sends it a signal, unless it has been waited for.
+    package func signal(_ number: Int32) {
+        state.withLock { state in
+            if !state.hasExited { kill(processID, number) }
+        }
+    }
+
     /// Runs a command to its end.
     ///
     /// - Returns: what it wrote.

@@ -60,7 +60,7 @@ package final class Nginx: Sendable {
     }
 
     /// A port that was free a moment ago.
-    private static func freePort() throws -> UInt16 {
+    static func freePort() throws -> UInt16 {
         let responder = try RawResponder([])
         defer { responder.stop() }
         return responder.port

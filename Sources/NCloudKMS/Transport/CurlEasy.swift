@@ -3,7 +3,7 @@ import CKMSOpenSSL
 import KMSPlatform
 
 /// Owns one `CURL *`: configured once, used for one transfer after another. On one thread at a time.
-final class CurlEasy {
+final class CurlEasy: CurlHandle {
     /// Connections older than this are closed instead of reused.
     static let longestConnectionLife = Duration.seconds(300)
 
@@ -318,46 +318,5 @@ final class CurlEasy {
         return HTTPResponse.Timing(
             nameLookup: lookup, connect: max(0, connect - lookup), tls: max(0, tls - connect),
             firstByte: max(0, offset(CURLINFO_STARTTRANSFER_TIME_T) - ready), total: offset(CURLINFO_TOTAL_TIME_T))
-    }
-
-    /// 0 if libcurl does not know.
-    private func long(_ info: CURLINFO) -> Int {
-        var value = 0
-        return clibcurl_easy_get_long(handle, info, &value) == CURLE_OK ? value : 0
-    }
-
-    private func offset(_ info: CURLINFO) -> Int64 {
-        var value: curl_off_t = 0
-        return clibcurl_easy_get_offset(handle, info, &value) == CURLE_OK ? Int64(value) : 0
-    }
-
-    // MARK: Options
-
-    private func set(_ option: CURLoption, _ value: Int) throws(TransportFailure) {
-        try check(clibcurl_easy_set_long(handle, option, value), option)
-    }
-
-    private func set(_ option: CURLoption, _ value: String?) throws(TransportFailure) {
-        try check(clibcurl_easy_set_text(handle, option, value), option)
-    }
-
-    private func set(_ option: CURLoption, _ value: [UInt8]?) throws(TransportFailure) {
-        guard var value else { return try check(clibcurl_easy_set_blob(handle, option, nil), option) }
-        let code = value.withUnsafeMutableBytes { bytes in
-            var blob = curl_blob(data: bytes.baseAddress, len: bytes.count, flags: UInt32(CURL_BLOB_COPY))
-            return clibcurl_easy_set_blob(handle, option, &blob)
-        }
-        try check(code, option)
-    }
-
-    private func set(_ option: CURLoption, _ value: UnsafeMutableRawPointer?) throws(TransportFailure) {
-        try check(clibcurl_easy_set_pointer(handle, option, value), option)
-    }
-
-    private func check(_ code: CURLcode, _ option: CURLoption) throws(TransportFailure) {
-        guard code != CURLE_OK else { return }
-        let name = curl_easy_option_by_id(option).map { String(cString: $0.pointee.name) } ?? "\(option.rawValue)"
-        throw TransportFailure(
-            .setup, message: "libcurl refused the option \(name): \(String(cString: curl_easy_strerror(code))).")
     }
 }

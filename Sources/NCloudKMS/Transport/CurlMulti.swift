@@ -36,6 +36,9 @@ final class CurlMulti: EventSource {
     private let report: (Event) -> Void
 
     private var transfers = SlotMap<Transfer>()
+    private var streams: [CurlStream] = []
+    /// libcurl counts them among its running transfers.
+    private var connectingStreams = 0
     private var idle: [CurlEasy] = []
     /// Transfers that need attention in addition to libcurl's.
     private var watched: [TransferID] = []
@@ -73,8 +76,9 @@ final class CurlMulti: EventSource {
         guard configuration.maximumConnections > 0 else {
             throw TransportFailure(.setup, message: "At least one connection must be allowed.")
         }
-        try set(CURLMOPT_MAX_TOTAL_CONNECTIONS, configuration.maximumConnections)
-        try set(CURLMOPT_MAXCONNECTS, configuration.maximumConnections)
+        let total = configuration.maximumConnections + configuration.maximumStreams
+        try set(CURLMOPT_MAX_TOTAL_CONNECTIONS, total)
+        try set(CURLMOPT_MAXCONNECTS, total)
         try set(CURLMOPT_PIPELINING, Int(CURLPIPE_NOTHING))
         try joinLoop()
         idle.append(try makeEasy())
@@ -90,10 +94,11 @@ final class CurlMulti: EventSource {
         try check(clibcurl_multi_set_timer_callback(handle, curlSetsTimer), what)
     }
 
-    /// Ends all transfers without an outcome, and leaves the loop, which keeps this object alive until then. No
+    /// Ends all transfers without an outcome, closes all streams, and leaves the loop, which keeps this object alive until then. No
     /// transfer may be started afterwards.
     func close() {
         for id in transfers.ids { cancel(id) }
+        for stream in streams { stream.close() }
         loop.remove(self)
     }
 
@@ -151,6 +156,23 @@ final class CurlMulti: EventSource {
         release(easy)
     }
 
+    // MARK: Streams
+
+    /// Begins to connect a stream.
+    func add(_ stream: CurlStream) throws(TransportFailure) {
+        try check(curl_multi_add_handle(handle, stream.handle), "begin a connection")
+        streams.append(stream)
+        connectingStreams += 1
+    }
+
+    /// Closes a stream's connection. The stream must have stopped watching its socket.
+    func remove(_ stream: CurlStream) {
+        guard let index = streams.firstIndex(where: { $0 === stream }) else { return }
+        streams.remove(at: index)
+        if stream.isConnecting { connectingStreams -= 1 }
+        _ = curl_multi_remove_handle(handle, stream.handle)
+    }
+
     // MARK: The loop
 
     func run() -> Duration? {
@@ -182,10 +204,11 @@ final class CurlMulti: EventSource {
         } catch {
             report(.failed(error))
             for id in transfers.ids { end(id) { _ in .failure(error) } }
+            for stream in streams { stream.end(error) }
         }
         // Perhaps for a transfer that waited for its answer on a kept connection that was dead.
         if connections.takeOpened() { watched = transfers.ids }
-        if Int(running) < transfers.count { takeEnded() }
+        if Int(running) < transfers.count + connectingStreams { takeEnded() }
         if connections.takeNewDistrust() { report(.distrustBegan) }
     }
 
@@ -196,6 +219,11 @@ final class CurlMulti: EventSource {
             guard message.pointee.msg == CURLMSG_DONE, let easyHandle = message.pointee.easy_handle else { continue }
             // The message is invalid after the removal, but the information that `finish` reads from the handle is not.
             let code = message.pointee.data.result
+            if let stream = streams.first(where: { $0.handle == easyHandle }) {
+                connectingStreams -= 1
+                stream.connected(code)
+                continue
+            }
             guard let easy = CurlEasy.owner(of: easyHandle), let id = easy.transfer, !isReplaced(easy, id) else {
                 continue
             }
@@ -328,22 +356,6 @@ final class CurlMulti: EventSource {
         guard code != CURLM_OK else { return }
         throw TransportFailure(.setup, message: "libcurl can't \(what): \(String(cString: curl_multi_strerror(code))).")
     }
-}
-
-/// The settings that all transfers of one `CurlMulti` share.
-struct TransportConfiguration: Sendable {
-    /// The maximum number of connections, and so of concurrent transfers.
-    var maximumConnections = 32
-
-    /// The certificate authorities to trust instead of the system's.
-    var caFile: CertificateFile?
-
-    /// Nil: no proxy. The variables that libcurl reads by itself are never used. A failure is the failure of every
-    /// request that is not direct.
-    var proxy: Result<ProxyConfiguration?, InvalidValue>
-
-    /// `ncloud-kms-rpc/VERSION`.
-    var userAgent: String
 }
 
 // libcurl's callbacks with the `CurlMulti`, which outlives its handle's callbacks: `deinit` removes them.

@@ -30,16 +30,14 @@ final class Transfers {
     typealias Outcome = Result<HTTPResponse, TransportFailure>
 
     let multi: CurlMulti
-    private let loop: EventLoop
+    private let loop: DrivenLoop
     /// What ended since `run` was called.
     private var outcomes: [TransferID: Outcome] = [:]
 
     init(_ configuration: TransportConfiguration = .forTests(), clock: any TimeSource = SystemClock()) throws {
-        // As the program does: OpenSSL writes to connections that are closed.
-        signal(SIGPIPE, SIG_IGN)
-        loop = try EventLoop()
+        loop = try DrivenLoop()
         let events = Events()
-        multi = try CurlMulti(configuration, environment: CurlEnvironment.ready(), loop: loop, clock: clock) {
+        multi = try CurlMulti(configuration, environment: CurlEnvironment.ready(), loop: loop.loop, clock: clock) {
             if case .distrustBegan = $0 { events.distrustBegan += 1 }
         }
         self.events = events
@@ -93,7 +91,7 @@ final class Transfers {
     func run(until isDone: @escaping ([TransferID: Outcome]) throws -> Bool) throws -> [TransferID: Outcome] {
         outcomes = [:]
         var failure: (any Error)?
-        try drive { [unowned self] in
+        loop.run { [unowned self] in
             do { return try isDone(outcomes) } catch {
                 failure = error
                 return true
@@ -109,37 +107,11 @@ final class Transfers {
     func run(turns: Int) throws -> [TransferID: Outcome] {
         outcomes = [:]
         var left = turns
-        try drive {
+        loop.run {
             left -= 1
             return left < 0
         }
         return outcomes
-    }
-
-    private func drive(until isDone: @escaping () -> Bool) throws {
-        let source = Condition(loop, isDone)
-        loop.add(source)
-        loop.run()
-        loop.remove(source)
-    }
-
-    /// Stops the loop when it holds, for which it looks in every turn. It may be about another thread, which wakes nobody
-    /// here.
-    private final class Condition: EventSource {
-        private let loop: EventLoop
-        private let isDone: () -> Bool
-
-        init(_ loop: EventLoop, _ isDone: @escaping () -> Bool) {
-            self.loop = loop
-            self.isDone = isDone
-        }
-
-        func run() -> Duration? {
-            if isDone() { loop.stop() }
-            return .milliseconds(10)
-        }
-
-        func ready(_ watch: EventLoop.Watch, _ events: EventLoop.Events) {}
     }
 }
 

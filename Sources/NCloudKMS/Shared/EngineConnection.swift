@@ -1,0 +1,275 @@
+import KMSPlatform
+
+/// The connection to the shared engine: connects, logs in, sends commands and matches the replies to them.
+///
+/// It has no opinion about when to connect, nor what a reply means. An engine that is slow, or answers nonsense, is lost:
+/// a late reply belongs to nobody.
+///
+/// Not `Sendable`: everything happens on the loop.
+final class EngineConnection: EventSource {
+    enum Event {
+        /// Logged in: commands may be sent.
+        case connected
+        /// It is closed; commands that were waiting get no reply. The handler may call `open` again, then or later.
+        case lost(EngineLoss)
+    }
+
+    private enum State {
+        case closed
+        /// It could not even be begun.
+        case failed(EngineLoss)
+        case connecting(SecretBytes?)
+        case loggingIn(SecretBytes?)
+        case connected
+    }
+
+    private struct Pending {
+        let command: EngineCommand
+        let completion: (EngineReply) -> Void
+        let deadline: Instant
+        /// Whether a script's source was sent.
+        let hasSource: Bool
+    }
+
+    /// For the name, TCP, TLS and the login together.
+    static let longestOpening = Duration.milliseconds(1_000)
+    /// How long a password that was refused is not tried again.
+    private static let refusalTime = Duration.seconds(60)
+
+    private let configuration: SharedStateConfiguration
+    private let multi: CurlMulti
+    private let loop: EventLoop
+    private let clock: any TimeSource
+    private let handler: (Event) -> Void
+    private var authorities: CertificateAuthorities?
+
+    private var state = State.closed
+    private var stream: CurlStream?
+    private var reader = EngineReplyReader()
+    private var openingEnd = Instant.distantFuture
+    /// The commands of this turn, as they are sent.
+    private var unsent: [UInt8] = []
+    private var pending = Queue<Pending>()
+    private var refusal: (password: SecretBytes?, loss: EngineLoss, end: Instant)?
+
+    /// - Parameter handler: called on the loop.
+    init(
+        _ configuration: SharedStateConfiguration, multi: CurlMulti, loop: EventLoop, clock: any TimeSource,
+        handler: @escaping (Event) -> Void
+    ) {
+        self.configuration = configuration
+        self.multi = multi
+        self.loop = loop
+        self.clock = clock
+        self.handler = handler
+    }
+
+    // MARK: Opening and closing
+
+    /// Begins to connect, if it is closed. Exactly one event follows, not before this returns, and later a loss.
+    func open() {
+        guard case .closed = state else { return }
+        loop.add(self)
+        do throws(EngineLoss) {
+            let password = try configuration.password.read()
+            if let refusal, refusal.password == password, clock.now < refusal.end { throw refusal.loss }
+            refusal = nil
+            reader = EngineReplyReader()
+            stream = try makeStream()
+            openingEnd = clock.now + Self.longestOpening
+            state = .connecting(password)
+        } catch {
+            state = .failed(error)
+        }
+    }
+
+    private func makeStream() throws(EngineLoss) -> CurlStream {
+        let identity = try configuration.readIdentity()
+        do {
+            if configuration.address.usesTLS, authorities == nil {
+                authorities = CertificateAuthorities(
+                    file: configuration.caFile, system: try CurlEnvironment.ready().systemAuthorities)
+            }
+            return try CurlStream(
+                to: configuration.address.peer(identity: identity), authorities: authorities,
+                longestConnect: Self.longestOpening, multi: multi, loop: loop
+            ) { [weak self] in self?.take($0) }
+        } catch let failure as TransportFailure {
+            throw EngineLoss(failure)
+        } catch {
+            throw EngineLoss(kind: .refused, message: "\(error)")
+        }
+    }
+
+    /// Closes it without an event. Commands that wait get no reply.
+    func close() {
+        stream?.close()
+        stream = nil
+        unsent = []
+        pending = Queue()
+        state = .closed
+        loop.remove(self)
+    }
+
+    private func lose(_ loss: EngineLoss) {
+        close()
+        handler(.lost(loss))
+    }
+
+    // MARK: Commands
+
+    /// Sends a command, together with the others of this turn. Does nothing unless connected.
+    ///
+    /// - Parameter completion: gets the reply, unless the connection is lost or closed before.
+    func send(_ command: EngineCommand, _ completion: @escaping (EngineReply) -> Void) {
+        send(command, withSource: false, until: clock.now + configuration.commandTimeout, completion)
+    }
+
+    private func send(
+        _ command: EngineCommand, withSource: Bool, until deadline: Instant,
+        _ completion: @escaping (EngineReply) -> Void
+    ) {
+        guard case .connected = state else { return }
+        command.withFormatted(withSource: withSource) { unsent.append(contentsOf: $0) }
+        pending.append(
+            Pending(command: command, completion: completion, deadline: deadline, hasSource: withSource))
+        loop.run(self)
+    }
+
+    // MARK: The loop
+
+    func run() -> Duration? {
+        if case .failed(let loss) = state {
+            lose(loss)
+            return nil
+        }
+        guard flush(), let deadline else { return nil }
+        if deadline <= clock.now {
+            // This process may have been stopped, with the reply waiting in the socket.
+            stream?.receive()
+            if let deadline = self.deadline, deadline <= clock.now { lose(delay) }
+        }
+        return self.deadline.map { max($0 - clock.now, .zero) }
+    }
+
+    /// Never called: the stream watches its socket.
+    func ready(_ watch: EventLoop.Watch, _ events: EventLoop.Events) {}
+
+    private var deadline: Instant? {
+        switch state {
+        case .closed, .failed: nil
+        case .connecting, .loggingIn: openingEnd
+        case .connected: pending.first?.deadline
+        }
+    }
+
+    private var delay: EngineLoss {
+        let address = configuration.address
+        if case .connecting = state, let stream { return EngineLoss(stream.delay) }
+        let limit = if case .loggingIn = state { Self.longestOpening } else { configuration.commandTimeout }
+        let what = if case .loggingIn = state { "connect and log in" } else { "answer a command" }
+        return EngineLoss(
+            kind: .unreachable, message: "\(address) took longer than \(limit.milliseconds) ms to \(what)")
+    }
+
+    /// - Returns: whether the connection lives.
+    private func flush() -> Bool {
+        guard let stream, !unsent.isEmpty else { return true }
+        do throws(TransportFailure) {
+            try unsent.withUnsafeBufferPointer { bytes throws(TransportFailure) in
+                try stream.write(UnsafeRawBufferPointer(bytes))
+            }
+            unsent.removeAll(keepingCapacity: true)
+            return true
+        } catch {
+            lose(EngineLoss(error))
+            return false
+        }
+    }
+
+    // MARK: The stream
+
+    private func take(_ event: CurlStream.Event) {
+        switch event {
+        case .opened: logIn()
+        case .received(let bytes): take(bytes)
+        case .ended(let failure): lose(EngineLoss(failure))
+        }
+    }
+
+    private func logIn() {
+        guard case .connecting(let password) = state, let stream else { return }
+        guard password != nil || configuration.user != SharedStateConfiguration.defaultUser else {
+            return becomeConnected()
+        }
+        state = .loggingIn(password)
+        do throws(TransportFailure) {
+            try EngineCommand.withLogin(user: configuration.user, password: password) {
+                bytes throws(TransportFailure) in try stream.write(bytes)
+            }
+        } catch {
+            lose(EngineLoss(error))
+        }
+    }
+
+    private func becomeConnected() {
+        state = .connected
+        handler(.connected)
+    }
+
+    private func take(_ bytes: UnsafeRawBufferPointer) {
+        // The handler of a reply may close this connection, and open another.
+        let (reader, stream) = (reader, stream)
+        do throws(EngineReplyReader.Problem) {
+            try reader.feed(bytes)
+            while self.stream === stream, let reply = try reader.next() { take(reply) }
+        } catch {
+            let address = configuration.address
+            switch error {
+            case .malformed:
+                lose(EngineLoss(kind: .refused, message: "what answers at \(address) is neither Redis nor Valkey"))
+            case .tooLarge:
+                let limit = EngineReplyReader.largestReply >> 10
+                lose(EngineLoss(kind: .unreachable, message: "\(address) sent a reply of more than \(limit) KiB"))
+            }
+        }
+    }
+
+    private func take(_ reply: EngineReply) {
+        switch state {
+        case .loggingIn(let password): takeLogin(reply, password)
+        case .connected:
+            guard let pending = pending.popFirst() else { return takeUnasked(reply) }
+            if case .error(let error) = reply {
+                if error.kind == .noScript, pending.command.script != nil, !pending.hasSource {
+                    return send(pending.command, withSource: true, until: pending.deadline, pending.completion)
+                }
+                if error.code == "NOAUTH" { refuse(nil, error.loss) }
+            }
+            pending.completion(reply)
+        case .closed, .failed, .connecting: break
+        }
+    }
+
+    /// A full engine says so, and hangs up.
+    private func takeUnasked(_ reply: EngineReply) {
+        if case .error(let error) = reply { return lose(error.loss) }
+        lose(EngineLoss(kind: .refused, message: "\(configuration.address) answers without having been asked"))
+    }
+
+    private func takeLogin(_ reply: EngineReply, _ password: SecretBytes?) {
+        switch reply {
+        case .status: becomeConnected()
+        case .error(let error):
+            let loss = error.lossOfLogin(user: configuration.user)
+            if loss.kind == .refused { refuse(password, loss) }
+            lose(loss)
+        default:
+            lose(EngineLoss(kind: .refused, message: "\(configuration.address) answers the login with nonsense"))
+        }
+    }
+
+    private func refuse(_ password: SecretBytes?, _ loss: EngineLoss) {
+        refusal = (password, loss, clock.now + Self.refusalTime)
+    }
+}
