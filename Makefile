@@ -6,8 +6,11 @@ PREFIX ?= /usr/local
 # Without the runtime's exclusivity checks, which are a twentieth of the instructions of a fetched key; the tests keep
 # them, in optimised builds, too. Links the C++ library that Swift's runtime needs statically, from a folder that has
 # nothing else: loading it is a twentieth of the program's start.
-RELEASE = $(SWIFT) build -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked -Xlinker -L$(STATIC)
+RELEASE = $(SWIFT) build -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked -Xlinker -L$(STATIC) \
+	$(SAME_BYTES) -Xlinker "$$(.ci/identity)"
 STATIC = $(CURDIR)/.build/static
+# So that a build does not depend on the folder that it runs in.
+SAME_BYTES = -Xswiftc -file-prefix-map -Xswiftc $(CURDIR)=. -Xcc -ffile-prefix-map=$(CURDIR)=.
 # Limits how many tests run at once: most start processes and servers, and more would only wait for each other.
 TEST = SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 $(SWIFT) test --disable-xctest
 # Optimised code frees memory earlier than debug code: only these builds show when C still points to freed memory.

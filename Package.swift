@@ -38,9 +38,11 @@ let package = Package(
         // Its library is linked by `NCloudKMS`, statically: the versions in use differ in their binary interface.
         .systemLibrary(name: "CKMSHiredis", providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
         .systemLibrary(name: "CKMSLinux"),
+        // Not a library: what `make build` says about the build.
+        .systemLibrary(name: "CKMSBuild"),
 
         // Layer 1: modules that know neither the protocol nor the service.
-        .target(name: "KMSPlatform", dependencies: ["CKMSLinux"], swiftSettings: settings),
+        .target(name: "KMSPlatform", dependencies: ["CKMSBuild", "CKMSLinux"], swiftSettings: settings),
         .target(name: "KMSJSON", dependencies: ["KMSPlatform"], swiftSettings: settings),
         .target(
             name: "KMSPublicKeys", dependencies: ["CKMSOpenSSL", "KMSJSON", "KMSPlatform"], swiftSettings: settings),

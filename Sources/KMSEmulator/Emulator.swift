@@ -1,3 +1,5 @@
+import CKMSMicrohttpd
+import CKMSOpenSSL
 import KMSPlatform
 
 /// A KMS emulator in this process, by default on a loopback port. Several can run at the same time; all members may be
@@ -29,8 +31,13 @@ import KMSPlatform
 /// #expect(emulator.state.perKey["demo-rsa"] == 3)
 /// ```
 package final class Emulator: Sendable {
-    /// The version of the library and of `ncloud-kms-emulator`.
-    package static let version = "0.1.0"
+    /// The loaded libraries, each with its version.
+    package static var libraryVersions: [String] {
+        [
+            "libmicrohttpd \(String(cString: MHD_get_version()))",
+            "OpenSSL \(String(cString: OpenSSL_version(OPENSSL_VERSION_STRING)))",
+        ]
+    }
 
     package struct Configuration: Sendable {
         package var seed: Seed

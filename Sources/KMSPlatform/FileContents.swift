@@ -152,8 +152,9 @@ package struct RegularFile: ~Copyable {
     /// Taken before anything is read, so that a change during the read shows at the next comparison.
     package let stamp: FileStamp
 
-    /// Whether its mode lets users other than the owner read it.
-    package let isReadableByOthers: Bool
+    /// Whether users other than this process's, and root, can read or change it: because its mode says so, whose group
+    /// bits also stand for access control lists, or because it is theirs.
+    package let isOpenToOthers: Bool
 
     /// Whether it is on a read-only mount, where nobody can change its mode; containers get their secrets this way.
     package var isOnReadOnlyMount: Bool {
@@ -181,7 +182,8 @@ package struct RegularFile: ~Copyable {
         }
         self.descriptor = descriptor
         stamp = FileStamp(status)
-        isReadableByOthers = status.st_mode & (S_IRGRP | S_IROTH) != 0
+        let isOwnedByOther = status.st_uid != 0 && status.st_uid != geteuid()
+        isOpenToOthers = isOwnedByOther || status.st_mode & (S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH) != 0
     }
 
     private static func check(_ status: stat) throws(Problem) {

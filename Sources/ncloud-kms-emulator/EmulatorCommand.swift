@@ -18,7 +18,7 @@ struct EmulatorCommand: ParsableCommand {
             ncloud-kms-emulator [options]
             """,
         discussion: helpText,
-        version: Emulator.version)
+        version: ProgramVersion.description(of: "ncloud-kms-emulator", libraries: Emulator.libraryVersions))
 
     @Option(
         help: ArgumentHelp(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import KMSCommands
+import NCloudKMS
 import KMSPlatform
 
 /// The entry point.
@@ -42,7 +43,7 @@ struct Program: ParsableCommand {
 
             \(ExitStatus.helpText)
             """,
-        version: "ncloud-kms-rpc \(ProgramVersion.text)",
+        version: ProgramVersion.description(of: "ncloud-kms-rpc", libraries: CurlEnvironment.loadedVersions),
         subcommands: [
             Serve.self, GetPublicKeyCommand.self, VerifyCommand.self, DoctorCommand.self, TerraformCommand.self,
         ])

@@ -1,3 +1,4 @@
+import KMSJSON
 import Testing
 
 @testable import KMSCommands
@@ -26,5 +27,19 @@ import Testing
         let scalars = String(decoding: line, as: UTF8.self).unicodeScalars
         #expect(!scalars.contains { [.control, .format].contains($0.properties.generalCategory) })
         #expect(String(decoding: line, as: UTF8.self).contains(escaped))
+    }
+
+    @Test(arguments: texts)
+    func `a JSON log has them escaped as JSON does, so that it says the same`(text: String, escaped: String) throws {
+        let line = LogFormat.json.line(
+            level: .info, message: text, metadata: [("field", .string(text))], wallClockMilliseconds: 0)
+        let scalars = String(decoding: line, as: UTF8.self).unicodeScalars
+        #expect(
+            !scalars.contains {
+                [.control, .format, .lineSeparator, .paragraphSeparator].contains($0.properties.generalCategory)
+            })
+        let json = try JSONValue(parsing: String(decoding: line, as: UTF8.self))
+        #expect(json["message"]?.string == text)
+        #expect(json["field"]?.string == text)
     }
 }

@@ -1,5 +1,6 @@
 import KMSJSON
 import KMSEmulator
+import KMSPlatform
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct ControlTests {
@@ -96,7 +97,7 @@ import Testing
         defer { emulator.stop() }
         let response = try control("GET", "health")
         #expect(response.status == 200)
-        #expect(response.body == #"{"status":"ok","version":"\#(Emulator.version)"}"#)
+        #expect(response.body == #"{"status":"ok","version":"\#(ProgramVersion.text)"}"#)
     }
 
     @Test func `requests are reported without what authenticates them`() throws {

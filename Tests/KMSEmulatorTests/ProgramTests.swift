@@ -279,7 +279,12 @@ import Testing
     }
 
     @Test func `it knows its version and explains itself`() async throws {
-        #expect(try await Program.run(Program.emulator, ["--version"]).output == "0.1.0\n")
+        let version = try await Program.run(Program.emulator, ["--version"])
+        let lines = version.output.split(separator: "\n", omittingEmptySubsequences: false)
+        try #require(lines.count == 6)
+        #expect(lines[0] == "ncloud-kms-emulator \(ProgramVersion.text)")
+        #expect(lines[1].hasPrefix("commit ") && lines[2].hasPrefix("Swift "))
+        #expect(lines[3].contains(/^libmicrohttpd \d+\.\d+/) && lines[4].contains(/^OpenSSL 3\.\d+/))
         let help = try await Program.run(Program.emulator, ["--help"])
         #expect(help.status == 0)
         for word in ["rawAnswer", "close-every=N", "skew=+360s", "-- COMMAND", "/_emulator/"] {

@@ -88,7 +88,8 @@ private struct SymbolGraph: Decodable {
         let products = URL(filePath: BuiltProducts.path(of: module)).deletingLastPathComponent()
         let sources = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Sources").standardized
         let folder = try TemporaryDirectory()
-        let maps = ["CKMSLibcurl", "CKMSOpenSSL", "CKMSMicrohttpd", "CKMSHiredis", "CKMSLinux"].flatMap { name in
+        let maps = ["CKMSLibcurl", "CKMSOpenSSL", "CKMSMicrohttpd", "CKMSHiredis", "CKMSLinux", "CKMSBuild"].flatMap {
+            name in
             ["-Xcc", "-fmodule-map-file=\(sources.appending(path: name).path)/module.modulemap"]
         }
         let variables = ["PATH", "HOME"].compactMap { name in

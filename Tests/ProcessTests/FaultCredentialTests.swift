@@ -189,7 +189,7 @@ import Testing
                 let log = try await run(kms, [variable: path]) { (process) async throws in
                     for _ in 0..<3 { #expect(try await process.getPublicKey().code == nil) }
                 }
-                let advice = "other users can read the credentials file; remove that permission"
+                let advice = "other users can read or change the credentials file; it should be yours alone"
                 let warnings = log.split(separator: "\n").filter { $0.contains(advice) }
                 #expect(warnings.count == count)
                 #expect(warnings.allSatisfy { $0.contains("warning") && $0.contains(path) })

@@ -1,6 +1,7 @@
 import KMSJSON
 import KMSJSONRPC
 import KMSCommands
+import KMSPlatform
 import KMSService
 import Logging
 import NCloudKMS

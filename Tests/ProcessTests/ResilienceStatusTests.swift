@@ -24,7 +24,7 @@ import Testing
                 #expect(try await process.ask(Lines.probe(1)).code == -32601)
 
                 let status = try await process.status()
-                #expect(status["version"]?.string == "0.1.0")
+                #expect(status["version"]?.string == ProgramVersion.text)
                 #expect(status["pid"]?.integer == Int(process.processID))
                 #expect(status["endpoint"]?.string == kms.emulator.endpoint)
                 #expect(status["zone"]?.string == "public")

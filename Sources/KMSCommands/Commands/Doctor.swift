@@ -90,8 +90,11 @@ package struct Doctor {
         do {
             let found = try probe.credentials()
             add(.credentials, .passed, found.credentials.description)
-            if let file = found.fileReadableByOthers {
-                add(.credentials, .warned, "other users can read \(file); remove that permission: chmod go= \(file)")
+            if let file = found.fileOpenToOthers {
+                add(
+                    .credentials, .warned,
+                    "other users can read or change \(file); make it yours if it is not (chown), and run: chmod go= \(file)"
+                )
             }
             if let advice = found.credentials.adviceOnQuotationMarks { add(.credentials, .warned, advice) }
         } catch {

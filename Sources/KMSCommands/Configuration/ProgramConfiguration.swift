@@ -100,8 +100,3 @@ package struct ProgramConfiguration: Sendable {
         }
     }
 }
-
-/// The program's version in `--version`, `getStatus` and the user agent (semver.org).
-package enum ProgramVersion {
-    package static let text = "0.1.0"
-}

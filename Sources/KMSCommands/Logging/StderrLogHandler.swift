@@ -63,7 +63,7 @@ enum LogFormat: String, CaseIterable, Sendable {
                 line.member("message", message)
                 for field in metadata { line.member(named: field.name) { Self.write(field.value, to: &$0) } }
             }
-            return json.bytes
+            return Self.escapingControls(inJSON: json.bytes)
         }
     }
 
@@ -105,6 +105,25 @@ enum LogFormat: String, CaseIterable, Sendable {
         return text.unicodeScalars.map { scalar in
             controlsDisplay(scalar) ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
         }.joined()
+    }
+
+    /// The same in a JSON text, as people read those, too; outside of its strings such characters can't occur.
+    private static func escapingControls(inJSON json: [UInt8]) -> [UInt8] {
+        if json.allSatisfy({ $0 < 0x7F }) { return json }
+        let text = String(decoding: json, as: UTF8.self)
+        guard text.unicodeScalars.contains(where: controlsDisplay) else { return json }
+        var escaped = ""
+        for scalar in text.unicodeScalars {
+            guard controlsDisplay(scalar) else {
+                escaped.unicodeScalars.append(scalar)
+                continue
+            }
+            for unit in String(scalar).utf16 {
+                let digits = String(unit, radix: 16)
+                escaped += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            }
+        }
+        return Array(escaped.utf8)
     }
 
     /// Control characters, invisible formatting characters, and Unicode's line separators.

@@ -1,4 +1,5 @@
 import KMSJSON
+import KMSPlatform
 
 /// Answers the test requests under `/_emulator/`: unsigned, never faulted, never counted.
 ///
@@ -59,7 +60,7 @@ struct Control: Sendable {
             return .json(status: 200) { json in
                 json.object { object in
                     object.member("status", "ok")
-                    object.member("version", Emulator.version)
+                    object.member("version", ProgramVersion.text)
                 }
             }
         case "requests":

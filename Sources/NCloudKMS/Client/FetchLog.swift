@@ -41,8 +41,8 @@ struct FetchLog {
     let logger: Logger
     /// What has already been logged about the token file.
     private var tokenFileProblem: String?
-    /// The credentials file that has been warned about because other users can read it.
-    private var fileReadableByOthers: String?
+    /// The credentials file that has been warned about because other users can read or change it.
+    private var fileOpenToOthers: String?
 
     init(_ logger: Logger) {
         self.logger = logger
@@ -105,12 +105,12 @@ struct FetchLog {
                     metadata: ["error": "\(tokenFileProblem)"])
             }
         }
-        if chain.fileReadableByOthers != fileReadableByOthers {
-            fileReadableByOthers = chain.fileReadableByOthers
-            if let fileReadableByOthers {
+        if chain.fileOpenToOthers != fileOpenToOthers {
+            fileOpenToOthers = chain.fileOpenToOthers
+            if let fileOpenToOthers {
                 logger.warning(
-                    "other users can read the credentials file; remove that permission (chmod go= FILE)",
-                    metadata: ["file": "\(fileReadableByOthers)"])
+                    "other users can read or change the credentials file; it should be yours alone (chown, chmod go= FILE)",
+                    metadata: ["file": "\(fileOpenToOthers)"])
             }
         }
     }

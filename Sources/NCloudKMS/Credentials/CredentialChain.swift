@@ -34,14 +34,14 @@ struct CredentialChain: Sendable {
     private struct ReadFile {
         let path: String
         let stamp: FileStamp
-        let isNeedlesslyReadable: Bool
+        let isNeedlesslyOpen: Bool
 
         var hasChanged: Bool { FileStamp(ofFile: path) != stamp }
 
         init(_ file: SecretFile, at path: String) {
             self.path = path
             stamp = file.stamp
-            isNeedlesslyReadable = file.isNeedlesslyReadable
+            isNeedlesslyOpen = file.isNeedlesslyOpen
         }
     }
 
@@ -57,10 +57,9 @@ struct CredentialChain: Sendable {
     /// Why a changed token file could not be read, for the log; the old token is still used.
     private(set) var tokenFileProblem: String?
 
-    /// The current credentials' file, if users other than its owner may read it and its mode can be changed: worth a
-    /// warning in the log.
-    var fileReadableByOthers: String? {
-        loaded?.file.flatMap { $0.isNeedlesslyReadable ? $0.path : nil }
+    /// The current credentials' file, if other users can read or change it and that can be prevented: worth a warning.
+    var fileOpenToOthers: String? {
+        loaded?.file.flatMap { $0.isNeedlesslyOpen ? $0.path : nil }
     }
 
     init(_ lookup: CredentialLookup) {

@@ -76,13 +76,13 @@ struct SecretFile: Sendable {
 
     let contents: SecretBytes
     let stamp: FileStamp
-    /// Whether users other than its owner may read it, and its mode can be changed.
-    let isNeedlesslyReadable: Bool
+    /// Whether other users can read or change it, and that can be prevented.
+    let isNeedlesslyOpen: Bool
 
     init(reading path: String) throws(Problem) {
         let file = try RegularFile(opening: path)
         stamp = file.stamp
-        isNeedlesslyReadable = file.isReadableByOthers && !file.isOnReadOnlyMount
+        isNeedlesslyOpen = file.isOpenToOthers && !file.isOnReadOnlyMount
         contents = try SecretBytes(capacity: Self.maximumBytes + 1) { memory throws(Problem) in
             try file.read(into: UnsafeMutableRawBufferPointer(memory))
         }

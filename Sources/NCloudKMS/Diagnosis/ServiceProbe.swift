@@ -49,12 +49,12 @@ package final class ServiceProbe {
 
     /// Looks for credentials where the client does, including the metadata service.
     ///
-    /// - Returns: the credentials that the client would use, and their file if users other than its owner can read it.
-    package func credentials() throws(KMSError) -> (credentials: Credentials, fileReadableByOthers: String?) {
+    /// - Returns: the credentials that the client would use, and their file if other users can read or change it.
+    package func credentials() throws(KMSError) -> (credentials: Credentials, fileOpenToOthers: String?) {
         var chain = SignerStore(configuration.authentication).chain
         while true {
             switch chain.next(now: clock.now) {
-            case .ready(let credentials, _): return (credentials, chain.fileReadableByOthers)
+            case .ready(let credentials, _): return (credentials, chain.fileOpenToOthers)
             case .ask(let request): ask(request, for: &chain)
             // Only while another call is asking the metadata service.
             case .wait: throw .credentialsUnusable("the metadata service has not answered yet")

@@ -31,6 +31,15 @@ package struct CurlEnvironment: Sendable {
         "libcurl \(facts.version), " + facts.tls.split(separator: "/", maxSplits: 1).joined(separator: " ")
     }
 
+    /// The loaded libcurl and its TLS library, each with its version, even if they can't be used.
+    package static var loadedVersions: [String] {
+        guard let info = curl_version_info(clibcurl_version_now)?.pointee else {
+            return ["libcurl of an unknown version"]
+        }
+        let tls = text(info.ssl_version)
+        return ["libcurl \(text(info.version))", tls.isEmpty ? "no TLS" : tls.replacing("/", with: " ")]
+    }
+
     /// Initialises libcurl on the first call.
     ///
     /// - Throws: `Unfit` on every call, if the library can't be used.

@@ -215,18 +215,31 @@ import Testing
         #expect(try chain.replacement(for: old, now: now)?.abbreviatedAccessKeyID == "NEWK…")
     }
 
-    @Test(arguments: [(0o600, false), (0o640, true), (0o604, true), (0o644, true), (0o620, false)] as [(mode_t, Bool)])
-    func `a file of credentials that others can read is told`(mode: mode_t, isTold: Bool) throws {
+    @Test(
+        arguments: [
+            (0o600, false), (0o400, false), (0o700, false), (0o711, false), (0o640, true), (0o604, true),
+            (0o644, true), (0o620, true), (0o602, true),
+        ] as [(mode_t, Bool)])
+    func `a file of credentials that others can read or change is told`(mode: mode_t, isTold: Bool) throws {
         let token = try folder.file("token-one", "token")
         try folder.write(profile("KEY"), to: ".ncloud/configure")
         let configuration = folder.path(".ncloud/configure")
         for (file, tokenFile) in [(token, token), (configuration, nil)] {
             #expect(chmod(file, mode) == 0)
             var chain = chain(tokenFile: tokenFile)
-            #expect(chain.fileReadableByOthers == nil)
+            #expect(chain.fileOpenToOthers == nil)
             _ = try found(&chain)
-            #expect(chain.fileReadableByOthers == (isTold ? file : nil))
+            #expect(chain.fileOpenToOthers == (isTold ? file : nil))
         }
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "only root can give files away"), arguments: [0, 65_534] as [uid_t])
+    func `a file of credentials that another user owns is told`(owner: uid_t) throws {
+        let token = try folder.file("token-one", "token")
+        #expect(chmod(token, 0o600) == 0 && chown(token, owner, 0) == 0)
+        var chain = chain(tokenFile: token)
+        _ = try found(&chain)
+        #expect(chain.fileOpenToOthers == (owner == geteuid() ? nil : token))
     }
 
     @Test func `a leading tilde and slash in a path are the home directory`() throws {
