@@ -1,11 +1,10 @@
 import ArgumentParser
 import KMSCommands
-import Logging
 import NCloudKMS
 import KMSPlatform
 import KMSPublicKeys
 
-struct GetPublicKeyCommand: ParsableCommand {
+struct GetPublicKeyCommand: OneShotCommand {
     static let configuration = CommandConfiguration(
         commandName: "get-public-key", abstract: "Print public keys.",
         discussion: """
@@ -41,20 +40,17 @@ struct GetPublicKeyCommand: ParsableCommand {
     @OptionGroup var load: LoadOptions
     @OptionGroup(visibility: .hidden) var serving: ServingOptions
 
-    func run() {
-        do throws(CommandFailure) {
-            let printer = try KeyPrinter(keys, version: version.keyVersion, format: format, output: output)
-            let flags = program.options.flags(overriddenBy: [client, load, serving])
-            try printer.run(OneShot.client(flags, needsStdout: printer.target == .stdout))
-            Exit.now(.success)
-        } catch {
-            Exit.now(error, asJSON: format == .json)
-        }
+    var reportsErrorsAsJSON: Bool { format == .json }
+
+    func run(_ flags: [Setting.Name: String]) throws(CommandFailure) -> ExitStatus {
+        let printer = try KeyPrinter(keys, version: version.keyVersion, format: format, output: output)
+        try printer.run(OneShot.client(flags, needsStdout: printer.target == .stdout))
+        return .success
     }
 }
 
 /// `verify`: verifies the signature of one file, locally.
-struct VerifyCommand: ParsableCommand {
+struct VerifyCommand: OneShotCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Verify the signature of a file with a public key.",
         discussion: """
@@ -92,21 +88,15 @@ struct VerifyCommand: ParsableCommand {
     @OptionGroup(visibility: .hidden) var load: LoadOptions
     @OptionGroup(visibility: .hidden) var serving: ServingOptions
 
-    func run() {
-        do throws(CommandFailure) {
-            let verification = try FileVerification(
-                of: file, signature: signature, by: key, version: version.keyVersion, algorithm, encoding)
-            let flags = program.options.flags(overriddenBy: [client, load, serving])
-            let isValid = try verification.run(OneShot.client(flags, needsStdout: false))
-            Exit.now(isValid ? .success : .negative)
-        } catch {
-            Exit.now(error)
-        }
+    func run(_ flags: [Setting.Name: String]) throws(CommandFailure) -> ExitStatus {
+        let verification = try FileVerification(
+            of: file, signature: signature, by: key, version: version.keyVersion, algorithm, encoding)
+        return try verification.run(OneShot.client(flags, needsStdout: false)) ? .success : .negative
     }
 }
 
 /// `doctor`: checks everything that a call needs, one line for each finding.
-struct DoctorCommand: ParsableCommand {
+struct DoctorCommand: OneShotCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Check everything that a call needs.",
         discussion: """
@@ -133,31 +123,28 @@ struct DoctorCommand: ParsableCommand {
     @OptionGroup(visibility: .hidden) var load: LoadOptions
     @OptionGroup(visibility: .hidden) var serving: ServingOptions
 
-    func run() {
-        do throws(CommandFailure) {
-            let flags = program.options.flags(overriddenBy: [client, load, serving])
-            try OneShot.prepare(flags, needsStdout: true)
-            let configuration = OneShot.configuration(flags).mapError { error in
-                let all = ProgramConfiguration.mistakes(flags: flags, environment: .process)
-                return Doctor.Mistakes(all.isEmpty ? [error] : all)
-            }
-            var doctor = Doctor(key: key) { finding in
-                do throws(CommandFailure) {
-                    let line = format == .json ? finding.json : Array(finding.line.utf8)
-                    try AnswerTarget.stdout.write(line + [UInt8(ascii: "\n")])
-                } catch {
-                    Exit.now(error, asJSON: format == .json)
-                }
-            }
-            Exit.now(doctor.examine(configuration, logger: OneShot.logger) ? .success : .negative)
-        } catch {
-            Exit.now(error, asJSON: format == .json)
+    var reportsErrorsAsJSON: Bool { format == .json }
+
+    func run(_ flags: [Setting.Name: String]) throws(CommandFailure) -> ExitStatus {
+        try OneShot.prepare(flags, needsStdout: true)
+        let configuration = OneShot.configuration(flags).mapError { error in
+            let all = ProgramConfiguration.mistakes(flags: flags, environment: .process)
+            return Doctor.Mistakes(all.isEmpty ? [error] : all)
         }
+        var doctor = Doctor(key: key) { finding in
+            do throws(CommandFailure) {
+                let line = format == .json ? finding.json : Array(finding.line.utf8)
+                try AnswerTarget.stdout.write(line + [UInt8(ascii: "\n")])
+            } catch {
+                Exit.now(error, asJSON: reportsErrorsAsJSON)
+            }
+        }
+        return doctor.examine(configuration, logger: OneShot.logger) ? .success : .negative
     }
 }
 
 /// `terraform`: a program for Terraform's `external` data source.
-struct TerraformCommand: ParsableCommand {
+struct TerraformCommand: OneShotCommand {
     static let configuration = CommandConfiguration(
         commandName: "terraform", abstract: "Answer a query from Terraform's external data source.",
         usage: "ncloud-kms-rpc terraform [<options>]",
@@ -180,60 +167,8 @@ struct TerraformCommand: ParsableCommand {
     @OptionGroup(visibility: .hidden) var load: LoadOptions
     @OptionGroup(visibility: .hidden) var serving: ServingOptions
 
-    func run() {
-        do throws(CommandFailure) {
-            let flags = program.options.flags(overriddenBy: [client, load, serving])
-            try Terraform.run(OneShot.client(flags, needsStdout: true))
-            Exit.now(.success)
-        } catch {
-            Exit.now(error)
-        }
-    }
-}
-
-// MARK: Shared by the commands
-
-/// A process that runs one command and ends: prepares the standard streams, protects the process's secrets, and makes
-/// the configuration and the client.
-enum OneShot {
-    /// - Parameter needsStdout: whether a closed stdout is an error.
-    static func client(_ flags: [Setting.Name: String], needsStdout: Bool) throws(CommandFailure) -> KMSClient {
-        try prepare(flags, needsStdout: needsStdout)
-        do throws(ConfigurationError) {
-            let configuration = try configuration(flags).get()
-            return try configuration.makeClient(logger: logger(configuration))
-        } catch {
-            throw CommandFailure(error)
-        }
-    }
-
-    /// Prepares the process before it reads anything.
-    static func prepare(_ flags: [Setting.Name: String], needsStdout: Bool) throws(CommandFailure) {
-        let hasStdout: Bool
-        do throws(PlatformError) {
-            hasStdout = try !StandardStreams.fillGaps().contains(STDOUT_FILENO)
-            if flags[.allowDebug] == nil { try ProcessHardening.forbidInspection() }
-        } catch {
-            throw CommandFailure(ConfigurationError("the program could not start: \(error)", isUsage: false))
-        }
-        if needsStdout, !hasStdout { throw .output("stdout", PlatformError("write", errorNumber: EBADF)) }
-    }
-
-    static func configuration(_ flags: [Setting.Name: String]) -> Result<ProgramConfiguration, ConfigurationError> {
-        Result { () throws(ConfigurationError) in
-            try ProgramConfiguration(flags: quiet(flags, .process), environment: .process)
-        }
-    }
-
-    static func logger(_ configuration: ProgramConfiguration) -> Logger {
-        configuration.logger(writer: LogWriter(STDERR_FILENO))
-    }
-
-    /// Only the error is printed, on one line, whatever was tried before it; warnings are for users who ask for them.
-    private static func quiet(
-        _ flags: [Setting.Name: String], _ environment: EnvironmentVariables
-    ) -> [Setting.Name: String] {
-        let isSet = Setting[.logLevel].variables.contains { environment[$0] != nil }
-        return isSet ? flags : flags.merging([.logLevel: Logger.Level.error.rawValue]) { given, _ in given }
+    func run(_ flags: [Setting.Name: String]) throws(CommandFailure) -> ExitStatus {
+        try Terraform.run(OneShot.client(flags, needsStdout: true))
+        return .success
     }
 }

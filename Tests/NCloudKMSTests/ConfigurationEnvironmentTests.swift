@@ -2,19 +2,17 @@ import KMSTestSupport
 import NCloudKMS
 import Testing
 
-/// `KMSClientConfiguration(environment:)`, without `@testable`. What it has in common with the program is in
-/// `KMSCommandsTests`.
+/// `KMSClientConfiguration` from an environment and from defaults, without `@testable`. `ClientSettingTests` compares it
+/// with the program.
 @Suite struct ConfigurationEnvironmentTests {
     private func configuration(_ variables: [String: String]) throws(InvalidValue) -> KMSClientConfiguration {
         try KMSClientConfiguration(environment: EnvironmentVariables(variables))
     }
 
-    @Test func `without variables every setting has its default`() throws {
-        let read = try configuration([:])
-        let plain = try KMSClientConfiguration()
-        #expect(read.endpoint == Zone.global.endpoint)
-        for configuration in [read, plain] {
-            #expect(configuration.endpoint == plain.endpoint)
+    @Test func `without variables or arguments every setting has its default`() throws {
+        for configuration in [try configuration([:]), try KMSClientConfiguration()] {
+            #expect("\(configuration.endpoint)" == "https://ocapi.ncloud.com")
+            #expect(configuration.endpoint == Zone.global.endpoint)
             #expect(configuration.cacheTimeToLive == .seconds(300))
             #expect(configuration.staleIfError == .zero)
             #expect(configuration.ratePerKey == 300)
@@ -22,6 +20,7 @@ import Testing
             #expect(configuration.maximumConnections == 32)
             #expect(configuration.maximumAttempts == 3)
             #expect(configuration.caFile == nil)
+            #expect(try configuration.proxy.proxy(for: configuration.endpoint) == nil)
             #expect(configuration.correctsClock)
             #expect(configuration.userAgent == "ncloud-kms-swift")
         }

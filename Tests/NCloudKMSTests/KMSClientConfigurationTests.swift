@@ -3,20 +3,6 @@ import Testing
 @testable import NCloudKMS
 
 @Suite struct KMSClientConfigurationTests {
-    @Test func `the defaults are those of the contract`() throws {
-        let configuration = try KMSClientConfiguration()
-        #expect(configuration.endpoint.description == "https://ocapi.ncloud.com")
-        #expect(configuration.cacheTimeToLive == .seconds(300))
-        #expect(configuration.staleIfError == .zero)
-        #expect(configuration.ratePerKey == 300)
-        #expect(configuration.totalRate == 0)
-        #expect(configuration.maximumConnections == 32)
-        #expect(configuration.maximumAttempts == 3)
-        #expect(configuration.caFile == nil)
-        #expect(configuration.proxy.proxy == nil)
-        #expect(configuration.correctsClock)
-    }
-
     static let nonsense: [(String, @Sendable () throws(InvalidValue) -> KMSClientConfiguration)] = [
         ("cacheTimeToLive", { () throws(InvalidValue) in try KMSClientConfiguration(cacheTimeToLive: .seconds(-1)) }),
         (

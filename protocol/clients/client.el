@@ -28,7 +28,7 @@
      (let* ((details (cddr failure))
             (data (alist-get 'jsonrpc-error-data details)))
        (format "%s %s %d %s" tag (plist-get data :type) (alist-get 'jsonrpc-error-code details)
-               ;; JSON's false is not nil.
+               ;; JSON's false is `:json-false`, not nil.
                (if (eq (plist-get data :retryable) t) "try again" "don't try again"))))))
 
 (when noninteractive

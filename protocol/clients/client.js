@@ -1,4 +1,4 @@
-// A client in JavaScript for Node, of built-in modules only: many calls at once.
+// A client in JavaScript for Node, with built-in modules only: many calls at once.
 //
 //     ncloud-kms-emulator -- node client.js demo-ec no-such-key
 "use strict";
@@ -21,7 +21,7 @@ class Service {
     this.process = spawn("ncloud-kms-rpc", ["--log-level", "warning", ...options], { stdio });
     this.ended = new Promise((resolve) => this.process.on("close", resolve).on("error", resolve));
     this.ended.then(() => this.#pending.forEach(({ reject }) => reject(new Error("ncloud-kms-rpc has ended"))));
-    this.process.stdin.on("error", () => {}); // The end of the process says it all.
+    this.process.stdin.on("error", () => {}); // `ended` reports that the process has ended.
     createInterface({ input: this.process.stdout }).on("line", (line) => {
       const { id, result, error } = JSON.parse(line);
       const { resolve, reject } = this.#pending.get(id);

@@ -19,7 +19,7 @@ function Service.start()
   return self
 end
 
--- Neovim hands over what it has read, split at line feeds: the first piece goes on with the last one before.
+-- Neovim passes what it has read, split at line feeds: the first piece continues the last piece of the previous call.
 function Service:read(pieces)
   pieces[1] = self.tail .. pieces[1]
   self.tail = table.remove(pieces)

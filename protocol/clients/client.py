@@ -1,4 +1,4 @@
-"""A client in Python, of the standard library only: calls from any thread, many at once.
+"""A client in Python, with the standard library only: calls from any thread, many at once.
 
     ncloud-kms-emulator -- python3 client.py demo-ec no-such-key
 """
@@ -23,7 +23,7 @@ class Service:
         threading.Thread(target=self._read, daemon=True).start()
 
     def start(self, method, **params):
-        """Returns at once; the result of the future is that of the call."""
+        """Returns a future of the call's result, at once."""
         future = Future()
         with self.lock:
             self.last_id += 1

@@ -1,4 +1,4 @@
-// A client in Swift, of Foundation only: one call at a time. (A Swift package can use the library NCloudKMS instead.)
+// A client in Swift, with Foundation only: one call at a time. (A Swift package can use the library NCloudKMS instead.)
 //
 //     swiftc client.swift && ncloud-kms-emulator -- ./client demo-ec no-such-key
 import Foundation

@@ -21,6 +21,8 @@ package enum Terraform {
         let text: [UInt8]
         do {
             text = try FileContents.of(descriptor: STDIN_FILENO, maximumBytes: maximumQueryBytes)
+        } catch let error where error.errorNumber == EFBIG {
+            throw .usage("stdin is larger than \(maximumQueryBytes >> 10) KiB, which no query needs")
         } catch {
             throw .usage("stdin can't be read: \(error)")
         }
@@ -96,7 +98,7 @@ package enum Terraform {
                 throw InvalidValue(member.name.excerpt, "is an unknown member; the members are \(names)")
             }
             guard known.updateValue(member.value, forKey: name) == nil else {
-                throw InvalidValue(name.rawValue, "must not occur twice")
+                throw InvalidValue(name.rawValue, "occurs twice")
             }
         }
         return known

@@ -17,7 +17,7 @@ package struct SigstoreAnswer {
         return json.bytes
     }
 
-    /// For scripts; sigstore's clients look at the object only.
+    /// For scripts; sigstore's clients look only at the object.
     package var status: ExitStatus {
         switch outcome {
         case .success: .success
@@ -49,14 +49,14 @@ extension SigstoreResult: JSONWritable {
     func write(to json: inout JSONWriter) {
         json.object { result in
             switch self {
-            case .defaultAlgorithm: result.member("defaultAlgorithm", SigstoreAlgorithm.usual.rawValue)
+            case .defaultAlgorithm: result.member("defaultAlgorithm", SigstoreAlgorithm.default.rawValue)
             case .supportedAlgorithms:
                 result.member("supportedAlgorithms") { member in
                     member.array { array in
                         for algorithm in SigstoreAlgorithm.allCases { array.value(algorithm.rawValue) }
                     }
                 }
-            // Go's JSON has bytes in Base64.
+            // Go encodes bytes in JSON as Base64.
             case .key(_, let key): result.member("publicKeyPEM", Base64.encode(Array(key.spkiPEM.utf8)))
             case .valid: break
             }

@@ -122,7 +122,7 @@ struct SigstoreMember {
 
 /// Why a call of the plugin failed: the text of `errorMessage`.
 struct SigstoreError: Error, Equatable, Sendable {
-    /// One line that is not empty.
+    /// One line, never empty.
     let message: String
 
     init(_ message: String) {

@@ -8,8 +8,8 @@ enum SigstoreDeadline {
     /// Time for the answer to reach the caller.
     static let margin = Duration.milliseconds(250)
     /// For callers without a deadline.
-    static let usualTime = PublicKeyQuery.defaultTimeout
-    static let longestTime = Duration.seconds(300)
+    static let defaultTime = PublicKeyQuery.defaultTimeout
+    static let maximumTime = Duration.seconds(300)
 
     /// The time left for the call.
     ///
@@ -22,19 +22,19 @@ enum SigstoreDeadline {
         return try time(until: texts.compactMap { $0 }, now: now)
     }
 
-    /// - Parameter deadlines: times in the form of RFC 3339. The earliest counts.
+    /// - Parameter deadlines: times in RFC 3339 format. The earliest counts.
     static func time(until deadlines: [String], now: Int64) throws(SigstoreError) -> Duration {
         var earliest: Int64?
         for text in deadlines {
             guard let deadline = ISO8601Date.milliseconds(of: text) else {
                 throw SigstoreError(
-                    "ctxDeadline must be a time in the form of RFC 3339, with an offset: \(text.excerpt)")
+                    "ctxDeadline must be a time in RFC 3339 format, with an offset: \(text.excerpt)")
             }
             earliest = min(earliest ?? deadline, deadline)
         }
-        guard let earliest else { return usualTime }
+        guard let earliest else { return defaultTime }
         let time = Duration.milliseconds(earliest - now) - margin
         guard time > .zero else { throw SigstoreError("the deadline of the call has passed: allow more time") }
-        return min(time, longestTime)
+        return min(time, maximumTime)
     }
 }

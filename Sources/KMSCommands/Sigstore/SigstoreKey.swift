@@ -60,7 +60,7 @@ enum SigstoreAlgorithm: String, CaseIterable {
     case rsa2048 = "rsa-2048"
     case p256 = "ecdsa-p256-sha256"
 
-    static let usual = rsa2048
+    static let `default` = rsa2048
 
     static var names: String { allCases.map(\.rawValue).joined(separator: " and ") }
 

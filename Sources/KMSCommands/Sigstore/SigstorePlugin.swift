@@ -67,10 +67,10 @@ package struct SigstorePlugin {
     /// The answer to `createKey`. Keys are created in the service's console only, so this returns an existing key, as
     /// the plugins of other services do. Then cosign can write its PEM file.
     private func existingKey(_ arguments: SigstoreArguments, _ end: Instant) throws(SigstoreError) -> PublicKey {
-        let name = try arguments.methodArguments.string("algorithm") ?? SigstoreAlgorithm.usual.rawValue
+        let name = try arguments.methodArguments.string("algorithm") ?? SigstoreAlgorithm.default.rawValue
         guard let algorithm = SigstoreAlgorithm(rawValue: name) else {
             throw SigstoreError(
-                "there are no keys for \"\(name.excerpt)\", only for \(SigstoreAlgorithm.names); \(Self.advice)")
+                "keys for \"\(name.excerpt)\" are not supported, only for \(SigstoreAlgorithm.names); \(Self.advice)")
         }
         let wanted = try SigstoreKey(arguments)
         let key = try publicKey(wanted, end).get { error in
@@ -80,8 +80,8 @@ package struct SigstorePlugin {
         guard algorithm.fits(key) else {
             let kind = key.curve.map { "on \($0.rawValue)" } ?? "of \(key.keySize) bits"
             throw SigstoreError(
-                "\(wanted.keyTag) exists, but it is an \(key.keyType.rawValue) key \(kind), not one for "
-                    + "\(algorithm.rawValue); \(Self.advice)")
+                "\(wanted.keyTag) exists, but is an \(key.keyType.rawValue) key \(kind), which \(algorithm.rawValue) "
+                    + "can't use; \(Self.advice)")
         }
         return key
     }
@@ -93,17 +93,13 @@ package struct SigstorePlugin {
     private func verify(_ arguments: SigstoreArguments, _ end: Instant) throws(SigstoreError) {
         let key = try SigstoreKey(arguments)
         let signature = try SigstoreSignature(arguments)
-        var query: SignatureQuery
-        do throws(InvalidValue) {
-            query = try SignatureQuery(
-                keyTag: key.keyTag, version: key.version, signature: signature.signature,
-                rule: .anyAlgorithm(digest: [], by: signature.hash))
-        } catch {
-            throw SigstoreError(error)
-        }
+        // Everything else is checked before stdin is read, which may be long.
+        let version = try signature.version(requested: key.version)
         let client = try client()
-        query.rule = .anyAlgorithm(digest: try signature.digestOfMessage(until: end), by: signature.hash)
-        query.key.timeout = end - clock.now
+        let rule = SignatureRule.anyAlgorithm(digest: try signature.digestOfMessage(until: end), by: signature.hash)
+        let query = SignatureQuery(
+            key: PublicKeyQuery(keyTag: key.keyTag, version: version, timeout: end - clock.now),
+            signature: signature.signature.bytes, rule: rule)
         let verdict = try SignatureVerifier(client).waitForVerdict(query).get { SigstoreError(CommandFailure($0)) }
         guard verdict.isValid else { throw SigstoreError("the signature by \(key.keyTag) is not valid") }
     }

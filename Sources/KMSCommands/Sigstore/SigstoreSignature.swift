@@ -52,12 +52,23 @@ struct SigstoreSignature {
         }
     }
 
+    /// The version of the key to verify with; nil for the latest.
+    ///
+    /// - Throws: if the signature names a version other than the requested one.
+    func version(requested: KeyVersion?) throws(SigstoreError) -> KeyVersion? {
+        do throws(InvalidValue) {
+            return try signature.version(requested: requested)
+        } catch {
+            throw SigstoreError(error)
+        }
+    }
+
     /// The given digest, or the digest of stdin.
     ///
     /// - Parameter end: when to give up.
     func digestOfMessage(until end: Instant) throws(SigstoreError) -> [UInt8] {
         if let digest { return digest }
-        guard var streamed = StreamedDigest(hash) else { throw SigstoreError("OpenSSL could not begin a digest") }
+        guard var streamed = StreamedDigest(hash) else { throw SigstoreError("OpenSSL could not start a digest") }
         do throws(PlatformError) {
             try FileContents.read(descriptor: STDIN_FILENO, until: end) { streamed.update($0) }
         } catch {

@@ -1,13 +1,13 @@
 import KMSJSON
 
-/// Another protocol on the same connection, in addition to JSON-RPC itself, which is translated into calls of the same
-/// methods. The methods don't know about it.
+/// Another protocol on the same connection, beside plain JSON-RPC. It is translated into calls of the same methods, which
+/// don't know about it.
 ///
-/// Messages are told apart one by one. A dialect is asked about messages whose params have an object `_meta`, and about
-/// those whose method the connection does not have; other calls have no cost.
+/// Each message is classified on its own. A dialect is asked about messages whose params have an object `_meta`, and
+/// about those whose method the connection does not have; for other messages it costs nothing.
 public protocol Dialect: Sendable {
-    /// Whether a stop ends its calls without an answer, because its clients no longer read then. Otherwise they are
-    /// refused like all others.
+    /// Whether a stop ends its calls without an answer, because its clients no longer read by then. Otherwise they are
+    /// refused like plain calls.
     var isSilentAtStop: Bool { get }
 
     /// The meaning of a message in this dialect; nil if it does not belong to this dialect.
@@ -88,8 +88,8 @@ public struct Answer: Sendable {
 
     /// - Parameters:
     ///   - json: one JSON value.
-    ///   - failure: the error that the result reports in its own form.
-    public static func result(_ json: [UInt8], tellingOf failure: RPCError? = nil) -> Answer {
+    ///   - failure: the error that the result reports, to be counted as a failure.
+    public static func result(_ json: [UInt8], reporting failure: RPCError? = nil) -> Answer {
         Answer(json: json, isError: false, failure: failure)
     }
 

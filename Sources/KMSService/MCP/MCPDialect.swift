@@ -19,7 +19,7 @@ final class MCPDialect: Dialect {
         tools = ToolList(methods)
     }
 
-    /// Its clients stop reading when they stop the process, and some fail if another line arrives.
+    /// Clients stop reading when they stop the process, and some fail if another line arrives.
     var isSilentAtStop: Bool { true }
 
     func interpret(_ request: RawRequest) throws(RPCError) -> Interpretation? {
@@ -48,7 +48,8 @@ final class MCPDialect: Dialect {
     private func initialize(_ request: RawRequest) throws(RPCError) -> Interpretation {
         guard let asked = request.params?.raw.member("protocolVersion"), asked.kind == .string else {
             throw .invalidParams(
-                "protocolVersion", "must be a string, as MCP has it; an editor sends an object \"capabilities\" instead"
+                "protocolVersion",
+                "must be a string, as MCP requires; an editor sends an object \"capabilities\" instead"
             )
         }
         isSessionOpen.store(true, ordering: .relaxed)
@@ -62,10 +63,10 @@ final class MCPDialect: Dialect {
         case .ping:
             return .answer(.result(Array("{}".utf8)))
         case .discover:
-            throw .invalidParams("_meta", "must hold \(key), the revision that is spoken")
+            throw .invalidParams("_meta", "must contain \(key), the protocol revision of the request")
         case .listTools, .callTool:
             guard isSessionOpen.load(ordering: .relaxed) else {
-                throw .invalidParams("_meta", "must hold \(key), unless initialize was sent before")
+                throw .invalidParams("_meta", "must contain \(key), unless initialize was sent before")
             }
             return try method == .callTool ? tools.call(request, .legacy) : listTools(request, .legacy)
         }

@@ -2,7 +2,7 @@ import KMSJSON
 import KMSJSONRPC
 import KMSPlatform
 
-/// How the results of one era are written.
+/// How an era's results are written.
 enum MCPEra: Sendable {
     case legacy
     /// With the server's name in each result.
@@ -30,8 +30,8 @@ enum MCPEra: Sendable {
         return json.bytes
     }
 
-    /// A cacheable result changes only with the program's version, so any time would be correct; clients may ask once
-    /// an hour.
+    /// A cacheable result changes only with the program's version, so any time would be correct. An hour lets clients
+    /// notice a new version.
     private static let timeToLiveMilliseconds = 3_600_000
 }
 
@@ -42,10 +42,10 @@ struct MCPServer: Sendable, JSONWritable {
 
     private static let legacyVersions = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
 
-    /// What the descriptions of the tools don't say.
+    /// For the model: what the descriptions of the tools don't say.
     private static let instructions = """
-        Public keys of NAVER Cloud's Key Management Service, by their key tags. Nothing here changes a key or sees a \
-        private one. An error's data.retryable says whether the same call may succeed later.
+        Public keys of NAVER Cloud's Key Management Service, by their key tags. No tool changes a key or reads a \
+        private key. An error's data.retryable says whether the same call may succeed later.
         """
 
     func write(to json: inout JSONWriter) {
@@ -112,7 +112,7 @@ extension RPCError {
     fileprivate static func unsupportedProtocolVersion(_ version: String) -> RPCError {
         RPCError(
             code: -32022, type: "UnsupportedProtocolVersion",
-            message: "This revision of the Model Context Protocol is not spoken here; use one of data.supported.",
+            message: "This revision of the Model Context Protocol is not supported; use one of data.supported.",
             details: [
                 Member("supported", .strings(ModernEnvelope.versions)),
                 Member("requested", .string(version.excerpt)),

@@ -25,7 +25,7 @@ struct ToolList: Sendable {
         }
     }
 
-    /// Made at the first request.
+    /// Built at the first request.
     private static let descriptions = ServiceDescription.document.map { document in
         var json = JSONWriter()
         json.array { array in
@@ -65,7 +65,7 @@ struct ToolList: Sendable {
         guard let text = name.value.string else { throw .invalidParams("name", "must be a string") }
         guard let method = methods.first(where: { $0.name == text }) else {
             let names = methods.map(\.name).joined(separator: " or ")
-            throw .invalidParams("name", "must be that of a tool: \(names)")
+            throw .invalidParams("name", "must be \(names)")
         }
         let form = ToolCall(era: era, progressToken: ToolCall.progressToken(in: request.meta))
         guard let arguments = request.params?.raw.member("arguments"), arguments.kind != .null else {
@@ -73,19 +73,19 @@ struct ToolList: Sendable {
         }
         guard arguments.kind == .object else { throw .invalidParams("arguments", "must be an object") }
         if let name = arguments.duplicateName {
-            return .answer(form.answer(to: .failure(.invalidParams(name.excerpt, "comes twice"))))
+            return .answer(form.answer(to: .failure(.invalidParams(name.excerpt, "occurs twice"))))
         }
         return .call(method, RawParameters(arguments), form)
     }
 }
 
-/// How the outcome of a tool is written.
+/// How the outcome of a tool call is written.
 struct ToolCall: AnswerForm {
     let era: MCPEra
-    /// By which the client knows our notifications, as it was written; nil if it wants none.
+    /// Identifies the call in progress notifications, exactly as the client wrote it; nil if it wants none.
     let progressToken: [UInt8]?
 
-    /// A string or an integer; anything else is no token.
+    /// A string or an integer; anything else is not a token.
     static func progressToken(in meta: RawValue?) -> [UInt8]? {
         guard let token = meta?.member("progressToken")?.value else { return nil }
         let isInteger = token.kind == .number && (token.integer != nil || token.bytes.allSatisfy(isDigitOrMinus))
@@ -133,11 +133,11 @@ struct ToolCall: AnswerForm {
                 era.result { result in
                     Self.writeContent(json.bytes, to: &result)
                     result.member("isError", true)
-                }, tellingOf: error)
+                }, reporting: error)
         }
     }
 
-    /// - Parameter json: the text.
+    /// - Parameter json: the text of the only block.
     private static func writeContent(_ json: [UInt8], to result: inout JSONWriter) {
         result.member("content") { content in
             content.array { blocks in

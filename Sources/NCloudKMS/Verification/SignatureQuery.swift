@@ -7,7 +7,7 @@ public struct SignatureQuery: Sendable {
     public var key: PublicKeyQuery
     /// The bytes of the signature.
     public var signature: [UInt8]
-    package var rule: SignatureRule
+    package let rule: SignatureRule
 
     /// Creates a query.
     ///
@@ -51,13 +51,15 @@ public struct SignatureQuery: Sendable {
         keyTag: KeyTag, version: KeyVersion?, signature: ServiceSignature, rule: SignatureRule,
         maxAge: Duration? = nil, timeout: Duration = PublicKeyQuery.defaultTimeout
     ) throws(InvalidValue) {
-        if let version, let named = signature.version, version != named {
-            throw InvalidValue(
-                "signature", "was made with version \(named) of the key, but version \(version) was requested")
-        }
-        key = PublicKeyQuery(
-            keyTag: keyTag, version: version ?? signature.version, maxAge: maxAge, timeout: timeout)
-        self.signature = signature.bytes
+        let key = PublicKeyQuery(
+            keyTag: keyTag, version: try signature.version(requested: version), maxAge: maxAge, timeout: timeout)
+        self.init(key: key, signature: signature.bytes, rule: rule)
+    }
+
+    /// - Parameter key: of the version that the signature names, if it names one.
+    package init(key: PublicKeyQuery, signature: [UInt8], rule: SignatureRule) {
+        self.key = key
+        self.signature = signature
         self.rule = rule
     }
 }
@@ -130,6 +132,18 @@ public struct ServiceSignature: Hashable, Sendable {
     public init(bytes: [UInt8], version: KeyVersion? = nil) {
         self.bytes = bytes
         self.version = version
+    }
+
+    /// The version of the key to verify with; nil for the latest.
+    ///
+    /// - Parameter requested: the version that the caller names.
+    /// - Throws: `InvalidValue` named `signature`, if the signature names another version.
+    package func version(requested: KeyVersion?) throws(InvalidValue) -> KeyVersion? {
+        if let requested, let version, requested != version {
+            throw Self.invalid(
+                "was made with version \(version) of the key, but version \(requested) was requested")
+        }
+        return requested ?? version
     }
 
     private static func invalid(_ problem: String) -> InvalidValue { InvalidValue("signature", problem) }

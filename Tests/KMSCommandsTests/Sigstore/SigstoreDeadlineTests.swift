@@ -34,7 +34,7 @@ import Testing
     @Test(arguments: ["", "tomorrow", "2026-11-26", "2026-11-26T09:00:10", "2026-13-26T09:00:10Z", "1795683600"])
     func `what is no time is an error`(_ text: String) {
         let error = #expect(throws: SigstoreError.self) { try SigstoreDeadline.time(until: [text], now: Self.now) }
-        #expect(error?.message.hasPrefix("ctxDeadline must be a time in the form of RFC 3339") == true)
+        #expect(error?.message.hasPrefix("ctxDeadline must be a time in RFC 3339 format") == true)
     }
 
     /// Each of the four places, in turn.

@@ -26,7 +26,7 @@ private struct Tale: Dialect {
         func answer(to outcome: Result<[UInt8], RPCError>) -> Answer {
             switch outcome {
             case .success(let json): .result(Array(#"{"tale":"#.utf8) + json + Array("}".utf8))
-            case .failure(let error): .result(Array("\"tale of \(error.code)\"".utf8), tellingOf: error)
+            case .failure(let error): .result(Array("\"tale of \(error.code)\"".utf8), reporting: error)
             }
         }
     }

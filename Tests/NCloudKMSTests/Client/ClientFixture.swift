@@ -11,6 +11,7 @@ final class ClientFixture: Sendable {
     let clock = ManualClock()
     let emulator: Emulator
     let client: KMSClient
+    private let log = MessageLog()
 
     /// - Parameters:
     ///   - random: what the jitter of retries is made of; 0 is no delay, and nearly 1 the longest.
@@ -33,7 +34,7 @@ final class ClientFixture: Sendable {
                         Credentials(accessKeyID: demo.id, secretAccessKey: SecretBytes(Array(demo.secret.utf8)))),
                 cacheTimeToLive: timeToLive, staleIfError: staleIfError, ratePerKey: ratePerKey,
                 maximumConnections: connections),
-            on: nil, clock: clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            on: nil, clock: clock, logger: Logger(label: "test") { [log] _ in log },
             random: { random })
     }
 
@@ -83,22 +84,30 @@ final class ClientFixture: Sendable {
         _ = await status()
     }
 
-    /// What did not come is taken for lost after this; only a failing test waits for it.
-    private static let patience = Duration.seconds(60)
-
-    /// Waits for what the client does by itself.
+    /// Waits until the client logs a message.
     ///
-    /// - Throws: `NeverHappened` after `patience`.
-    func wait(until isDone: (ClientStatus) async throws -> Bool) async throws {
-        let end = SystemClock().now + Self.patience
-        while try await !isDone(status()) {
-            guard SystemClock().now < end else { throw NeverHappened() }
-            // A moment for the client's thread and the emulator's: there may be no processor to spare.
-            try await onOwnThread { _ = poll(nil, 0, 1) }
-        }
+    /// - Throws: `CancellationError` if the task is cancelled.
+    func waitForLog(_ message: String) async throws {
+        for await logged in log.messages where logged == message { return }
+        throw CancellationError()
+    }
+}
+
+/// The messages that a client logs.
+private struct MessageLog: LogHandler {
+    let messages: AsyncStream<String>
+    private let continuation: AsyncStream<String>.Continuation
+    var logLevel = Logger.Level.info
+    var metadata: Logger.Metadata = [:]
+
+    init() { (messages, continuation) = AsyncStream.makeStream() }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
     }
 
-    struct NeverHappened: Error {}
+    func log(event: LogEvent) { continuation.yield(event.message.description) }
 }
 
 /// A call whose outcome is waited for later.

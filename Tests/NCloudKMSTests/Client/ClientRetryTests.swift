@@ -12,7 +12,7 @@ import Testing
     @Test func `the next attempt comes when the service asks for it, and not before`() async throws {
         let fixture = try ClientFixture(faults: ["status=503,count=1,retry-after=1"])
         let call = fixture.begin(try ClientFixture.query())
-        try await fixture.wait { $0.upstream.failures == 1 }
+        try await fixture.waitForLog("an attempt failed; retrying")
         await fixture.advance(by: .milliseconds(999))
         #expect(await fixture.status().upstream.attempts == 1)
         await fixture.advance(by: .milliseconds(1))
@@ -25,7 +25,7 @@ import Testing
     @Test func `a call whose time ends says what it was doing`() async throws {
         let fixture = try ClientFixture(faults: ["hang"], connections: 1)
         let asking = fixture.begin(try ClientFixture.query())
-        try await fixture.wait { _ in fixture.emulator.state.total == 1 }
+        try await fixture.emulator.waitForState { $0.total == 1 }
         let waiting = fixture.begin(try ClientFixture.query("demo-ec", timeout: .seconds(5)))
         await fixture.advance(by: .seconds(5))
         let first = try await waiting.error()
@@ -37,7 +37,7 @@ import Testing
         #expect(second.code == .deadlineExceeded)
         #expect(second.reason == "answer")
         #expect(second.attempts == 1)
-        try await fixture.wait { _ in fixture.emulator.state.aborted == 1 }
+        try await fixture.emulator.waitForState { $0.aborted == 1 }
         #expect(await fixture.status().upstream.failures == 1)
         #expect(fixture.emulator.state.perKey == ["demo-rsa": 1])
     }
@@ -58,11 +58,11 @@ import Testing
         let fixture = try ClientFixture(faults: ["hang,count=1"])
         let query = try ClientFixture.query()
         let task = Task { try await fixture.client.publicKey(query) }
-        try await fixture.wait { _ in fixture.emulator.state.total == 1 }
+        try await fixture.emulator.waitForState { $0.total == 1 }
         task.cancel()
         let error = await #expect(throws: KMSError.self) { try await task.value }
         #expect(error?.code == .cancelled)
-        try await fixture.wait { _ in fixture.emulator.state.aborted == 1 }
+        try await fixture.emulator.waitForState { $0.aborted == 1 }
         // Nobody joins what was aborted.
         #expect(try await fixture.answer(to: query).attempts == 1)
         #expect(await fixture.status().upstream.failures == 0)
