@@ -7,8 +7,10 @@ PREFIX ?= /usr/local
 # them, in optimised builds, too. Links the C++ library that Swift's runtime needs statically, from a folder that has
 # nothing else: loading it is a twentieth of the program's start.
 RELEASE = $(SWIFT) build -c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked -Xlinker -L$(STATIC) \
-	$(SAME_BYTES) -Xlinker "$$(.ci/identity)"
+	$(HARDENED) $(SAME_BYTES) -Xlinker "$$(.ci/identity)"
 STATIC = $(CURDIR)/.build/static
+# All symbols are bound at the start, and the tables of their addresses are read-only afterwards.
+HARDENED = -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now
 # So that a build does not depend on the folder that it runs in.
 SAME_BYTES = -Xswiftc -file-prefix-map -Xswiftc $(CURDIR)=. -Xcc -ffile-prefix-map=$(CURDIR)=.
 # Limits how many tests run at once: most start processes and servers, and more would only wait for each other.
@@ -32,7 +34,7 @@ FISH_COMPLETIONS = $(SHARE)/fish/vendor_completions.d
 DESCRIPTION = .build/release/$(program) --experimental-dump-help
 COMPLETIONS = .build/release/$(program) --generate-completion-script
 
-.PHONY: help build man demo test docs soak sanitize bench lint install clean
+.PHONY: help build man demo test docs soak sanitize bench lint install dist clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -102,6 +104,13 @@ install: man ## Install programs, man pages and completions under PREFIX
 	ln -sf ncloud-kms-rpc $(DESTDIR)$(PREFIX)/bin/sigstore-kms-ncloud
 	install -d $(DESTDIR)$(PREFIX)/share
 	cp -R $(SHARE)/. $(DESTDIR)$(PREFIX)/share
+
+# The versions of Swift packages that releases are built with.
+dist: ## Build a tarball, a Debian package, an SBOM and checksums, at .build/dist
+	@.ci/dependencies dist
+	@cmp -s .ci/packages.resolved Package.resolved || cp .ci/packages.resolved Package.resolved
+	@$(MAKE) man
+	@.ci/dist
 
 clean: ## Remove everything that was built
 	rm -rf .build*
