@@ -11,8 +11,8 @@ RELEASE = $(SWIFT) build -c release --static-swift-stdlib -Xswiftc -enforce-excl
 STATIC = $(CURDIR)/.build/static
 # All symbols are bound at the start, and the tables of their addresses are read-only afterwards.
 HARDENED = -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now
-# So that a build does not depend on the folder that it runs in.
-SAME_BYTES = -Xswiftc -file-prefix-map -Xswiftc $(CURDIR)=. -Xcc -ffile-prefix-map=$(CURDIR)=.
+# So that a build does not depend on the folder that it runs in, of which the id of the build is a hash, too.
+SAME_BYTES = -Xlinker --build-id=none -Xswiftc -file-prefix-map -Xswiftc $(CURDIR)=. -Xcc -ffile-prefix-map=$(CURDIR)=.
 # Limits how many tests run at once: most start processes and servers, and more would only wait for each other.
 TEST = SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 $(SWIFT) test --disable-xctest
 # Optimised code frees memory earlier than debug code: only these builds show when C still points to freed memory.
