@@ -8,6 +8,15 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
+/// What the library offers on request: each trait builds and links one more package, and is off by default.
+let integrations: [Target.Dependency] = [
+    .product(name: "CoreMetrics", package: "swift-metrics", condition: .when(traits: ["Metrics"])),
+    .product(name: "Tracing", package: "swift-distributed-tracing", condition: .when(traits: ["Tracing"])),
+    .product(
+        name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["ServiceLifecycle"])),
+    .product(name: "Configuration", package: "swift-configuration", condition: .when(traits: ["Configuration"])),
+]
+
 let package = Package(
     name: "ncloud-kms-rpc",
     // `InlineArray` needs this version.
@@ -18,10 +27,21 @@ let package = Package(
         .library(name: "NCloudKMS", targets: ["NCloudKMS", "KMSPublicKeys"]),
         .library(name: "NCloudKMSTesting", targets: ["NCloudKMSTesting"]),
     ],
+    traits: [
+        .trait(name: "Metrics", description: "Counters and timers of the client, for swift-metrics."),
+        .trait(name: "Tracing", description: "Spans of calls and attempts, for swift-distributed-tracing."),
+        .trait(name: "ServiceLifecycle", description: "KMSClient is a Service of swift-service-lifecycle."),
+        .trait(
+            name: "Configuration", description: "KMSClientConfiguration from a ConfigReader of swift-configuration."),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
     ],
     // Lower layers first; imports point downwards only. `ArchitectureTests` checks the imports against this list.
     targets: [
@@ -53,7 +73,7 @@ let package = Package(
             name: "NCloudKMS",
             dependencies: [
                 "KMSJSON", "KMSPublicKeys", "KMSPlatform", "CKMSLibcurl", "CKMSOpenSSL", "CKMSHiredis", logging,
-            ],
+            ] + integrations,
             swiftSettings: settings,
             linkerSettings: [
                 .linkedLibrary(":libhiredis.a", .when(platforms: [.linux])),

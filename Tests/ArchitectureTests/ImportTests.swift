@@ -31,6 +31,10 @@ private let allowedImports: [String: Set<String>] = [
     "kms-man-page": ["KMSJSON", "KMSCommands", "KMSPlatform"],
 ]
 
+/// The packages of traits, which only the folder of these may import.
+private let traitImports: Set = ["CoreMetrics", "Tracing", "ServiceLifecycle", "Configuration"]
+private let traitFolder = "NCloudKMS/Integrations/"
+
 /// The longest that a file may be before it is more than one concept.
 private let maximumLines = 400
 
@@ -40,8 +44,26 @@ private let maximumLines = 400
         #expect(files.count >= 20, "only \(files.count) Swift files found under \(SourceFile.sources.path)")
         for file in files {
             let allowed = try #require(allowedImports[file.module], "no module of the table: \(file.path)")
-            for name in file.imports where !allowed.contains(name) {
+            let ofTraits = file.path.hasPrefix(traitFolder) ? traitImports : []
+            for name in file.imports where !allowed.contains(name) && !ofTraits.contains(name) {
                 Issue.record("\(file.module) must not import \(name): \(file.path)")
+            }
+        }
+    }
+
+    /// Without the traits their packages are not there, so the file would not compile.
+    @Test func `the packages of traits are imported only under the condition of a trait`() throws {
+        let files = try SourceFile.all().filter { !traitImports.isDisjoint(with: $0.imports) }
+        #expect(files.count >= traitImports.count)
+        for file in files {
+            var condition: Substring?
+            for line in file.text.split(separator: "\n") {
+                if line.hasPrefix("#if ") { condition = line.dropFirst(4) }
+                if line.hasPrefix("#endif") { condition = nil }
+                for name in SourceFile.imports(in: String(line)) where traitImports.contains(name) {
+                    let trait = name == "CoreMetrics" ? "Metrics" : name
+                    #expect(condition.map(String.init) == trait, "\(file.path): import \(name)")
+                }
             }
         }
     }

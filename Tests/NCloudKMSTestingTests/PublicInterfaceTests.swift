@@ -2,7 +2,11 @@ import Foundation
 import KMSTestSupport
 import Testing
 
-/// What the products `NCloudKMS` and `NCloudKMSTesting` show their users, by the compiler's own symbol graph of the modules that were built.
+/// What the products `NCloudKMS` and `NCloudKMSTesting` show their users, by the compiler's own symbol graph of the modules
+/// that were built.
+///
+/// That is without package traits. A trait adds declarations with types of the package that it is for; `TraitTests` checks
+/// their documentation.
 @Suite struct PublicInterfaceTests {
     /// The modules whose public symbols are the interface.
     static let modules = ["NCloudKMS", "KMSPublicKeys", "NCloudKMSTesting"]
@@ -47,74 +51,5 @@ import Testing
         guard let match = identifier.prefixMatch(of: /s:([0-9]+)/) else { return !identifier.hasPrefix("s:") }
         let name = identifier[match.range.upperBound...].prefix(Int(match.output.1) ?? 0)
         return !modules.contains(String(name))
-    }
-}
-
-/// What `swift symbolgraph-extract` writes of a module, as far as it is looked at.
-private struct SymbolGraph: Decodable {
-    struct Symbol: Decodable {
-        struct Identifier: Decodable {
-            let precise: String
-        }
-
-        struct Fragment: Decodable {
-            let preciseIdentifier: String?
-        }
-
-        struct DocComment: Decodable {}
-
-        let identifier: Identifier
-        let pathComponents: [String]
-        let declarationFragments: [Fragment]
-        let docComment: DocComment?
-
-        var name: String { pathComponents.joined(separator: ".") }
-
-        /// Somebody wrote it, as opposed to a member that a conformance to a protocol of the standard library brings.
-        var isWritten: Bool { !identifier.precise.contains("::SYNTHESIZED::") }
-    }
-
-    struct Relationship: Decodable {
-        let kind: String
-        let source: String
-        let target: String
-    }
-
-    let symbols: [Symbol]
-    let relationships: [Relationship]
-
-    /// Of the module as it was built for these tests.
-    init(of module: String) throws {
-        let products = URL(filePath: BuiltProducts.path(of: module)).deletingLastPathComponent()
-        let sources = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Sources").standardized
-        let folder = try TemporaryDirectory()
-        let maps = ["CKMSLibcurl", "CKMSOpenSSL", "CKMSMicrohttpd", "CKMSHiredis", "CKMSLinux", "CKMSBuild"].flatMap {
-            name in
-            ["-Xcc", "-fmodule-map-file=\(sources.appending(path: name).path)/module.modulemap"]
-        }
-        let variables = ["PATH", "HOME"].compactMap { name in
-            ProcessInfo.processInfo.environment[name].map { "\(name)=\($0)" }
-        }
-        let target = try ChildProcess(
-            "/usr/bin/env", ["swiftc", "-print-target-info"], environment: variables
-        ).waitForExit()
-        let triple = try JSONDecoder().decode(TargetInfo.self, from: Data(target.utf8)).target.unversionedTriple
-        try ChildProcess(
-            "/usr/bin/env",
-            [
-                "swift", "symbolgraph-extract", "-module-name", module, "-I", products.appending(path: "Modules").path,
-                "-target", triple, "-minimum-access-level", "public", "-output-dir", folder.path,
-            ] + maps, environment: variables
-        ).waitForExit()
-        let text = try Data(contentsOf: URL(filePath: folder.path("\(module).symbols.json")))
-        self = try JSONDecoder().decode(SymbolGraph.self, from: text)
-    }
-
-    private struct TargetInfo: Decodable {
-        struct Target: Decodable {
-            let unversionedTriple: String
-        }
-
-        let target: Target
     }
 }

@@ -11,12 +11,7 @@ import Testing
 )
 struct RecipeTests {
     @Test func `swift-crypto and JWTKit take the keys`() async throws {
-        let recipes = OutsidePackage.checkout.appending(path: "Tests/Recipes")
-        var contents: [String: String] = [:]
-        for path in try FileManager.default.subpathsOfDirectory(atPath: recipes.path) where path.hasSuffix(".swift") {
-            contents[path] = try String(contentsOf: recipes.appending(path: path), encoding: .utf8)
-        }
-        let folder = try await OutsidePackage("recipes", contents: contents).build()
+        let folder = try await OutsidePackage("recipes", copyOf: "Tests/Recipes").build()
         for (name, expected) in [("CryptoRecipe", "swift-crypto accepts"), ("JWTRecipe", "JWTKit accepts")] {
             let outcome = try await ServiceProcess.output("\(folder)/\(name)", of: [])
             #expect(outcome.status == 0, "\(outcome.log)")

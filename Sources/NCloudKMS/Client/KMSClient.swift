@@ -94,7 +94,11 @@ public actor KMSClient: PublicKeyProvider {
     /// If you cancel the task, the call fails with `KMSError.Code.cancelled`. The request continues if other calls wait for
     /// it.
     public func publicKey(_ query: PublicKeyQuery) async throws(KMSError) -> PublicKeyAnswer {
-        try await outcome { client, completion in client.cancellableCall(query, completion) }.get()
+        let span = CallSpan(.publicKey, query)
+        let query = span.traced(query)
+        let outcome = await outcome { client, completion in client.cancellableCall(query, completion) }
+        span.end(outcome)
+        return try outcome.get()
     }
 
     /// Verifies a signature in this process with the public key, on a separate thread.
@@ -104,17 +108,18 @@ public actor KMSClient: PublicKeyProvider {
     /// `KMSError.Code.cancelled`.
     public func verify(_ query: SignatureQuery) async throws(KMSError) -> SignatureVerdict {
         let arrival = engine.clock.now
-        let outcome = await outcome { client, completion in
+        let span = CallSpan(.verify, query.key)
+        var query = query
+        query.key = span.traced(query.key)
+        let outcome = await outcome { [query] client, completion in
             client.verifier.assumeIsolated { verifier -> (@Sendable () -> Void)? in
                 guard let id = verifier.verify(query, arrival: arrival, completion: completion) else { return nil }
                 return { verifier.assumeIsolated { $0.cancel(id) } }
             }
         }
-        do {
-            return try outcome.get()
-        } catch {
-            throw KMSError(error, keyTag: query.key.keyTag)
-        }
+        let result = outcome.mapError { KMSError($0, keyTag: query.key.keyTag) }
+        span.end(result.map(\.key), isValid: try? result.get().isValid)
+        return try result.get()
     }
 
     /// Waits for the outcome of a call, and cancels the call if the task is cancelled.

@@ -17,6 +17,7 @@ final class KMSEngine: EventSource {
     private var machine: FetchMachine
     private var log: FetchLog
     private var latency = LatencyHistogram()
+    private var instruments: Instruments
     /// The transfers of the current attempts, by the index of the fetch.
     private var transfers: [TransferID?] = []
     private var isCarryingOut = false
@@ -32,6 +33,7 @@ final class KMSEngine: EventSource {
         service = (configuration.endpoint.description, configuration.endpoint.isLoopback)
         let log = FetchLog(logger)
         self.log = log
+        instruments = Instruments(to: configuration.endpoint)
         multi = try CurlMulti(
             configuration.transport, environment: try CurlEnvironment.ready(), loop: loop, clock: clock
         ) { event in
@@ -99,12 +101,14 @@ final class KMSEngine: EventSource {
         }
         if let (answer, isRefreshDue) = cache.answer(to: query, arrival: arrival) {
             if isRefreshDue { refresh(query) }
+            instruments.cacheAnswered()
             completion(.success(answer))
             return nil
         }
         let call = machine.call(
             WaitingCall(query, arrival: arrival, label: label, progress: progress, completion),
             findCredentials(now: now), now: now)
+        instruments.waits(call, in: machine)
         proceed()
         return call
     }
@@ -113,6 +117,7 @@ final class KMSEngine: EventSource {
     func ageInCache(of fetched: FetchedKey, for query: PublicKeyQuery, arrival: Instant) -> Duration? {
         guard let (age, isRefreshDue) = cache.age(of: fetched, for: query, arrival: arrival) else { return nil }
         if isRefreshDue { refresh(query) }
+        instruments.cacheAnswered()
         return age
     }
 
@@ -153,6 +158,7 @@ final class KMSEngine: EventSource {
             case .cancel(let fetch):
                 if let transfer = transfers[fetch.index] { multi.cancel(transfer) }
                 transfers[fetch.index] = nil
+                instruments.attemptCancelled(fetch, clock)
             case .store(let fetched, let key, let start):
                 cache.store(fetched, for: key, fetchStart: start)
             case .noteFailure(let code, let key, let start):
@@ -189,7 +195,9 @@ final class KMSEngine: EventSource {
         } catch {
             return machine.notStarted(fetch, error, now: clock.now)
         }
-        machine.started(departure, now: clock.now)
+        let now = clock.now
+        machine.started(departure, now: now)
+        instruments.attemptStarted(departure, in: machine, now: now)
         if log.isVerbose, let description = machine.description(of: fetch) {
             log.attemptBegins(description, departure.credentials, timestampMilliseconds: timestamp)
         }
@@ -212,7 +220,9 @@ final class KMSEngine: EventSource {
             if case .failure(let reason) = transfer { failure = reason }
             log.attemptEnded(description, outcome.response, failure)
         }
-        machine.responded(fetch, outcome, now: clock.now)
+        let now = clock.now
+        instruments.attemptEnded(fetch, outcome, now: now)
+        machine.responded(fetch, outcome, now: now)
         proceed()
     }
 
@@ -237,8 +247,10 @@ final class KMSEngine: EventSource {
     private func fail(_ call: WaitingCall, _ error: KMSError) {
         if let answer = cache.standIn(for: error, call.query, arrival: call.arrival) {
             log.staleAnswer(answer, label: call.label, error)
+            instruments.answeredStale()
             call.completion(.success(answer))
         } else {
+            instruments.callFailed(error)
             call.completion(.failure(error.about(call.query.keyTag)))
         }
     }

@@ -14,6 +14,10 @@ public struct PublicKeyQuery: Sendable {
     public var maxAge: Duration?
     /// The maximum duration of the call, including waiting and retries.
     public var timeout: Duration
+    #if Tracing
+    /// The span of its call; nil while nothing has begun, or nobody traces it.
+    var trace: CallTrace?
+    #endif
 
     /// Creates a query.
     ///

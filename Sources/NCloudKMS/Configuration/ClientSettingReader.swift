@@ -19,9 +19,10 @@ package struct ClientSettingReader {
         return try text.value { name throws(InvalidValue) in try Zone(named: name.lowercased()) }
     }
 
+    /// - Parameter authentication: nil to look the credentials up.
     /// - Throws: `SettingError` for the first mistake.
     package func configuration(
-        correctsClock: Bool = true, userAgent: String
+        authentication: KMSClientConfiguration.Authentication? = nil, correctsClock: Bool = true, userAgent: String
     ) throws(SettingError) -> KMSClientConfiguration {
         typealias Client = KMSClientConfiguration
         let zone = try zone()
@@ -39,7 +40,7 @@ package struct ClientSettingReader {
         let proxy = try proxy()
         do {
             return try Client(
-                endpoint: endpoint ?? zone.endpoint, authentication: .lookup(lookup),
+                endpoint: endpoint ?? zone.endpoint, authentication: authentication ?? .lookup(lookup),
                 cacheTimeToLive: timeToLive ?? Client.defaultCacheTimeToLive,
                 staleIfError: staleIfError ?? Client.defaultStaleIfError,
                 ratePerKey: ratePerKey ?? Client.defaultRatePerKey, totalRate: totalRate ?? Client.defaultTotalRate,

@@ -20,7 +20,7 @@ struct OutsidePackage: Sendable {
         let link = parent.appending(path: "ncloud-kms-rpc")
         // It leads elsewhere if the build folder was copied from another clone.
         let files = FileManager.default
-        for old in [link, folder.appending(path: "Sources")]
+        for old in [link] + ["Sources", "Tests"].map({ folder.appending(path: $0) })
         where (try? files.attributesOfItem(atPath: old.path)) != nil {
             try files.removeItem(at: old)
         }
@@ -37,14 +37,43 @@ struct OutsidePackage: Sendable {
     ///
     /// - Returns: the folder of its programs.
     func build() async throws -> String {
-        let variables = ["PATH", "HOME"].compactMap { name in
-            ProcessInfo.processInfo.environment[name].map { "\(name)=\($0)" }
-        }
-        let path = folder.path
+        try await swift("build")
+        return products.path
+    }
+
+    /// Builds the package and runs its tests.
+    ///
+    /// - Parameter environment: variables for its manifest.
+    /// - Returns: the output.
+    /// - Throws: if a test fails.
+    func test(environment: [String: String] = [:]) async throws -> String {
+        try await swift("test", "--disable-xctest", environment: environment)
+    }
+
+    /// What was built.
+    var products: URL { folder.appending(path: ".build/debug") }
+    /// The sources of the packages that it depends on.
+    var checkouts: URL { folder.appending(path: ".build/checkouts") }
+
+    @discardableResult
+    private func swift(_ arguments: String..., environment: [String: String] = [:]) async throws -> String {
+        let inherited = ProcessInfo.processInfo.environment.filter { ["PATH", "HOME"].contains($0.key) }
+        let variables = inherited.merging(environment) { _, new in new }.map { "\($0)=\($1)" }
+        let all = ["swift"] + arguments + ["--package-path", folder.path]
         return try await onOwnThread {
-            let arguments = ["swift", "build", "--package-path", path]
-            try ChildProcess("/usr/bin/env", arguments, environment: variables).waitForExit()
-            return "\(path)/.build/debug"
+            try ChildProcess("/usr/bin/env", all, environment: variables).waitForExit()
         }
+    }
+}
+
+extension OutsidePackage {
+    /// A copy of a package of this repository, such as `Tests/Recipes`.
+    init(_ name: String, copyOf path: String) throws {
+        let source = Self.checkout.appending(path: path)
+        var contents: [String: String] = [:]
+        for path in try FileManager.default.subpathsOfDirectory(atPath: source.path) where path.hasSuffix(".swift") {
+            contents[path] = try String(contentsOf: source.appending(path: path), encoding: .utf8)
+        }
+        try self.init(name, contents: contents)
     }
 }
