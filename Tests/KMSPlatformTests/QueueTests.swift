@@ -15,6 +15,7 @@ struct QueueTests {
                 next += 1
             } else {
                 #expect(queue.isEmpty == (expected == next))
+                #expect(queue.first == (expected == next ? nil : expected))
                 let element = queue.popFirst()
                 #expect(element == (expected == next ? nil : expected))
                 if element != nil { expected += 1 }

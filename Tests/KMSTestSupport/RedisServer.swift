@@ -61,7 +61,10 @@ package final class RedisServer: Sendable {
     ///
     /// - Returns: what it prints.
     @discardableResult
-    package func command(_ words: String...) throws -> String {
+    package func command(_ words: String...) throws -> String { try command(words) }
+
+    @discardableResult
+    package func command(_ words: [String]) throws -> String {
         try ChildProcess.run("/usr/bin/redis-cli", ["-e", "-s", socket] + words).trimmingASCIIWhitespace()
     }
 

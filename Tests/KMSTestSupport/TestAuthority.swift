@@ -33,6 +33,11 @@ package final class TestAuthority: Sendable {
     package struct Identity: Sendable {
         package let certificate: String
         package let key: String
+
+        package init(certificate: String, key: String) {
+            self.certificate = certificate
+            self.key = key
+        }
     }
 
     /// Makes a certificate.

@@ -56,11 +56,11 @@ public struct EngineAddress: Sendable, Hashable, CustomStringConvertible {
 
     private static func host(_ authority: String, usesTLS: Bool, name: String) throws(InvalidValue) -> Place {
         // Read as an endpoint, whose default is another port.
-        let afterAddress = authority.lastIndex(of: "]").map { authority[$0...] } ?? authority[...]
-        var whole = authority
-        if whole.last == "/" { whole.removeLast() }
-        if !afterAddress.contains(":"), !whole.contains("/"), !whole.contains("@") { whole += ":\(defaultPort)" }
-        let endpoint = try Endpoint(anySecurity: "https://" + whole, name: name)
+        let bare = authority.hasSuffix("/") ? authority.dropLast() : authority[...]
+        let afterAddress = bare.lastIndex(of: "]").map { bare[$0...] } ?? bare
+        let lacksPort = !afterAddress.contains(":") && !bare.contains("/") && !bare.contains("@")
+        let endpoint = try Endpoint(
+            anySecurity: "https://" + (lacksPort ? "\(bare):\(defaultPort)" : authority), name: name)
         return .host(endpoint.host, port: endpoint.port, isLoopback: endpoint.isLoopback, usesTLS: usesTLS)
     }
 

@@ -40,6 +40,7 @@ final class CurlStream: EventSource, CurlHandle {
     private let receiveBuffer: UnsafeMutableRawBufferPointer
     private var output = Output()
     private var state = State.connecting
+    private var hasReceived = false
 
     /// Begins to connect. No event comes before this returns.
     ///
@@ -165,6 +166,7 @@ final class CurlStream: EventSource, CurlHandle {
             let code = curl_easy_recv(handle, receiveBuffer.baseAddress, receiveBuffer.count, &count)
             if code == CURLE_AGAIN { return }
             guard code == CURLE_OK, count > 0 else { return end(failure(code == CURLE_OK ? CURLE_RECV_ERROR : code)) }
+            hasReceived = true
             handler(.received(UnsafeRawBufferPointer(rebasing: receiveBuffer[..<count])))
         }
     }
@@ -234,8 +236,16 @@ final class CurlStream: EventSource, CurlHandle {
             Descriptors.areExhausted || tls?.problem?.isLackOfDescriptors ?? false
             || tls?.handshake?.lackedDescriptors ?? false
         var failure = TransportFailure(evidence)
-        if code == CURLE_COULDNT_CONNECT, peer.socketPath != nil, evidence.systemError != 0 {
-            failure.message = "\(peer.name) can't be opened: \(PlatformError.text(of: evidence.systemError))."
+        if code == CURLE_COULDNT_CONNECT, peer.socketPath != nil {
+            failure.message =
+                evidence.systemError == 0
+                ? "\(peer.name) closed the connection at once; perhaps it has too many clients."
+                : "\(peer.name) can't be opened: \(PlatformError.text(of: evidence.systemError))."
+        }
+        // In TLS 1.3 a server refuses a client after the handshake, and its reason may get lost.
+        if case .connectionLost = failure.kind, evidence.wasAskedForCertificate, peer.identity == nil, !hasReceived {
+            failure.message =
+                "\(peer.name) closed the connection after it asked for a client certificate, and there is none to send."
         }
         if code == CURLE_SSL_CERTPROBLEM {
             failure.message = "The client certificate for \(peer.name) or its key can't be used; check both PEM files."

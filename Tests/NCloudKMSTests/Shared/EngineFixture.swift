@@ -13,9 +13,12 @@ final class EngineFixture {
     private(set) var connection: EngineConnection!
     private(set) var events: [EngineConnection.Event] = []
 
-    init(_ configuration: SharedStateConfiguration, clock: any TimeSource = SystemClock()) throws {
+    /// - Parameter connections: as many as transfers may have beside it.
+    init(
+        _ configuration: SharedStateConfiguration, clock: any TimeSource = SystemClock(), connections: Int = 32
+    ) throws {
         loop = try DrivenLoop()
-        var transport = TransportConfiguration.forTests()
+        var transport = TransportConfiguration.forTests(connections: connections)
         transport.maximumStreams = 1
         multi = try CurlMulti(transport, environment: CurlEnvironment.ready(), loop: loop.loop, clock: clock)
         connection = EngineConnection(configuration, multi: multi, loop: loop.loop, clock: clock) { [unowned self] in
