@@ -74,6 +74,7 @@ let package = Package(
             dependencies: [
                 "KMSJSON", "KMSPublicKeys", "KMSPlatform", "CKMSLibcurl", "CKMSOpenSSL", "CKMSHiredis", logging,
             ] + integrations,
+            resources: [.embedInCode("Shared/budget.lua"), .embedInCode("Shared/flight.lua")],
             swiftSettings: settings,
             linkerSettings: [
                 .linkedLibrary(":libhiredis.a", .when(platforms: [.linux])),

@@ -1,9 +1,18 @@
 import KMSPlatform
 
-/// A Redis server for one test, on a Unix socket in a temporary folder, or also on a loopback port with TLS. It stores
+/// A Redis or Valkey server for one test, on a Unix socket in a temporary folder, or also on a loopback port with TLS. It stores
 /// nothing, and ends with this object.
 package final class RedisServer: Sendable {
-    package static let program = "/usr/bin/redis-server"
+    /// What it runs. Debian has Valkey only since version 13.
+    package enum Kind: String, CaseIterable, Sendable {
+        case redis
+        case valkey
+
+        package var program: String { "/usr/bin/\(rawValue)-server" }
+        fileprivate var client: String { "/usr/bin/\(rawValue)-cli" }
+    }
+
+    private let kind: Kind
 
     private let directory: TemporaryDirectory
     private let arguments: [String]
@@ -19,8 +28,10 @@ package final class RedisServer: Sendable {
     ///   - identity: for TLS; nil: the Unix socket alone.
     ///   - clientAuthority: with TLS, the authority whose certificates clients must have; nil: they need none.
     package init(
-        _ options: [String] = [], identity: TestAuthority.Identity? = nil, clientAuthority: TestAuthority? = nil
+        _ options: [String] = [], kind: Kind = .redis, identity: TestAuthority.Identity? = nil,
+        clientAuthority: TestAuthority? = nil
     ) throws {
+        self.kind = kind
         directory = try TemporaryDirectory()
         let common =
             ["--unixsocket", directory.path("redis.sock"), "--dir", directory.path, "--save", "", "--appendonly", "no"]
@@ -28,7 +39,7 @@ package final class RedisServer: Sendable {
         guard let identity else {
             port = 0
             arguments = ["--port", "0"] + common
-            process = Lock(try Self.start(arguments))
+            process = Lock(try Self.start(kind, arguments))
             return
         }
         let tls =
@@ -41,7 +52,7 @@ package final class RedisServer: Sendable {
             let port = try Nginx.freePort()
             let arguments = ["--port", "0", "--tls-port", "\(port)"] + tls + common
             do {
-                process = Lock(try Self.start(arguments))
+                process = Lock(try Self.start(kind, arguments))
                 (self.port, self.arguments) = (port, arguments)
                 return
             } catch {
@@ -51,13 +62,13 @@ package final class RedisServer: Sendable {
         }
     }
 
-    private static func start(_ arguments: [String]) throws -> ChildProcess {
-        let process = try ChildProcess(program, arguments)
+    private static func start(_ kind: Kind, _ arguments: [String]) throws -> ChildProcess {
+        let process = try ChildProcess(kind.program, arguments)
         _ = try process.waitForLine(containing: "eady to accept connections")
         return process
     }
 
-    /// Runs a command as an administrator, by `redis-cli`.
+    /// Runs a command as an administrator, by its own client.
     ///
     /// - Returns: what it prints.
     @discardableResult
@@ -65,7 +76,7 @@ package final class RedisServer: Sendable {
 
     @discardableResult
     package func command(_ words: [String]) throws -> String {
-        try ChildProcess.run("/usr/bin/redis-cli", ["-e", "-s", socket] + words).trimmingASCIIWhitespace()
+        try ChildProcess.run(kind.client, ["-e", "-s", socket] + words).trimmingASCIIWhitespace()
     }
 
     /// Stops it in the middle of what it does. Its sockets stay open.
@@ -84,6 +95,6 @@ package final class RedisServer: Sendable {
 
     /// Starts it again after `kill`: empty, at the same address.
     package func restart() throws {
-        try process.withLock { $0 = try Self.start(arguments) }
+        try process.withLock { $0 = try Self.start(kind, arguments) }
     }
 }

@@ -8,12 +8,22 @@ struct EngineScript: Sendable {
     /// The name under which the engine keeps it: 40 lower-case hexadecimal digits.
     let sha1: [UInt8]
 
+    /// Grants slots of a key's budget.
+    static let budget = EngineScript(source: PackageResources.budget_lua)
+    /// Lets one process fetch a key while the others wait for it.
+    static let flight = EngineScript(source: PackageResources.flight_lua)
+
     init(source: [UInt8]) {
         self.source = source
-        var digest = [UInt8](repeating: 0, count: Int(SHA_DIGEST_LENGTH))
         // If OpenSSL has no SHA-1 here, the engine does not know the digest and is sent the source.
-        _ = SHA1(source, source.count, &digest)
-        sha1 = Array(digest.hexadecimal.utf8)
+        sha1 = Self.sha1(of: source)
+    }
+
+    /// The digest of a text as scripts know it: 40 lower-case hexadecimal digits.
+    static func sha1(of text: [UInt8]) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: Int(SHA_DIGEST_LENGTH))
+        _ = SHA1(text, text.count, &digest)
+        return Array(digest.hexadecimal.utf8)
     }
 }
 

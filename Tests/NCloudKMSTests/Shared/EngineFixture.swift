@@ -4,7 +4,7 @@ import Testing
 
 @testable import NCloudKMS
 
-let hasRedis = isExecutable(RedisServer.program)
+let hasRedis = isExecutable(RedisServer.Kind.redis.program)
 
 /// A connection to an engine, driven on the test's own thread.
 final class EngineFixture {
