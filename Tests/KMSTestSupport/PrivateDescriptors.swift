@@ -68,18 +68,38 @@ package enum PrivateDescriptors {
         return descriptor
     }
 
-    private static func socket() throws -> Int32 {
+    private static func socket(_ family: Int32 = AF_INET) throws -> Int32 {
         #if canImport(Darwin)
         let stream = SOCK_STREAM
         #else
         let stream = Int32(SOCK_STREAM.rawValue)
         #endif
         return try creation.withLock { _ in
-            let descriptor = KMSPlatform.socket(AF_INET, stream, 0)
+            let descriptor = KMSPlatform.socket(family, stream, 0)
             guard descriptor >= 0 else { throw PlatformError("socket") }
             _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
             return descriptor
         }
+    }
+
+    /// - Returns: a listener with the shortest queue, and a connection that fills it.
+    static func fullUnixSocket(_ path: String) throws -> [Int32] {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix($0.count - 1)) }
+        let (listener, client) = (try socket(AF_UNIX), try socket(AF_UNIX))
+        let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let status = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, length) | KMSPlatform.listen(listener, 0) | KMSPlatform.connect(client, $0, length)
+            }
+        }
+        guard status == 0 else {
+            let error = PlatformError("bind, listen or connect")
+            _ = (close(listener), close(client))
+            throw error
+        }
+        return [listener, client]
     }
 
     private static func loopback(host: UInt8, port: UInt16) -> sockaddr_in {
@@ -119,6 +139,19 @@ package final class UnansweringPort: Sendable {
             + (0..<Self.connectionsThatFillIt).map { _ in
                 try PrivateDescriptors.beginConnecting(host: host, to: port)
             }
+    }
+
+    deinit {
+        for descriptor in descriptors { close(descriptor) }
+    }
+}
+
+/// A Unix socket whose queue is full, and that accepts nothing.
+package final class UnacceptingSocket: Sendable {
+    private let descriptors: [Int32]
+
+    package init(_ path: String) throws {
+        descriptors = try PrivateDescriptors.fullUnixSocket(path)
     }
 
     deinit {

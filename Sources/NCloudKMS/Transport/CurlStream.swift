@@ -239,7 +239,7 @@ final class CurlStream: EventSource, CurlHandle {
         if code == CURLE_COULDNT_CONNECT, peer.socketPath != nil {
             failure.message =
                 evidence.systemError == 0
-                ? "\(peer.name) closed the connection at once; perhaps it has too many clients."
+                ? "\(peer.name) refused the connection; perhaps it has too many clients."
                 : "\(peer.name) can't be opened: \(PlatformError.text(of: evidence.systemError))."
         }
         // In TLS 1.3 a server refuses a client after the handshake, and its reason may get lost.

@@ -210,6 +210,18 @@ import Testing
         }
     }
 
+    @Test func `a Unix socket that has no room for another connection is a loss`() throws {
+        let directory = try TemporaryDirectory()
+        let socket = try UnacceptingSocket(directory.path("full.sock"))
+        let engine = try EngineFixture("unix://\(directory.path("full.sock"))")
+        for _ in 0..<2 {
+            // libcurl takes EAGAIN for a connection that is being made.
+            let loss = try withExtendedLifetime(socket) { try #require(engine.open() ?? engine.next()) }
+            #expect(loss.kind == .unreachable)
+            #expect(loss.message.contains("full.sock"), "\(loss.message)")
+        }
+    }
+
     @Test func `connecting has a limit, wherever it hangs`() throws {
         let unanswering = try UnansweringPort()
         let silent = try RawResponder { $0.waitUntilPeerCloses() }
