@@ -57,6 +57,12 @@ public struct Instant: Sendable, Hashable, Comparable {
     }
 }
 
+/// The earlier of two optional instants; nil if there is none.
+@inlinable package func earliest(_ one: Instant?, _ other: Instant?) -> Instant? {
+    guard let one, let other else { return one ?? other }
+    return min(one, other)
+}
+
 extension Duration {
     /// Whole nanoseconds, rounded towards zero; clamped to ±292 years.
     @inlinable public var nanoseconds: Int64 {

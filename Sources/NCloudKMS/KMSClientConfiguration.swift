@@ -60,6 +60,8 @@ public struct KMSClientConfiguration: Sendable {
     public let caFile: CertificateFile?
     /// The proxy for requests to the service.
     public let proxy: ProxySettings
+    /// The engine through which processes share one budget and their keys; nil for none.
+    public let shared: SharedStateConfiguration?
     /// Whether to sign with the service's time when this machine's clock is wrong.
     public let correctsClock: Bool
     /// The `User-Agent` of requests: `name/version`.
@@ -82,6 +84,7 @@ public struct KMSClientConfiguration: Sendable {
     ///     count.
     ///   - caFile: the certificate authorities to trust instead of the system's.
     ///   - proxy: the proxy for requests to the service.
+    ///   - shared: the engine through which processes share one budget and their keys; nil for none.
     ///   - correctsClock: whether to sign with the service's time when this machine's clock is wrong.
     ///   - userAgent: the `User-Agent` of requests: `name/version`.
     /// - Throws: `InvalidValue`, named after the parameter whose value is out of range.
@@ -96,6 +99,7 @@ public struct KMSClientConfiguration: Sendable {
         maximumAttempts: Int = defaultMaximumAttempts,
         caFile: CertificateFile? = nil,
         proxy: ProxySettings = .none,
+        shared: SharedStateConfiguration? = nil,
         correctsClock: Bool = true,
         userAgent: String = defaultUserAgent
     ) throws(InvalidValue) {
@@ -115,6 +119,7 @@ public struct KMSClientConfiguration: Sendable {
         self.maximumAttempts = maximumAttempts
         self.caFile = caFile
         self.proxy = proxy
+        self.shared = shared
         self.correctsClock = correctsClock
         self.userAgent = userAgent
     }
@@ -172,7 +177,7 @@ public struct KMSClientConfiguration: Sendable {
     var transport: TransportConfiguration {
         // One more for the metadata service, whose answer those who hold the others may be waiting for.
         TransportConfiguration(
-            maximumConnections: maximumConnections + 1, caFile: caFile, proxy: proxyToEndpoint,
+            maximumConnections: maximumConnections + 1, maximumStreams: shared == nil ? 0 : 1, caFile: caFile, proxy: proxyToEndpoint,
             userAgent: userAgent)
     }
 }

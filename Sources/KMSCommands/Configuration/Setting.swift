@@ -16,6 +16,17 @@ package struct Setting: Sendable {
         case rateTotal = "rate-total"
         case maxConnections = "max-connections"
         case maxAttempts = "max-attempts"
+        case shared
+        case sharedKeys = "shared-keys"
+        case sharedUser = "shared-user"
+        case sharedPasswordFile = "shared-password-file"
+        case sharedCAFile = "shared-ca-file"
+        case sharedClientCert = "shared-client-cert"
+        case sharedClientKey = "shared-client-key"
+        case sharedMACFile = "shared-mac-file"
+        case sharedTimeout = "shared-timeout"
+        case sharedPrefix = "shared-prefix"
+        case sharedPlaintext = "shared-plaintext"
         case framing
         case maxMessageBytes = "max-message-bytes"
         case maxBatch = "max-batch"
@@ -44,6 +55,17 @@ package struct Setting: Sendable {
                 case .totalRate: .rateTotal
                 case .maximumConnections: .maxConnections
                 case .maximumAttempts: .maxAttempts
+                case .shared: .shared
+                case .sharedKeys: .sharedKeys
+                case .sharedUser: .sharedUser
+                case .sharedPasswordFile: .sharedPasswordFile
+                case .sharedCAFile: .sharedCAFile
+                case .sharedClientCertificate: .sharedClientCert
+                case .sharedClientKey: .sharedClientKey
+                case .sharedMACFile: .sharedMACFile
+                case .sharedTimeout: .sharedTimeout
+                case .sharedPrefix: .sharedPrefix
+                case .sharedPlaintext: .sharedPlaintext
                 }
         }
 
@@ -139,6 +161,7 @@ extension Setting.Values {
 extension Setting.Name {
     fileprivate var setting: Setting {
         typealias Client = KMSClientConfiguration
+        typealias Shared = SharedStateConfiguration
         typealias Framing = ProgramConfiguration.FramingName
         return switch self {
         case .endpoint:
@@ -196,6 +219,52 @@ extension Setting.Name {
             Setting(
                 self, "number", ClientSetting.maximumAttempts.variables, .number(Client.defaultMaximumAttempts), .calls,
                 "Maximum requests for one call, retries included")
+        case .shared:
+            Setting(
+                self, "url", ClientSetting.shared.variables, .described("off"), .load,
+                "The Redis or Valkey engine through which processes share one budget: unix:///path, redis:// or rediss://")
+        case .sharedKeys:
+            Setting(
+                self, "mode", ClientSetting.sharedKeys.variables, .text(Shared.Keys.off.rawValue), .load,
+                values: .cases(Shared.Keys.self),
+                "Whether to share keys, too: off, read (take keys, store none) or on")
+        case .sharedUser:
+            Setting(
+                self, "name", ClientSetting.sharedUser.variables, .text(Shared.defaultUser), .load,
+                "The engine's user")
+        case .sharedPasswordFile:
+            Setting(
+                self, "path", ClientSetting.sharedPasswordFile.variables, .described("none"), .load, values: .path,
+                "A file with the password of the engine's user; read for each connection")
+        case .sharedCAFile:
+            Setting(
+                self, "path", ClientSetting.sharedCAFile.variables, .described("the system's"), .load, values: .path,
+                "PEM file of certificate authorities to trust for the engine instead of the system's")
+        case .sharedClientCert:
+            Setting(
+                self, "path", ClientSetting.sharedClientCertificate.variables, .described("none"), .load,
+                values: .path, "PEM file with the client certificate for the engine")
+        case .sharedClientKey:
+            Setting(
+                self, "path", ClientSetting.sharedClientKey.variables, .described("none"), .load, values: .path,
+                "PEM file with the private key of the client certificate")
+        case .sharedMACFile:
+            Setting(
+                self, "path", ClientSetting.sharedMACFile.variables, .described("none"), .load, values: .path,
+                "A file of at least 32 random bytes that authenticates shared keys, instead of the credentials")
+        case .sharedTimeout:
+            Setting(
+                self, "ms", ClientSetting.sharedTimeout.variables,
+                .text(String(Shared.defaultCommandTimeout.components.attoseconds / 1_000_000_000_000_000)), .load,
+                "How long the engine may take to answer a command")
+        case .sharedPrefix:
+            Setting(
+                self, "text", ClientSetting.sharedPrefix.variables, .text(Shared.defaultPrefix), .load,
+                "The beginning of all names in the engine")
+        case .sharedPlaintext:
+            Setting(
+                self, nil, ClientSetting.sharedPlaintext.variables, .described("off"), .load,
+                "Allow redis:// to another machine, without TLS")
         case .framing:
             Setting(
                 self, "name", ["NCLOUD_KMS_FRAMING"], .text(Framing.auto.rawValue), .serving,

@@ -40,6 +40,7 @@ struct GetStatus: Method {
                 result.member("cache", status.cache)
                 result.member("limiter") { $0.object { $0.member("waiting", status.limiterWaiting) } }
                 result.member("retryQuota", status.retryQuota)
+                result.member("shared", status.shared)
             }
         }
     }
@@ -96,6 +97,37 @@ extension CacheStatus: JSONWritable {
             cache.member("misses", misses)
             cache.member("stale", stale)
             cache.member("coalesced", coalesced)
+        }
+    }
+}
+
+extension SharedStatus: JSONWritable {
+    public func write(to json: inout JSONWriter) {
+        json.object { shared in
+            shared.member("url", url)
+            shared.member("state", state.rawValue)
+            shared.member("lastError", lastError)
+            shared.member("commands", commands)
+            shared.member("p50Ms", p50Milliseconds)
+            shared.member("p99Ms", p99Milliseconds)
+            shared.member("budget") { json in
+                json.object { budget in
+                    budget.member("granted", self.budget.granted)
+                    budget.member("asked", self.budget.asked)
+                    budget.member("refused", self.budget.refused)
+                    budget.member("local", self.budget.local)
+                }
+            }
+            shared.member("keys") { json in
+                json.object { keys in
+                    keys.member("hits", self.keys.hits)
+                    keys.member("misses", self.keys.misses)
+                    keys.member("stored", self.keys.stored)
+                    keys.member("rejected", self.keys.rejected)
+                    keys.member("led", self.keys.led)
+                    keys.member("followed", self.keys.followed)
+                }
+            }
         }
     }
 }

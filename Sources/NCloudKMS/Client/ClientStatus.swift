@@ -12,6 +12,8 @@ public struct ClientStatus: Sendable {
     public let limiterWaiting: Int
     /// The remaining budget for retries.
     public let retryQuota: RetryQuotaStatus
+    /// What is shared with other processes; nil for nothing.
+    public let shared: SharedStatus?
 }
 
 /// The counters of a client's cache.

@@ -8,6 +8,10 @@ struct Fetch: Sendable {
     enum Phase: Sendable {
         /// Waits for credentials.
         case credentials
+        /// Looks for the key of another process.
+        case shared(Credentials)
+        /// Waits for a slot of the budget that processes share.
+        case budget(Credentials)
         /// Waits for its turn at the rate limiter.
         case limiter(RateLimiter.Ticket, Credentials)
         /// May send, and waits for a free connection.
@@ -57,6 +61,13 @@ struct Fetch: Sendable {
     init(_ request: PublicKeyRequest, policy: RetryPolicy) {
         self.request = request
         progress = RetryProgress(policy)
+    }
+
+    var waitsForLimiter: Bool {
+        switch phase {
+        case .budget, .limiter: true
+        default: false
+        }
     }
 
     /// The error for a call whose deadline comes before the next attempt: the failure of the last attempt, because it
@@ -194,11 +205,11 @@ struct FetchTable: Sendable {
 
     /// The newest suitable fetch with the same request and identity.
     func newest(
-        for request: PublicKeyRequest, _ identity: CredentialIdentity?, where isSuitable: (Fetch) -> Bool
+        for request: PublicKeyRequest, _ identity: CredentialIdentity?, where isSuitable: (FetchID, Fetch) -> Bool
     ) -> FetchID? {
         var next = newest[request]
         while let id = next, let fetch = fetches[id] {
-            if fetch.identity == identity, isSuitable(fetch) { return id }
+            if fetch.identity == identity, isSuitable(id, fetch) { return id }
             next = fetch.older
         }
         return nil

@@ -76,6 +76,28 @@ struct FetchLog {
         }
     }
 
+    func write(_ event: SharedEvent) {
+        switch event {
+        case .engineLost(let loss, let rate):
+            var message = "the shared engine does not answer; this process goes on without it"
+            if let rate {
+                message =
+                    "the shared engine does not answer; this process limits itself to \(rate.perThousandSeconds / 1_000)/s"
+            }
+            logger.warning("\(message)", metadata: ["error": "\(loss.message)"])
+        case .engineReturned:
+            logger.notice("the shared engine answers again")
+        case .entryRejected(let rejection):
+            logger.error(
+                "an entry of the shared keys is not valid and was not used; somebody without the MAC key may have written it",
+                metadata: ["error": "\(rejection.sentence)"])
+        case .clockDiffers(let difference):
+            logger.warning(
+                "this machine's clock and the shared engine's differ, so that no shared key is used",
+                metadata: ["differenceMs": .stringConvertible(difference.milliseconds)])
+        }
+    }
+
     func distrust(of endpoint: String) {
         logger.warning(
             "a request got more than one answer; dropped the others, and not reusing connections for a minute",

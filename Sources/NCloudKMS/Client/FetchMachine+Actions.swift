@@ -24,6 +24,8 @@ extension FetchMachine {
         var maximumConnections: Int
         var maximumAttempts = KMSClientConfiguration.defaultMaximumAttempts
         var correctsClock = true
+        /// What is shared with other processes; nil for nothing.
+        var shared: SharedState.Configuration?
         /// Returns a number in 0..<1, for the jitter of retries.
         var random: @Sendable () -> Double = { .random(in: 0..<1) }
     }
@@ -45,6 +47,8 @@ extension FetchMachine {
         /// A call has ended.
         case tell(WaitingCall, Outcome)
         case log(FetchEvent, FetchDescription)
+        /// Do something with the shared engine, and call `engineConnected`, `engineLost` and `engineReplied`.
+        case engine(EngineDialogue.Request)
     }
 
     /// An attempt to send.
@@ -62,7 +66,7 @@ extension FetchMachine {
     /// How a call ended.
     enum Outcome {
         /// - Parameter age: from the start of the fetch to the arrival of the call; zero if the call arrived first.
-        case key(FetchedKey, age: Duration)
+        case key(FetchedKey, source: PublicKeyAnswer.Source, age: Duration)
         case failure(KMSError)
         /// Its time ran out during an attempt; the transport knows how far the attempt got.
         case timedOut(FetchID, attempts: Int)

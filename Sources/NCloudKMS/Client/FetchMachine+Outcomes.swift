@@ -35,10 +35,21 @@ extension FetchMachine {
         let start = fetch.start ?? now
         let fetched = FetchedKey(
             key: key, attempts: fetch.progress.attempts, requestID: response?.headers.requestID)
-        actions.append(.store(fetched, CacheKey(fetch.request, attempt.credentials.identity), fetchStart: start))
+        shared?.fetched(
+            id, fetch.request, attempt.credentials, fetched,
+            startedAt: response?.serviceTime(of: start, signedWith: attempt.clockOffset), age: now - start, now: now)
+        answer(fetch, fetched, attempt.credentials, .kms, start: start)
+    }
+
+    /// Stores a key, and answers every call that waits for it.
+    private mutating func answer(
+        _ fetch: Fetch, _ fetched: FetchedKey, _ credentials: Credentials, _ source: PublicKeyAnswer.Source,
+        start: Instant
+    ) {
+        actions.append(.store(fetched, CacheKey(fetch.request, credentials.identity), fetchStart: start))
         for waiter in fetch.waiters.places {
             guard let arrival = calls[waiter]?.arrival else { continue }
-            end(waiter, .key(fetched, age: max(arrival - start, .zero)))
+            end(waiter, .key(fetched, source: source, age: max(arrival - start, .zero)))
         }
     }
 
@@ -60,6 +71,7 @@ extension FetchMachine {
         if failure.repetition == .afterThrottling {
             upstream.throttled += 1
             limiter.throttled(request.keyTag, now: now)
+            shared?.throttled(request.keyTag, now: now)
         }
         let isRefusal = failure.repetition == .afterReauthentication
         if let response {
@@ -133,6 +145,7 @@ extension FetchMachine {
     mutating func fail(_ id: FetchID, _ error: KMSError, now: Instant) {
         guard var fetch = fetches.remove(id) else { return }
         fetch.progress.ended(now: now, quota: &quota)
+        shared?.failed(id, fetch.request, fetch.identity, error, now: now)
         if let start = fetch.start, let identity = fetch.identity {
             actions.append(.noteFailure(error.code, CacheKey(fetch.request, identity), fetchStart: start))
         }
@@ -148,6 +161,83 @@ extension FetchMachine {
             if let deadline = calls[waiter]?.deadline { last = max(last ?? deadline, deadline) }
         }
         return last ?? now
+    }
+
+    // MARK: The shared engine
+
+    /// Looks for the key of another process, unless the fetch has done so.
+    ///
+    /// - Returns: whether the fetch waits for the outcome.
+    mutating func lookUpShared(_ id: FetchID, _ credentials: Credentials, now: Instant) -> Bool {
+        guard let fetch = fetches[id], fetch.progress.attempts == 0, shared?.limit(of: id) == nil,
+            let first = fetch.waiters.places.first, let call = calls[first]
+        else { return false }
+        let end = deadline(of: fetch, now: now)
+        let timeToLive = configuration.timeToLive
+        // A refresh wants a younger key than the one that is about to expire.
+        let limit = AgeLimit(
+            call.isRefresh ? timeToLive - timeToLive / 10 : call.query.maxAge, timeToLive: timeToLive)
+        let waits =
+            shared?.lookUp(
+                id, fetch.request, credentials, limit: limit.maximumAge, deadline: end, isRefresh: call.isRefresh,
+                now: now) ?? false
+        if waits { fetches[id]?.phase = .shared(credentials) }
+        return waits
+    }
+
+    mutating func joinBudget(_ id: FetchID, _ credentials: Credentials, now: Instant) {
+        guard let fetch = fetches[id] else { return }
+        let end = deadline(of: fetch, now: now)
+        fetches[id]?.phase = .budget(credentials)
+        shared?.join(id, fetch.request.keyTag, deadline: end, now: now)
+    }
+
+    /// Does what the shared state has decided about fetches.
+    mutating func settleShared(now: Instant) {
+        while let verdict = shared?.nextVerdict() {
+            switch verdict {
+            case .found(let id, let key, let start):
+                guard case .shared(let credentials) = fetches[id]?.phase, let fetch = fetches.remove(id) else { break }
+                answer(fetch, key, credentials, .shared, start: start)
+            case .notFound(let id):
+                if case .shared(let credentials) = fetches[id]?.phase { admit(id, credentials, now: now) }
+            case .givenUp(let id):
+                guard case .shared(let credentials) = fetches[id]?.phase, let fetch = fetches[id] else { break }
+                let waiters = fetch.waiters.places.filter { calls[$0] != nil }
+                // A call may have joined the refresh.
+                if waiters.contains(where: { calls[$0]?.isRefresh == false }) {
+                    admit(id, credentials, now: now)
+                } else {
+                    for waiter in waiters { leave(waiter, .failure(.cancelled), now: now) }
+                }
+            case .admitted(let id):
+                if case .budget(let credentials) = fetches[id]?.phase { passLimiter(id, credentials, now: now) }
+            case .turn(let id, let turn):
+                guard case .budget = fetches[id]?.phase, turn > now else { break }
+                endCalls(of: id, dueBy: turn, now: now)
+                report(.waitingForLimiter, to: fetches[id]?.waiters.places ?? [])
+            }
+        }
+    }
+
+    mutating func engineConnected(now: Instant) {
+        shared?.connected(now: now)
+        startAttempts(now: now)
+    }
+
+    mutating func engineLost(_ loss: EngineLoss, now: Instant) {
+        shared?.lost(loss, now: now)
+        startAttempts(now: now)
+    }
+
+    /// - Parameter wallClock: this machine's, in milliseconds since 1970-01-01T00:00:00Z.
+    /// - Returns: why the engine can't be used any more; nil if it can. Then close the connection, and call `engineLost`.
+    mutating func engineReplied(
+        _ question: EngineDialogue.QuestionID, _ reply: EngineReply, now: Instant, wallClock: Int64
+    ) -> EngineLoss? {
+        let loss = shared?.replied(question, reply, now: now, wallClock: skew.corrected(wallClock))
+        startAttempts(now: now)
+        return loss
     }
 
     // MARK: The service's clock

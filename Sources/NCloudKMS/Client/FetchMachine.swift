@@ -4,8 +4,8 @@ import KMSPlatform
 ///
 /// ```
 ///  call ─▶ join a fetch, or begin one
-///          └▶ credentials ─▶ limiter ─▶ connection ─▶ transfer ─▶ store, and answer every call that joined
-///                 ▲──────────────── backoff ◀────────────┘
+///          └▶ credentials ─▶ shared key ─▶ limiter ─▶ connection ─▶ transfer ─▶ store, and answer every call that joined
+///                 ▲─────────────────────── backoff ◀────────────────┘
 /// ```
 ///
 /// It receives events with their times. `nextAction` says what to do, `nextDeparture` what to send. It reads no clock
@@ -13,7 +13,10 @@ import KMSPlatform
 struct FetchMachine: ~Copyable {
     let configuration: Configuration
     private let policy: RetryPolicy
+    /// Without limits for keys if there are shared budgets.
     var limiter: RateLimiter
+    /// Nil: nothing is shared with other processes.
+    var shared: SharedState?
     var quota: RetryQuota
     var skew: ClockSkew
 
@@ -40,7 +43,9 @@ struct FetchMachine: ~Copyable {
     init(_ configuration: Configuration, now: Instant) {
         self.configuration = configuration
         policy = RetryPolicy(maximumAttempts: configuration.maximumAttempts)
-        limiter = RateLimiter(ratePerKey: configuration.ratePerKey, totalRate: configuration.totalRate)
+        shared = configuration.shared.map(SharedState.init)
+        limiter = RateLimiter(
+            ratePerKey: shared == nil ? configuration.ratePerKey : 0, totalRate: configuration.totalRate)
         quota = RetryQuota(now: now)
         skew = ClockSkew(isEnabled: configuration.correctsClock)
         connections = ConnectionSlots(maximum: configuration.maximumConnections)
@@ -55,10 +60,10 @@ struct FetchMachine: ~Copyable {
             // Its fetch may have ended since.
             case .askCredentials(let id), .askOtherCredentials(let id, _):
                 if fetches[id] != nil { return action }
-            case .cancel, .store, .noteFailure, .report, .tell, .log: return action
+            case .cancel, .store, .noteFailure, .report, .tell, .log, .engine: return action
             }
         }
-        return nil
+        return shared?.nextRequest().map(Action.engine)
     }
 
     /// The next attempt to send; nil if there is none. It may wait until the engine has time. Afterwards call `started` or
@@ -80,12 +85,14 @@ struct FetchMachine: ~Copyable {
     /// When to call `due` at the latest; nil if nothing is scheduled.
     func nextDue(now: Instant) -> Instant? {
         let admission = limiter.waiting > 0 ? limiter.nextAdmission(now: now) : nil
-        return earliest(earliest(deadlines.next, backoffs.next), admission)
+        let own = earliest(earliest(deadlines.next, backoffs.next), admission)
+        return shared.map { earliest(own, $0.nextDue(now: now)) } ?? own
     }
 
     /// Handles everything that is due.
     mutating func due(now: Instant) {
         endTimes(now: now)
+        shared?.due(now: now)
         if limiter.waiting > 0 {
             for ticket in limiter.admitDue(now: now) {
                 if let id = tickets.removeValue(forKey: ticket), case .limiter(_, let credentials) = fetches[id]?.phase
@@ -117,20 +124,22 @@ struct FetchMachine: ~Copyable {
     mutating func call(_ call: WaitingCall, _ credentials: CredentialAnswer, now: Instant) -> CallID {
         let request = call.query.request
         let limit = AgeLimit(call.query.maxAge, timeToLive: configuration.timeToLive)
-        let joined = fetches.newest(for: request, credentials.identity) { fetch in
-            fetch.start.map { limit.accepts(fetchStart: $0, arrival: call.arrival) } ?? true
+        let joined = fetches.newest(for: request, credentials.identity) { id, fetch in
+            if case .shared = fetch.phase { return limit.maximumAge >= shared?.limit(of: id) ?? .zero }
+            return fetch.start.map { limit.accepts(fetchStart: $0, arrival: call.arrival) } ?? true
         }
         guard let joined else { return begin(call, credentials, now: now) }
         coalesced += 1
         let id = join(joined, call)
-        if case .limiter = fetches[joined]?.phase { report(.waitingForLimiter, to: [id]) }
+        if fetches[joined]?.waitsForLimiter ?? false { report(.waitingForLimiter, to: [id]) }
+        shared?.extend(joined, request.keyTag, deadline: call.deadline)
         if let error = refusal(of: joined, deadline: call.deadline, now: now) { leave(id, .failure(error), now: now) }
         return id
     }
 
     /// A key is about to expire: fetches it although no call waits for it, unless a fetch for it is already under way.
     mutating func refresh(_ request: PublicKeyRequest, _ credentials: CredentialAnswer, now: Instant) {
-        guard fetches.newest(for: request, credentials.identity, where: { _ in true }) == nil else { return }
+        guard fetches.newest(for: request, credentials.identity, where: { _, _ in true }) == nil else { return }
         begin(WaitingCall(refreshing: request, now: now), credentials, now: now)
     }
 
@@ -157,9 +166,12 @@ struct FetchMachine: ~Copyable {
         case .limiter(let ticket, _):
             guard let turn = limiter.turn(of: ticket, now: now), turn >= deadline else { return nil }
             return fetch.errorWithoutTime(toWait: turn - now)
+        case .budget:
+            guard let turn = shared?.turn(of: id, fetch.request.keyTag, now: now), turn >= deadline else { return nil }
+            return fetch.errorWithoutTime(toWait: turn - now)
         case .backoff(let end):
             return end >= deadline ? fetch.errorWithoutTime(toWait: end - now) : nil
-        case .credentials, .connection, .departure, .transfer, .answered, .refused: return nil
+        case .credentials, .shared, .connection, .departure, .transfer, .answered, .refused: return nil
         }
     }
 
@@ -177,7 +189,7 @@ struct FetchMachine: ~Copyable {
         let activity: KMSError.Activity =
             switch fetch.phase {
             case .credentials, .refused: .waitingForCredentials
-            case .limiter: .waitingForLimiter
+            case .shared, .budget, .limiter: .waitingForLimiter
             case .connection, .departure: .waitingForConnection
             case .transfer, .answered: .waitingForAnswer
             case .backoff: .waitingToRepeat
@@ -213,6 +225,7 @@ struct FetchMachine: ~Copyable {
     private mutating func drop(_ id: FetchID, now: Instant) -> Bool {
         guard var fetch = fetches.remove(id) else { return false }
         fetch.progress.ended(now: now, quota: &quota)
+        shared?.failed(id, fetch.request, fetch.identity, nil, now: now)
         switch fetch.phase {
         case .credentials:
             let known = fetches
@@ -220,6 +233,8 @@ struct FetchMachine: ~Copyable {
         case .limiter(let ticket, _):
             tickets[ticket] = nil
             limiter.cancel(ticket)
+        case .budget:
+            shared?.leave(id, fetch.request.keyTag)
         case .connection(_, let isReturned):
             let known = fetches
             let isWaiting = { (id: FetchID) in if case .connection = known[id]?.phase { true } else { false } }
@@ -232,7 +247,7 @@ struct FetchMachine: ~Copyable {
             return true
         case .backoff:
             backoffs.remove(id)
-        case .answered, .refused: break
+        case .shared, .answered, .refused: break
         }
         return false
     }
@@ -272,7 +287,7 @@ struct FetchMachine: ~Copyable {
         switch answer {
         case .found(let credentials):
             fetches[id]?.identity = credentials.identity
-            admit(id, credentials, now: now)
+            if shared == nil || !lookUpShared(id, credentials, now: now) { admit(id, credentials, now: now) }
         case .awaited:
             fetches[id]?.phase = .credentials
             fetches[id]?.identity = nil
@@ -283,6 +298,11 @@ struct FetchMachine: ~Copyable {
     }
 
     mutating func admit(_ id: FetchID, _ credentials: Credentials, now: Instant) {
+        guard shared == nil else { return joinBudget(id, credentials, now: now) }
+        passLimiter(id, credentials, now: now)
+    }
+
+    mutating func passLimiter(_ id: FetchID, _ credentials: Credentials, now: Instant) {
         guard let fetch = fetches[id] else { return }
         switch limiter.admit(fetch.request.keyTag, now: now, deadline: deadline(of: fetch, now: now)) {
         case .now:
@@ -318,6 +338,7 @@ struct FetchMachine: ~Copyable {
     /// Gives free connections to the fetches that wait for one and have time left.
     mutating func startAttempts(now: Instant) {
         endTimes(now: now)
+        if shared != nil { settleShared(now: now) }
         // Taken out while the machine works on them.
         var returned = WaitingList<FetchID>()
         swap(&returned, &returnedQueue)
@@ -370,15 +391,9 @@ struct FetchMachine: ~Copyable {
     /// Added to this machine's clock in signatures.
     var clockOffset: Duration { skew.offset }
     /// Attempts that wait for the rate limiter.
-    var limiterWaiting: Int { limiter.waiting }
+    var limiterWaiting: Int { limiter.waiting + (shared?.waiting ?? 0) }
 
     mutating func quotaStatus(now: Instant) -> RetryQuotaStatus {
         RetryQuotaStatus(available: quota.available(now: now), capacity: RetryQuota.capacity)
     }
-}
-
-/// The earlier of two optional instants.
-private func earliest(_ one: Instant?, _ other: Instant?) -> Instant? {
-    guard let one, let other else { return one ?? other }
-    return min(one, other)
 }

@@ -11,6 +11,8 @@ final class KMSEngine: EventSource {
     /// The endpoint, in the form that every request needs.
     private let service: (baseURL: String, isLoopback: Bool)
     private let multi: CurlMulti
+    /// The connection to the shared engine; nil: nothing is shared.
+    private var sharedEngine: EngineConnection?
     private var memo = PublicKeyMemo()
     private var cache: PublicKeyCache
     private var signers: SignerStore
@@ -49,8 +51,14 @@ final class KMSEngine: EventSource {
                 timeToLive: configuration.cacheTimeToLive, ratePerKey: configuration.ratePerKey,
                 totalRate: configuration.totalRate, maximumConnections: configuration.maximumConnections,
                 maximumAttempts: configuration.maximumAttempts, correctsClock: configuration.correctsClock,
+                shared: configuration.shared.map { SharedState.Configuration($0, for: configuration, random: random) },
                 random: random),
             now: clock.now)
+        if let shared = configuration.shared {
+            sharedEngine = EngineConnection(shared, multi: multi, loop: loop, clock: clock) { [unowned self] in
+                sharedEngineChanged($0)
+            }
+        }
         loop.add(self)
     }
 
@@ -60,6 +68,7 @@ final class KMSEngine: EventSource {
         isShutDown = true
         machine.shutDown(now: clock.now)
         carryOut()
+        sharedEngine?.close()
         multi.close()
         loop.remove(self)
     }
@@ -169,6 +178,8 @@ final class KMSEngine: EventSource {
                 tell(call, outcome)
             case .log(let event, let fetch):
                 log.write(event, fetch)
+            case .engine(let request):
+                carryOut(request)
             }
         }
     }
@@ -228,8 +239,8 @@ final class KMSEngine: EventSource {
 
     private func tell(_ call: WaitingCall, _ outcome: FetchMachine.Outcome) {
         switch outcome {
-        case .key(let fetched, let age):
-            call.completion(.success(PublicKeyAnswer(call.query, fetched, source: .kms, age: age)))
+        case .key(let fetched, let source, let age):
+            call.completion(.success(PublicKeyAnswer(call.query, fetched, source: source, age: age)))
         case .failure(let error):
             fail(call, error)
         case .timedOut(let fetch, let count):
@@ -307,6 +318,37 @@ final class KMSEngine: EventSource {
         proceed()
     }
 
+    // MARK: The shared engine
+
+    private func carryOut(_ request: EngineDialogue.Request) {
+        switch request {
+        case .connect: sharedEngine?.open()
+        case .close: sharedEngine?.close()
+        case .send(let question, let command):
+            sharedEngine?.send(command) { [unowned self] in replied(question, $0) }
+        case .log(let event): log.write(event)
+        }
+    }
+
+    private func sharedEngineChanged(_ event: EngineConnection.Event) {
+        switch event {
+        case .connected: machine.engineConnected(now: clock.now)
+        case .lost(let loss): machine.engineLost(loss, now: clock.now)
+        }
+        proceed()
+    }
+
+    private func replied(_ question: EngineDialogue.QuestionID, _ reply: EngineReply) {
+        let now = clock.now
+        if let loss = machine.engineReplied(
+            question, reply, now: now, wallClock: clock.wallClockMilliseconds)
+        {
+            sharedEngine?.close()
+            machine.engineLost(loss, now: now)
+        }
+        proceed()
+    }
+
     // MARK: Status
 
     func status() -> ClientStatus {
@@ -320,7 +362,8 @@ final class KMSEngine: EventSource {
         return ClientStatus(
             credentials: credentials, clockSkew: machine.clockOffset, upstream: upstream,
             cache: cache.status(coalesced: machine.coalesced),
-            limiterWaiting: machine.limiterWaiting, retryQuota: machine.quotaStatus(now: now))
+            limiterWaiting: machine.limiterWaiting, retryQuota: machine.quotaStatus(now: now),
+            shared: machine.shared?.status)
     }
 }
 

@@ -49,6 +49,8 @@ public struct PublicKeyAnswer: Sendable {
         case kms
         /// The client's cache.
         case cache
+        /// Another process, through the shared engine.
+        case shared
         /// The cache, with an expired key, because the service could not be reached.
         case stale
     }

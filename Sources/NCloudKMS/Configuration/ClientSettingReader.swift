@@ -36,8 +36,9 @@ package struct ClientSettingReader {
         let connections = try integer(.maximumConnections, in: Client.connectionsRange)
         let attempts = try integer(.maximumAttempts, in: Client.attemptsRange)
         let lookup = try credentialLookup()
-        let caFile = try certificateFile()
+        let caFile = try certificateFile(.caFile)
         let proxy = try proxy()
+        let shared = try shared()
         do {
             return try Client(
                 endpoint: endpoint ?? zone.endpoint, authentication: authentication ?? .lookup(lookup),
@@ -46,7 +47,7 @@ package struct ClientSettingReader {
                 ratePerKey: ratePerKey ?? Client.defaultRatePerKey, totalRate: totalRate ?? Client.defaultTotalRate,
                 maximumConnections: connections ?? Client.defaultMaximumConnections,
                 maximumAttempts: attempts ?? Client.defaultMaximumAttempts, caFile: caFile, proxy: proxy,
-                correctsClock: correctsClock, userAgent: userAgent)
+                shared: shared, correctsClock: correctsClock, userAgent: userAgent)
         } catch {
             throw named(error)
         }
@@ -99,8 +100,8 @@ package struct ClientSettingReader {
 
     /// A file that is given explicitly must be readable. One that a variable names may appear later, but a path that is not
     /// a file is always an error.
-    private func certificateFile() throws(SettingError) -> CertificateFile? {
-        guard let source = try text(.caFile) else { return nil }
+    private func certificateFile(_ setting: ClientSetting) throws(SettingError) -> CertificateFile? {
+        guard let source = try text(setting) else { return nil }
         let file = CertificateFile(path: environment.expandingHome(source.text), name: source.name)
         do {
             _ = try RegularFile(opening: file.path)
@@ -133,5 +134,88 @@ package struct ClientSettingReader {
             throw source.error("must not contain a password, which other users could read; use \(own)")
         }
         return settings(.success(proxy))
+    }
+
+    // MARK: The shared engine
+
+    /// Every setting is checked, also without an engine.
+    private func shared() throws(SettingError) -> SharedStateConfiguration? {
+        typealias Shared = SharedStateConfiguration
+        let address = try text(.shared).map { text throws(SettingError) in
+            try text.value { url throws(InvalidValue) in try EngineAddress(url) }
+        }
+        let keys: Shared.Keys? = try text(.sharedKeys).map { text throws(SettingError) in try text.choice() }
+        let user = try text(.sharedUser)
+        let timeout = try integer(
+            .sharedTimeout,
+            in: Int(Shared.commandTimeoutRange.lowerBound.milliseconds)...Int(
+                Shared.commandTimeoutRange.upperBound.milliseconds))
+        let prefix = try text(.sharedPrefix)
+        let password = try sharedPassword()
+        let authorities = try certificateFile(.sharedCAFile)
+        let (certificate, key) = (try path(.sharedClientCertificate), try path(.sharedClientKey))
+        let macSecret = try macSecret()
+        let allowsPlaintext = try isSet(.sharedPlaintext)
+        guard let address else { return nil }
+        do {
+            return try Shared(
+                address: address, allowsPlaintext: allowsPlaintext, keys: keys ?? .off,
+                user: user?.text ?? Shared.defaultUser, password: password, caFile: authorities,
+                clientCertificate: certificate, clientKey: key, macSecret: macSecret,
+                commandTimeout: timeout.map { .milliseconds($0) } ?? Shared.defaultCommandTimeout,
+                prefix: prefix?.text ?? Shared.defaultPrefix)
+        } catch {
+            // Its parameters are called as the settings are, without the prefix.
+            let setting = ClientSetting.allCases.first { $0.sharedParameter == error.name } ?? .shared
+            guard let source = given(setting) ?? given(.shared) else { throw SettingError(error, isMisuse: false) }
+            throw source.error(error.problem)
+        }
+    }
+
+    /// A file that is named explicitly must be readable; one that a variable names may appear later.
+    private func sharedPassword() throws(SettingError) -> SharedStateConfiguration.Password {
+        if let file = try text(.sharedPasswordFile) {
+            let path = environment.expandingHome(file.text)
+            if file.isExplicit { _ = try contents(of: path, file) }
+            return .file(path: path)
+        }
+        return environment[ClientSetting.sharedPasswordVariable].map { .text(SecretBytes($0)) } ?? .none
+    }
+
+    private func macSecret() throws(SettingError) -> SecretBytes? {
+        guard let source = try text(.sharedMACFile) else { return nil }
+        let path = environment.expandingHome(source.text)
+        let file = try contents(of: path, source)
+        func problem(_ problem: String) -> SettingError {
+            SettingError(InvalidValue(source.name, "\(path.excerpt): \(problem)"), isMisuse: false)
+        }
+        guard file.contents.count >= SharedStateConfiguration.minimumMACSecretBytes else {
+            throw problem("must hold at least \(SharedStateConfiguration.minimumMACSecretBytes) random bytes")
+        }
+        guard !file.isNeedlesslyReadable else { throw problem("other users can read it; chmod go= FILE") }
+        return file.contents
+    }
+
+    private func contents(of path: String, _ source: SettingText) throws(SettingError) -> SecretFile {
+        do {
+            return try SecretFile(reading: path)
+        } catch {
+            throw SettingError(InvalidValue(source.name, "\(path.excerpt): \(error)"), isMisuse: false)
+        }
+    }
+
+    private func path(_ setting: ClientSetting) throws(SettingError) -> String? {
+        try text(setting).map { environment.expandingHome($0.text) }
+    }
+
+    /// A flag without a value, or a variable with 1 or true, 0 or false.
+    private func isSet(_ setting: ClientSetting) throws(SettingError) -> Bool {
+        guard let text = given(setting) else { return false }
+        if text.isExplicit, text.text.isEmpty { return true }
+        switch text.text.lowercased() {
+        case "1", "true": return true
+        case "0", "false": return false
+        default: throw text.error("must be 1 or 0")
+        }
     }
 }

@@ -51,6 +51,13 @@ public struct Credentials: Sendable {
         return "\(accessKeyID.prefix(4))…"
     }
 
+    /// The secret access key or the token.
+    var secret: SecretBytes {
+        switch kind {
+        case .keyPair(_, let secret), .token(let secret): secret
+        }
+    }
+
     /// Whether a request is authenticated with a timestamp.
     var areSignedWithTime: Bool {
         if case .keyPair = kind { true } else { false }

@@ -1,8 +1,8 @@
 import KMSPlatform
 
-/// How processes share their state: which engine, and how it is spoken to.
+/// How processes share one budget of requests, and their keys: through which engine, and how to connect to it.
 public struct SharedStateConfiguration: Sendable {
-    /// What the engine is told for the user's name.
+    /// The password of the engine's user.
     public enum Password: Sendable {
         /// The engine has none.
         case none
@@ -12,6 +12,21 @@ public struct SharedStateConfiguration: Sendable {
         case file(path: String)
     }
 
+    /// Whether keys are shared, besides the budget.
+    public enum Keys: String, CaseIterable, Sendable {
+        /// They are not.
+        case off
+        /// The client uses keys that others store, and stores none.
+        case read
+        /// The client uses keys that others store, and stores its own. Anybody with the same secret access key, token or MAC
+        /// secret can then make it accept a forged key, and so forged signatures.
+        case on
+    }
+
+    /// `nkms`.
+    public static let defaultPrefix = "nkms"
+    /// 32 bytes.
+    public static let minimumMACSecretBytes = 32
     /// 1 to 10,000 ms.
     public static let commandTimeoutRange: ClosedRange<Duration> = .milliseconds(1) ... .milliseconds(10_000)
     /// 100 ms.
@@ -21,6 +36,8 @@ public struct SharedStateConfiguration: Sendable {
 
     /// Where the engine listens.
     public let address: EngineAddress
+    /// Whether keys are shared, besides the budget.
+    public let keys: Keys
     /// A name in the engine's access list.
     public let user: String
     /// The password of the user.
@@ -31,8 +48,12 @@ public struct SharedStateConfiguration: Sendable {
     public let clientCertificate: String?
     /// The path of the private key of the client's certificate, in PEM form and without a password.
     public let clientKey: String?
+    /// What authenticates shared keys instead of the credentials, so that clients with different credentials share keys.
+    public let macSecret: SecretBytes?
     /// How long the engine may take to answer a command. Connecting may take one second.
     public let commandTimeout: Duration
+    /// The beginning of all names in the engine.
+    public let prefix: String
 
     /// A configuration; the values that are left out have their defaults.
     ///
@@ -40,17 +61,21 @@ public struct SharedStateConfiguration: Sendable {
     ///   - address: where the engine listens.
     ///   - allowsPlaintext: whether it may be another machine that is reached without TLS: who can change what passes
     ///     between them can change the shared state.
+    ///   - keys: whether keys are shared, besides the budget.
     ///   - user: a name in the engine's access list.
     ///   - password: the password of the user.
     ///   - caFile: the certificate authorities to trust instead of the system's; for TLS.
     ///   - clientCertificate: the path of the client's certificate in PEM form; for TLS. With `clientKey`.
     ///   - clientKey: the path of its private key in PEM form, without a password. With `clientCertificate`.
+    ///   - macSecret: at least 32 random bytes that authenticate shared keys instead of the credentials.
     ///   - commandTimeout: how long the engine may take to answer a command, 1 to 10,000 ms.
+    ///   - prefix: the beginning of all names in the engine: 1 to 64 letters, digits, `_`, `-`, `.` and `:`.
     /// - Throws: `InvalidValue`, named after the parameter whose value can't be used.
     public init(
-        address: EngineAddress, allowsPlaintext: Bool = false, user: String = defaultUser,
+        address: EngineAddress, allowsPlaintext: Bool = false, keys: Keys = .off, user: String = defaultUser,
         password: Password = .none, caFile: CertificateFile? = nil, clientCertificate: String? = nil,
-        clientKey: String? = nil, commandTimeout: Duration = defaultCommandTimeout
+        clientKey: String? = nil, macSecret: SecretBytes? = nil, commandTimeout: Duration = defaultCommandTimeout,
+        prefix: String = defaultPrefix
     ) throws(InvalidValue) {
         guard allowsPlaintext || !address.isPlaintextToAnotherMachine else {
             throw InvalidValue(
@@ -65,12 +90,23 @@ public struct SharedStateConfiguration: Sendable {
         guard Self.commandTimeoutRange.contains(commandTimeout) else {
             throw InvalidValue("commandTimeout", "must be from 1 to 10,000 milliseconds")
         }
+        guard macSecret.map({ $0.count >= Self.minimumMACSecretBytes }) ?? true else {
+            throw InvalidValue("macSecret", "must have at least \(Self.minimumMACSecretBytes) bytes")
+        }
+        guard (1...64).contains(prefix.utf8.count),
+            prefix.hasOnly({ $0.isASCIILetterOrDigit || Array("_-.:".utf8).contains($0) })
+        else {
+            throw InvalidValue("prefix", "must be 1 to 64 letters, digits, _, -, . and :")
+        }
         self.address = address
+        self.keys = keys
         self.user = user
         self.password = password
         self.caFile = caFile
         self.clientCertificate = clientCertificate
         self.clientKey = clientKey
+        self.macSecret = macSecret
         self.commandTimeout = commandTimeout
+        self.prefix = prefix
     }
 }

@@ -92,9 +92,9 @@ import Testing
             }
             switch fetch.phase {
             case .departure: departing += 1
-            case .limiter: atLimiter += 1
+            case .limiter, .budget: atLimiter += 1
             case .answered, .refused: if script.carriesOut { script.fault("a fetch is stuck") }
-            case .credentials, .connection, .transfer, .backoff: break
+            case .credentials, .shared, .connection, .transfer, .backoff: break
             }
         }
         let limit = script.machine.configuration.maximumConnections

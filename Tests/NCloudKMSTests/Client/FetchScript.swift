@@ -19,16 +19,22 @@ final class FetchScript {
         case note(KMSError.Code)
         case report(String, FetchProgress.Activity)
         case tell(String, Answer)
+        /// The shared engine: connect, close the connection, or a command, as `EngineScriptTests` would write it.
+        case connect
+        case disconnect
+        case ask(String)
     }
 
     enum Answer: Equatable {
         case key(age: Duration = .zero)
+        /// From another process.
+        case shared(age: Duration)
         case failure(KMSError.Code, String? = nil)
         case timedOut
     }
 
     /// Noon of some day by the wall clock.
-    private static let noon: Int64 = 1_767_268_800_000  // Thu, 01 Jan 2026 12:00:00 GMT
+    static let noon: Int64 = 1_767_268_800_000  // Thu, 01 Jan 2026 12:00:00 GMT
 
     var machine: FetchMachine
     private(set) var now = Instant(nanoseconds: 1_000_000_000_000)
@@ -57,16 +63,23 @@ final class FetchScript {
     private(set) var stored: [(fetched: FetchedKey, identity: CredentialIdentity, fetchStart: Instant)] = []
     private(set) var refused: [CredentialIdentity] = []
     private(set) var log: [(event: FetchEvent, fetch: FetchDescription)] = []
+    /// The commands to the shared engine that were not answered, and what was logged about it; see `EngineEnd`.
+    var engine = EngineEnd()
 
     /// - Parameter random: 0 is no delay before a repeat, and nearly 1 the longest.
     init(
         timeToLive: Duration = .seconds(300), ratePerKey: Int = 0, totalRate: Int = 0, connections: Int = 32,
-        attempts: Int = 3, correctsClock: Bool = true, random: @escaping @Sendable () -> Double = { 0 }
+        attempts: Int = 3, correctsClock: Bool = true, sharesKeys: SharedStateConfiguration.Keys? = nil,
+        random: @escaping @Sendable () -> Double = { 0 }
     ) {
         machine = FetchMachine(
             FetchMachine.Configuration(
                 timeToLive: timeToLive, ratePerKey: ratePerKey, totalRate: totalRate, maximumConnections: connections,
-                maximumAttempts: attempts, correctsClock: correctsClock, random: random),
+                maximumAttempts: attempts, correctsClock: correctsClock,
+                shared: sharesKeys.map {
+                    EngineEnd.configuration($0, timeToLive: timeToLive, ratePerKey: ratePerKey, random: random)
+                },
+                random: random),
             now: now)
     }
 
@@ -209,6 +222,8 @@ final class FetchScript {
                 steps.append(.tell(name, Answer(outcome)))
             case .log(let event, let fetch):
                 log.append((event, fetch))
+            case .engine(let request):
+                if let step = engine.take(request) { steps.append(step) }
             }
         }
         return steps
@@ -246,7 +261,7 @@ final class FetchScript {
         valid { try Credentials(accessKeyID: "ACCESS-\(name)", secretAccessKey: SecretBytes("SECRET".utf8)) }
     }
 
-    private static func request(_ key: String, _ version: Int?) -> PublicKeyRequest {
+    static func request(_ key: String, _ version: Int?) -> PublicKeyRequest {
         valid { PublicKeyRequest(keyTag: try KeyTag(key), version: try version.map { try KeyVersion($0) }) }
     }
 }
@@ -260,7 +275,8 @@ extension FetchScript.Answer {
     fileprivate init(_ outcome: FetchMachine.Outcome) {
         self =
             switch outcome {
-            case .key(_, let age): .key(age: age)
+            case .key(_, .shared, let age): .shared(age: age)
+            case .key(_, _, let age): .key(age: age)
             case .failure(let error): .failure(error.code, error.reason)
             case .timedOut: .timedOut
             }

@@ -52,7 +52,7 @@ import Testing
                 case .tell(_, let told):
                     ended += 1
                     if case .failure(let error) = told { outcome.failures.append(error) }
-                case .askOtherCredentials, .cancel, .store, .noteFailure, .report, .log: break
+                case .askOtherCredentials, .cancel, .store, .noteFailure, .report, .log, .engine: break
                 }
             }
             guard let departure = machine.nextDeparture(now: now) else { return }

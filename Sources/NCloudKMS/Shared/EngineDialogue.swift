@@ -1,0 +1,120 @@
+import KMSPlatform
+
+/// What is said to the engine and what it has not answered yet; and what fetches do because of it.
+struct EngineDialogue {
+    /// What the engine's connection has to do, or the log.
+    enum Request {
+        case connect
+        case close
+        /// Send it, and report the reply to `SharedState.replied`.
+        case send(QuestionID, EngineCommand)
+        case log(SharedEvent)
+    }
+
+    /// What a fetch does next.
+    enum Verdict {
+        /// It ends with this key, whose fetch began at this time.
+        case found(FetchID, FetchedKey, start: Instant)
+        /// It asks the service.
+        case notFound(FetchID)
+        /// It is not needed any more.
+        case givenUp(FetchID)
+        /// The budget lets it go.
+        case admitted(FetchID)
+        /// Its turn does not come before this.
+        case turn(FetchID, Instant)
+    }
+
+    typealias QuestionID = SlotMap<Question>.ID
+
+    struct Question {
+        let subject: Subject
+        let sent: Instant
+    }
+
+    /// What a reply answers.
+    enum Subject {
+        case budget(KeyTag, asked: Int)
+        case flight(FetchID)
+        /// One of the three parts of a plain look-up, in the order in which they are asked.
+        case time(FetchID)
+        case entry(FetchID)
+        case marker(FetchID)
+        /// Nothing depends on the reply.
+        case none
+    }
+
+    private(set) var health: EngineHealth
+    private var questions = SlotMap<Question>()
+    private var requests = Queue<Request>()
+    private var verdicts = Queue<Verdict>()
+    private(set) var commands = 0
+    private(set) var latency = LatencyHistogram()
+
+    /// - Parameter patience: how long fetches wait for the first connection.
+    init(patience: Duration) {
+        health = EngineHealth(patience: patience)
+    }
+
+    mutating func nextRequest() -> Request? { requests.popFirst() }
+
+    mutating func nextVerdict() -> Verdict? { verdicts.popFirst() }
+
+    mutating func append(_ verdict: Verdict) { verdicts.append(verdict) }
+
+    mutating func log(_ event: SharedEvent?) {
+        if let event { requests.append(.log(event)) }
+    }
+
+    /// A fetch needs the engine.
+    mutating func wanted(now: Instant) -> EngineHealth.Verdict {
+        let (verdict, connects) = health.wanted(now: now)
+        if connects { requests.append(.connect) }
+        return verdict
+    }
+
+    /// Sends a command. Only while the engine is connected.
+    mutating func send(_ command: EngineCommand, _ subject: Subject, now: Instant) {
+        commands += 1
+        health.used(now: now)
+        requests.append(.send(questions.insert(Question(subject: subject, sent: now)), command))
+    }
+
+    /// - Returns: what the reply answers; nil if that does not matter any more.
+    mutating func answered(_ id: QuestionID, now: Instant) -> Subject? {
+        guard let question = questions.remove(id) else { return nil }
+        latency.record(now - question.sent)
+        return question.subject
+    }
+
+    /// A reply had the expected form, so the engine works.
+    mutating func understood() { health.answered() }
+
+    mutating func connected(now: Instant) {
+        if health.connected(now: now) { requests.append(.log(.engineReturned)) }
+    }
+
+    /// There will be no more replies.
+    ///
+    /// - Parameters:
+    ///   - random: in 0..<1.
+    /// - Returns: whether this is news.
+    mutating func lost(_ loss: EngineLoss, now: Instant, random: Double) -> Bool {
+        _ = questions.removeAll()
+        return health.lost(loss, now: now, random: random)
+    }
+
+    /// Ends the patience of fetches that wait for the connection, or closes a connection that nobody uses, if it is time.
+    ///
+    /// - Returns: whether fetches go on without the engine from now on.
+    mutating func due(now: Instant) -> Bool {
+        if health.rest(now: now) { requests.append(.close) }
+        return health.losePatience(now: now)
+    }
+}
+
+extension EngineLoss {
+    /// A script's answer does not have its form.
+    static let unknownReply = EngineLoss(
+        kind: .refused, message: "the engine answers a script with something else than the script returns")
+}

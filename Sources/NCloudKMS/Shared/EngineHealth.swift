@@ -1,0 +1,146 @@
+import KMSPlatform
+
+/// Whether the shared engine can be asked now, and when to try again if it can't.
+///
+/// ```
+///  idle ─▶ connecting ─▶ connected ─▶ idle, after a minute without use
+///               │             │
+///               ▼             ▼
+///             degraded: the process limits itself, until a fetch finds that it is time to try again
+/// ```
+struct EngineHealth: Sendable {
+    /// The first pause after a loss; doubled by each further loss.
+    static let shortestPause = Duration.milliseconds(100)
+    static let longestPause = Duration.seconds(5)
+    /// The pause after a refusal, which an operator has to deal with.
+    static let pauseAfterRefusal = Duration.seconds(60)
+    /// An unused connection is closed after this time.
+    static let longestRest = Duration.seconds(60)
+
+    enum State: Equatable, Sendable {
+        case idle
+        /// - Parameter patience: until then, fetches wait for the connection; later ones go on without it.
+        case connecting(patience: Instant)
+        case connected(lastUse: Instant)
+        /// - Parameter retry: the first fetch from then on tries again, without waiting for the outcome.
+        case degraded(retry: Instant)
+        /// Connecting, while fetches go on without it.
+        case reconnecting
+    }
+
+    /// What a fetch that needs the engine does.
+    enum Verdict: Equatable, Sendable {
+        /// Ask it.
+        case ask
+        /// Wait for the connection.
+        case wait
+        /// Go on without it.
+        case goWithout
+    }
+
+    private(set) var state = State.idle
+    /// Why the connection was lost last; nil if it never was.
+    private(set) var lastError: String?
+    /// Losses without an answer in between.
+    private var losses = 0
+    private var isLossReported = false
+    private let patience: Duration
+
+    /// - Parameter patience: how long fetches wait for the first connection; the time limit of one command.
+    init(patience: Duration) {
+        self.patience = patience
+    }
+
+    var isConnected: Bool { if case .connected = state { true } else { false } }
+
+    /// Whether fetches have to go on without the engine.
+    var isDegraded: Bool {
+        switch state {
+        case .degraded, .reconnecting: true
+        case .idle, .connecting, .connected: false
+        }
+    }
+
+    /// A fetch needs the engine.
+    ///
+    /// - Returns: what the fetch does, and whether to connect now.
+    mutating func wanted(now: Instant) -> (Verdict, connects: Bool) {
+        switch state {
+        case .idle:
+            state = .connecting(patience: now + patience)
+            return (.wait, true)
+        case .connecting:
+            return (.wait, false)
+        case .connected:
+            return (.ask, false)
+        case .degraded(let retry):
+            guard now >= retry else { return (.goWithout, false) }
+            state = .reconnecting
+            return (.goWithout, true)
+        case .reconnecting:
+            return (.goWithout, false)
+        }
+    }
+
+    /// Fetches have waited long enough for the connection.
+    ///
+    /// - Returns: whether some may have.
+    mutating func losePatience(now: Instant) -> Bool {
+        guard case .connecting(let patience) = state, now >= patience else { return false }
+        state = .reconnecting
+        return true
+    }
+
+    /// - Returns: whether a loss was reported before, so that this is news.
+    mutating func connected(now: Instant) -> Bool {
+        state = .connected(lastUse: now)
+        defer { isLossReported = false }
+        return isLossReported
+    }
+
+    /// A command is sent.
+    mutating func used(now: Instant) {
+        if isConnected { state = .connected(lastUse: now) }
+    }
+
+    /// A command was answered, so the engine works.
+    mutating func answered() {
+        losses = 0
+    }
+
+    /// - Parameter random: in 0..<1.
+    /// - Returns: whether this is the first loss since the engine was connected, so that it is news.
+    mutating func lost(_ loss: EngineLoss, now: Instant, random: Double) -> Bool {
+        defer { isLossReported = true }
+        lastError = loss.message
+        let pause: Duration
+        switch loss.kind {
+        case .refused:
+            pause = Self.pauseAfterRefusal
+        case .unreachable:
+            let bound = min(Self.shortestPause * (1 << min(losses, 10)), Self.longestPause)
+            pause = bound.part(0.5 + random / 2)
+        }
+        losses += 1
+        state = .degraded(retry: now + pause)
+        return !isLossReported
+    }
+
+    /// Closes a connection that nobody has used for a while.
+    ///
+    /// - Returns: whether to close it.
+    mutating func rest(now: Instant) -> Bool {
+        guard case .connected(let lastUse) = state, now >= lastUse + Self.longestRest else { return false }
+        state = .idle
+        return true
+    }
+
+    /// When the patience ends, or the rest; nil while neither runs.
+    var nextDue: Instant? {
+        switch state {
+        case .connecting(let patience): patience
+        case .connected(let lastUse): lastUse + Self.longestRest
+        case .idle, .degraded, .reconnecting: nil
+        }
+    }
+}

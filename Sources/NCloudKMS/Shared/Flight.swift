@@ -1,0 +1,187 @@
+import KMSPlatform
+
+/// What one fetch does about the shared entry of its key: use it, fetch the key for all processes, or wait for the
+/// process that does.
+struct Flight {
+    /// A leader renews its marker at this interval; without renewal it lasts a second.
+    static let renewalInterval = Duration.milliseconds(300)
+    /// A follower asks again after the first pause, doubled each time, up to the longest.
+    static let shortestPause = Duration.milliseconds(20)
+    static let longestPause = Duration.milliseconds(250)
+    /// An engine whose entries are always rejected is not asked for ever.
+    static let maximumRejections = 3
+
+    enum Role: Equatable {
+        /// It has asked the engine, or will when there is a connection.
+        case asking
+        /// Another process fetches the key.
+        ///
+        /// - Parameter round: how often it has been told so.
+        case following(round: Int)
+        /// It fetches the key for all, and holds the marker.
+        case leading
+        /// It fetches the key for itself.
+        case alone
+    }
+
+    /// What the engine says.
+    enum Answer: Equatable {
+        /// An entry that can't be used, and its SHA-1.
+        case unusable(sha1: [UInt8])
+        case lead
+        case wait
+        case alone
+    }
+
+    enum Step: Equatable {
+        case fetch
+        /// Another process refreshes the key.
+        case giveUp
+        case ask(at: Instant)
+    }
+
+    let request: PublicKeyRequest
+    let seal: SharedSeal
+    /// Tells this fetch from those of all processes: what it writes into the marker.
+    let marker: [UInt8]
+    let names: SharedKeyNames
+    /// The maximum age of an entry.
+    let limit: Duration
+    /// How long it may follow others: half of the time of its calls.
+    let patience: Instant
+    /// Whether it refreshes a key that is about to expire.
+    let isRefresh: Bool
+
+    private(set) var role = Role.asking
+    /// The SHA-1 in hexadecimal of the entry to pass over; empty for none.
+    private(set) var passedOver: [UInt8] = []
+    private var rejections = 0
+    /// How much of a plain look-up has been answered.
+    var lookUp: (entry: [UInt8]?, time: Int64?) = (nil, nil)
+
+    init(
+        _ request: PublicKeyRequest, _ seal: SharedSeal, marker: [UInt8], names: SharedKeyNames, limit: Duration,
+        patience: Instant, isRefresh: Bool
+    ) {
+        self.request = request
+        self.seal = seal
+        self.marker = marker
+        self.names = names
+        self.limit = limit
+        self.patience = patience
+        self.isRefresh = isRefresh
+    }
+
+    /// Goes on without the engine.
+    mutating func goAlone() { role = .alone }
+
+    /// - Parameter random: in 0..<1.
+    mutating func answered(_ answer: Answer, now: Instant, random: Double) -> Step {
+        switch answer {
+        case .lead:
+            role = .leading
+            return .fetch
+        case .alone:
+            role = .alone
+            return isRefresh ? .giveUp : .fetch
+        case .unusable(let sha1):
+            passedOver = sha1
+            rejections += 1
+            guard rejections <= Self.maximumRejections else {
+                role = .alone
+                return isRefresh ? .giveUp : .fetch
+            }
+            role = .asking
+            return .ask(at: now)
+        case .wait:
+            guard !isRefresh else { return .giveUp }
+            guard now < patience else {
+                role = .alone
+                return .fetch
+            }
+            var round = 0
+            if case .following(let previous) = role { round = previous + 1 }
+            role = .following(round: round)
+            let pause = min(Self.shortestPause * (1 << min(round, 10)), Self.longestPause)
+            return .ask(at: min(now + pause.part(0.5 + random), patience))
+        }
+    }
+}
+
+/// The names in the engine for one key.
+struct SharedKeyNames: Equatable {
+    let entry: String
+    /// "Being fetched."
+    let marker: String
+
+    /// - Parameter name: from `SharedSeal`. The braces keep both in one slot of a cluster.
+    init(prefix: String, _ name: String) {
+        entry = "\(prefix):1:k:{\(name)}"
+        marker = "\(prefix):1:f:{\(name)}"
+    }
+}
+
+/// The flight script's answer, or what two plain look-ups found.
+struct FlightReply: Equatable {
+    enum Kind: Equatable {
+        case entry([UInt8])
+        case lead
+        case wait
+        case alone
+    }
+
+    let kind: Kind
+    /// By the engine's clock, in microseconds since 1970-01-01T00:00:00Z.
+    let engineTime: Int64
+
+    /// Nil if the script does not reply in this form.
+    init?(_ reply: EngineReply) {
+        guard case .array(let parts) = reply, parts.count >= 2, case .bytes(let word) = parts[0],
+            case .integer(let time) = parts[1]
+        else { return nil }
+        engineTime = time
+        switch String(decoding: word, as: UTF8.self) {
+        case "entry":
+            guard parts.count == 3, case .bytes(let text) = parts[2] else { return nil }
+            kind = .entry(text)
+        case "lead": kind = .lead
+        case "wait": kind = .wait
+        case "alone": kind = .alone
+        default: return nil
+        }
+    }
+
+    /// - Parameters:
+    ///   - entry: nil if there is none.
+    ///   - marker: nil if nobody fetches the key.
+    init(entry: [UInt8]?, marker: [UInt8]?, engineTime: Int64) {
+        self.engineTime = engineTime
+        if let entry {
+            kind = .entry(entry)
+        } else {
+            kind = marker != nil && marker != [UInt8(ascii: "0")] ? .wait : .alone
+        }
+    }
+}
+
+extension EngineReply {
+    /// The answer to `TIME` in microseconds since 1970-01-01T00:00:00Z: seconds and microseconds, in decimal. Nil for any
+    /// other reply.
+    var time: Int64? {
+        guard case .array(let parts) = self, parts.count == 2, case .bytes(let seconds) = parts[0],
+            case .bytes(let rest) = parts[1], let seconds = Int64(String(decoding: seconds, as: UTF8.self)),
+            let rest = Int64(String(decoding: rest, as: UTF8.self)), (0...1 << 40).contains(seconds),
+            (0..<1_000_000).contains(rest)
+        else { return nil }
+        return seconds * 1_000_000 + rest
+    }
+
+    /// The answer to `GET`: a text or none. Nil for any other reply.
+    var textOrNull: (text: [UInt8]?, Void)? {
+        switch self {
+        case .bytes(let bytes): (bytes, ())
+        case .null: (nil, ())
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,123 @@
+import KMSPlatform
+
+/// The slots of one key's shared budget that this process was granted, and when to ask for more.
+struct Lease: Sendable {
+    /// A slot is lost if nobody uses it for this long after its time.
+    static let slotLife = Duration.milliseconds(250)
+    /// The engine grants no slot further ahead than this.
+    static let horizon = Duration.seconds(1)
+    /// The unit of the random delay after a refusal; doubled by each further refusal, up to 32 times.
+    static let refusalDelay = Duration.milliseconds(100)
+
+    /// The engine's answer to a question.
+    struct Grant: Equatable, Sendable {
+        /// Slots granted; 0 if there is none within the horizon.
+        var count: Int
+        /// From the answer to the first slot; negative: at once.
+        var first: Duration
+        /// Between two slots.
+        var interval: Duration
+        var rate: Rate
+    }
+
+    /// The times of the slots that nobody has used, in order.
+    private var slots: [Instant] = []
+    /// Whether a question has not been answered yet.
+    private var isAsking = false
+    /// After a refusal: when to ask again.
+    private var nextQuestion: Instant?
+    private var refusals = 0
+    /// The current rate, as far as known.
+    private var rate: Rate
+
+    /// - Parameter rate: the configured rate.
+    init(_ rate: Rate) {
+        self.rate = rate
+    }
+
+    /// Whether it behaves like a new one.
+    func isIdle(now: Instant) -> Bool {
+        !isAsking && nextQuestion ?? now <= now && slots.last.map { $0 + Self.slotLife <= now } ?? true
+    }
+
+    /// How many slots to ask for now; nil: don't ask. The answer goes to `granted` or `failed`.
+    ///
+    /// - Parameter waiting: the number of callers that wait.
+    mutating func question(waiting: Int, now: Instant) -> Int? {
+        dropLost(now: now)
+        guard !isAsking, waiting > slots.count, nextQuestion ?? now <= now else { return nil }
+        isAsking = true
+        nextQuestion = nil
+        return min(waiting - slots.count, Int(rate.burst))
+    }
+
+    /// The engine has answered a question.
+    ///
+    /// - Parameter random: in 0..<1.
+    mutating func granted(_ grant: Grant, now: Instant, random: Double) {
+        isAsking = false
+        rate = grant.rate
+        guard grant.count > 0 else {
+            let spread = Self.refusalDelay * (1 << min(refusals, 5))
+            refusals += 1
+            let delay = max(grant.first - Self.horizon, .zero) + spread.part(random)
+            nextQuestion = now + delay
+            return
+        }
+        refusals = 0
+        for index in 0..<grant.count {
+            slots.append(now + max(grant.first + grant.interval * index, .zero))
+        }
+    }
+
+    /// The engine will not answer. Its slots stay usable.
+    mutating func failed() {
+        isAsking = false
+        nextQuestion = nil
+        refusals = 0
+    }
+
+    /// Uses a slot whose time has come; false if there is none.
+    mutating func take(now: Instant) -> Bool {
+        dropLost(now: now)
+        guard let first = slots.first, first <= now else { return false }
+        slots.removeFirst()
+        return true
+    }
+
+    /// When a caller's slot comes; nil if it has none yet.
+    ///
+    /// - Parameter place: how many callers wait before it.
+    func turn(atPlace place: Int) -> Instant? {
+        place < slots.count ? slots[place] : nil
+    }
+
+    /// When something is to be done if callers wait: a slot's time comes, or the time to ask again.
+    var nextDue: Instant? {
+        guard let slot = slots.first else { return nextQuestion }
+        return nextQuestion.map { min($0, slot) } ?? slot
+    }
+
+    private mutating func dropLost(now: Instant) {
+        let lost = slots.prefix { $0 + Self.slotLife <= now }.count
+        if lost > 0 { slots.removeFirst(lost) }
+    }
+}
+
+extension Lease.Grant {
+    /// The budget script's answer: the slots granted, the microseconds to the first one, those between two, and the rate in
+    /// requests per 1,000 s. Nil if it does not have this form, or grants more than was asked for.
+    init?(_ reply: EngineReply, asked: Int) {
+        guard case .array(let parts) = reply, parts.count == 5 else { return nil }
+        let numbers = parts.compactMap { if case .integer(let number) = $0 { number } else { nil } }
+        // No script of ours goes beyond these bounds, and no arithmetic overflows within them.
+        let hour: Int64 = 3_600_000_000
+        guard numbers.count == 5, (0...Int64(asked)).contains(numbers[0]), (-hour...hour).contains(numbers[1]),
+            (1...hour).contains(numbers[2]), (1...Int64(KMSClientConfiguration.rateRange.upperBound) * 1_000).contains(numbers[3])
+        else { return nil }
+        count = Int(numbers[0])
+        first = .microseconds(numbers[1])
+        interval = .microseconds(numbers[2])
+        rate = Rate(perThousandSeconds: numbers[3])
+    }
+}

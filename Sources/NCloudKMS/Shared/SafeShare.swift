@@ -1,0 +1,125 @@
+import KMSPlatform
+
+/// The limit of one key while the shared engine can't be asked: a part of what this process was granted before, so that
+/// all processes together stay below the service's limit.
+struct SafeShare: Sendable {
+    /// What is granted is counted over this many seconds.
+    static let window = 10
+    /// A process that had no request in this time gets one at once.
+    static let quiet = Duration.seconds(1)
+
+    private let configured: Rate
+    /// Slots granted in the last seconds: the counts of `window` seconds, and the second of the newest.
+    private var counts = [Int64](repeating: 0, count: window)
+    private var second: Int64?
+    /// The rate while degraded; nil while the engine can be asked.
+    private var rate: AdaptiveRate?
+    private var lastRequest: Instant?
+    /// When the next slot comes.
+    private var next = Instant(nanoseconds: 0)
+
+    /// - Parameter configured: the rate of all processes together.
+    init(_ configured: Rate) {
+        self.configured = configured
+    }
+
+    var isDegraded: Bool { rate != nil }
+
+    /// The current rate while degraded.
+    func current(now: Instant) -> Rate? { rate?.current(now: now) }
+
+    /// Whether it behaves like a new one.
+    func isIdle(now: Instant) -> Bool {
+        guard let second else { return lastRequest == nil }
+        return now.nanoseconds / 1_000_000_000 - second > Int64(Self.window)
+    }
+
+    /// The engine granted slots.
+    mutating func granted(_ count: Int, now: Instant) {
+        advance(to: now)
+        counts[Int(now.nanoseconds / 1_000_000_000) % Self.window] += Int64(count)
+    }
+
+    /// A request is sent, whoever allowed it.
+    mutating func requested(now: Instant) {
+        lastRequest = now
+    }
+
+    /// The engine can't be asked from now on.
+    ///
+    /// - Parameter random: in 0..<1.
+    mutating func begin(now: Instant, random: Double) {
+        guard rate == nil else { return }
+        let share = share(now: now)
+        rate = AdaptiveRate(share)
+        next = now + share.interval.part(random)
+    }
+
+    /// The engine can be asked again.
+    mutating func end() {
+        rate = nil
+    }
+
+    /// When a caller may go, if `count` others go before it.
+    func admission(after count: Int, now: Instant) -> Instant {
+        guard let rate else { return now }
+        let wait = rate.current(now: now).interval * count
+        return isQuiet(now: now) ? now + wait : max(next, now) + wait
+    }
+
+    /// Lets a caller go whose time has come.
+    ///
+    /// - Parameter random: in 0..<1.
+    mutating func take(now: Instant, random: Double) {
+        guard let rate else { return }
+        let interval = rate.current(now: now).interval
+        // The quiet ones of all processes may have gone together. They must not go on in step.
+        next = now + (isQuiet(now: now) ? interval.part(random) : interval)
+        lastRequest = now
+    }
+
+    private func isQuiet(now: Instant) -> Bool {
+        lastRequest.map { now - $0 >= Self.quiet } ?? true
+    }
+
+    /// The service throttled a request.
+    mutating func throttled(now: Instant) {
+        rate?.throttled(now: now)
+    }
+
+    /// Three quarters of what was granted per second, or a tenth of the whole if the engine was never reached; at least
+    /// one request per second.
+    func share(now: Instant) -> Rate {
+        let floor = min(AdaptiveRate.floor.perThousandSeconds, configured.perThousandSeconds)
+        guard second != nil else { return Rate(perThousandSeconds: max(configured.perThousandSeconds / 10, floor)) }
+        var counted = self
+        counted.advance(to: now)
+        let granted = counted.counts.reduce(0, +)
+        let share = min(granted * 1_000 / Int64(Self.window) / 4 * 3, configured.perThousandSeconds)
+        return Rate(perThousandSeconds: max(share, floor))
+    }
+
+    /// Forgets the counts of seconds that are not in the window any more.
+    private mutating func advance(to now: Instant) {
+        let current = now.nanoseconds / 1_000_000_000
+        guard let second, current - second < Int64(Self.window) else {
+            counts = [Int64](repeating: 0, count: Self.window)
+            second = current
+            return
+        }
+        guard current > second else { return }
+        for passed in second + 1...current { counts[Int(passed) % Self.window] = 0 }
+        self.second = current
+    }
+}
+
+extension Rate {
+    fileprivate var interval: Duration { .nanoseconds(intervalNanoseconds) }
+}
+
+extension Duration {
+    /// A random part of a duration.
+    ///
+    /// - Parameter random: in 0..<1.
+    func part(_ random: Double) -> Duration { .nanoseconds(Int64(Double(nanoseconds) * random)) }
+}

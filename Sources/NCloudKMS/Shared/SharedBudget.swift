@@ -1,0 +1,140 @@
+import KMSPlatform
+
+/// The fetches of one key that wait for a slot of the shared budget, and where their slots come from: the engine, or the
+/// safe share while it can't be asked.
+struct SharedBudget {
+    private struct Waiter {
+        let fetch: FetchID
+        /// The last one of its calls.
+        var deadline: Instant
+    }
+
+    private var waiters: [Waiter] = []
+    private var lease: Lease
+    private var share: SafeShare
+    /// Whether the engine has not been told yet that the service throttled a request.
+    private var isThrottlingUntold = false
+
+    /// - Parameter rate: the configured rate of all processes together.
+    init(_ rate: Rate) {
+        lease = Lease(rate)
+        share = SafeShare(rate)
+    }
+
+    var waiting: Int { waiters.count }
+
+    /// Whether it behaves like a new one.
+    func isIdle(now: Instant) -> Bool {
+        waiters.isEmpty && !isThrottlingUntold && lease.isIdle(now: now) && share.isIdle(now: now)
+    }
+
+    // MARK: Fetches
+
+    mutating func join(_ fetch: FetchID, deadline: Instant) {
+        waiters.append(Waiter(fetch: fetch, deadline: deadline))
+    }
+
+    /// Another call joined a fetch that waits.
+    mutating func extend(_ fetch: FetchID, deadline: Instant) {
+        guard let place = waiters.firstIndex(where: { $0.fetch == fetch }) else { return }
+        waiters[place].deadline = max(waiters[place].deadline, deadline)
+    }
+
+    mutating func leave(_ fetch: FetchID) {
+        waiters.removeAll { $0.fetch == fetch }
+    }
+
+    /// The fetches whose turn has come, in order.
+    ///
+    /// - Parameter random: in 0..<1.
+    /// - Returns: them, and whether the safe share let them go.
+    mutating func admitDue(now: Instant, random: () -> Double) -> (admitted: [FetchID], isLocal: Bool) {
+        var admitted: [FetchID] = []
+        while let first = waiters.first {
+            if share.isDegraded {
+                guard share.admission(after: 0, now: now) <= now else { break }
+                share.take(now: now, random: random())
+            } else {
+                guard lease.take(now: now) else { break }
+                share.requested(now: now)
+            }
+            admitted.append(first.fetch)
+            waiters.removeFirst()
+        }
+        return (admitted, share.isDegraded)
+    }
+
+    /// The turns of the fetches that wait, as far as they are known.
+    func turns(now: Instant) -> [(fetch: FetchID, turn: Instant)] {
+        waiters.indices.compactMap { place in turn(atPlace: place, now: now).map { (waiters[place].fetch, $0) } }
+    }
+
+    func turn(of fetch: FetchID, now: Instant) -> Instant? {
+        waiters.firstIndex { $0.fetch == fetch }.flatMap { turn(atPlace: $0, now: now) }
+    }
+
+    private func turn(atPlace place: Int, now: Instant) -> Instant? {
+        share.isDegraded ? share.admission(after: place, now: now) : lease.turn(atPlace: place)
+    }
+
+    /// When `admitDue` or `question` has something to do; nil if nothing waits for its time.
+    func nextDue(now: Instant) -> Instant? {
+        guard !waiters.isEmpty else { return nil }
+        return share.isDegraded ? share.admission(after: 0, now: now) : lease.nextDue
+    }
+
+    // MARK: The engine
+
+    /// What to ask the engine.
+    struct Question: Equatable {
+        /// Slots; 0 only reports.
+        var count: Int
+        /// A slot later than this is useless.
+        var longestWait: Duration
+        var isThrottled: Bool
+    }
+
+    /// What to ask now; nil for nothing. Only while the engine can be asked.
+    mutating func question(now: Instant) -> Question? {
+        let count = lease.question(waiting: waiters.count, now: now)
+        guard count != nil || isThrottlingUntold else { return nil }
+        defer { isThrottlingUntold = false }
+        let longest = waiters.lazy.map { $0.deadline - now }.max() ?? .zero
+        return Question(count: count ?? 0, longestWait: max(longest, .zero), isThrottled: isThrottlingUntold)
+    }
+
+    /// The engine's answer to a question that wanted slots.
+    ///
+    /// - Parameter random: in 0..<1.
+    mutating func granted(_ grant: Lease.Grant, now: Instant, random: Double) {
+        lease.granted(grant, now: now, random: random)
+        if grant.count > 0 { share.granted(grant.count, now: now) }
+    }
+
+    /// After an answer without slots: when the turn of each caller comes at the earliest.
+    func earliestTurns(after grant: Lease.Grant, now: Instant) -> [(fetch: FetchID, turn: Instant)] {
+        waiters.indices.map { (waiters[$0].fetch, now + grant.first + grant.interval * $0) }
+    }
+
+    /// The engine can't be asked from now on.
+    ///
+    /// - Parameter random: in 0..<1.
+    mutating func degrade(now: Instant, random: Double) {
+        lease.failed()
+        share.begin(now: now, random: random)
+    }
+
+    /// The engine can be asked again.
+    mutating func recover() {
+        share.end()
+    }
+
+    /// The service throttled a request.
+    mutating func throttled(now: Instant) {
+        isThrottlingUntold = true
+        share.throttled(now: now)
+    }
+
+    /// The rate of the safe share; nil while the engine can be asked.
+    func localRate(now: Instant) -> Rate? { share.current(now: now) }
+}

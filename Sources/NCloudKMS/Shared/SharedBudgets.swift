@@ -1,0 +1,147 @@
+import KMSPlatform
+import KMSPublicKeys
+
+/// The shared budgets of all keys.
+struct SharedBudgets {
+    /// Budgets without relevant state are dropped when there are this many, or twice as many as the last sweep left.
+    private static let minimumSweep = 1_024
+
+    private let rate: Rate
+    private let prefix: String
+    private let baseURL: String
+    private let random: @Sendable () -> Double
+    private var budgets: [KeyTag: SharedBudget] = [:]
+    /// The keys with waiting fetches.
+    private var waitingKeys: Set<KeyTag> = []
+    private var sweepAt = minimumSweep
+    private(set) var counters = SharedStatus.Budget()
+
+    /// - Parameters:
+    ///   - rate: of all processes together.
+    ///   - prefix: before every name in the engine.
+    ///   - baseURL: the service's.
+    init(_ rate: Rate, prefix: String, baseURL: String, random: @escaping @Sendable () -> Double) {
+        self.rate = rate
+        self.prefix = prefix
+        self.baseURL = baseURL
+        self.random = random
+    }
+
+    /// The fetches that wait for a slot.
+    var waiting: Int { waitingKeys.reduce(0) { $0 + (budgets[$1]?.waiting ?? 0) } }
+
+    func nextDue(now: Instant) -> Instant? { waitingKeys.lazy.compactMap { budgets[$0]?.nextDue(now: now) }.min() }
+
+    mutating func due(_ dialogue: inout EngineDialogue, now: Instant) {
+        for key in waitingKeys { advance(key, &dialogue, now: now) }
+    }
+
+    // MARK: Fetches
+
+    /// A fetch needs a slot; the verdict follows.
+    ///
+    /// - Parameter deadline: of its calls.
+    mutating func join(
+        _ fetch: FetchID, _ key: KeyTag, deadline: Instant, _ dialogue: inout EngineDialogue, now: Instant
+    ) {
+        dropIdleBudgets(now: now)
+        budgets[key, default: SharedBudget(rate)].join(fetch, deadline: deadline)
+        waitingKeys.insert(key)
+        if dialogue.wanted(now: now) == .goWithout { budgets[key]?.degrade(now: now, random: random()) }
+        advance(key, &dialogue, now: now)
+        if let turn = turn(of: fetch, key, now: now) { dialogue.append(.turn(fetch, turn)) }
+    }
+
+    /// Another call joined a fetch that waits.
+    mutating func extend(_ fetch: FetchID, _ key: KeyTag, deadline: Instant) {
+        budgets[key]?.extend(fetch, deadline: deadline)
+    }
+
+    /// A fetch that waits for a slot does not need it any more.
+    mutating func leave(_ fetch: FetchID, _ key: KeyTag) {
+        budgets[key]?.leave(fetch)
+        if budgets[key]?.waiting == 0 { waitingKeys.remove(key) }
+    }
+
+    /// When a fetch's turn comes; nil if it is not known yet.
+    func turn(of fetch: FetchID, _ key: KeyTag, now: Instant) -> Instant? { budgets[key]?.turn(of: fetch, now: now) }
+
+    /// The service throttled a request for a key.
+    mutating func throttled(_ key: KeyTag, _ dialogue: inout EngineDialogue, now: Instant) {
+        budgets[key, default: SharedBudget(rate)].throttled(now: now)
+        advance(key, &dialogue, now: now)
+    }
+
+    // MARK: The engine
+
+    /// The engine has answered a question about a key.
+    ///
+    /// - Parameter asked: the slots that were wanted.
+    mutating func replied(
+        _ key: KeyTag, asked: Int, _ grant: Lease.Grant, _ dialogue: inout EngineDialogue, now: Instant
+    ) {
+        guard asked > 0 else { return }
+        budgets[key]?.granted(grant, now: now, random: random())
+        counters.granted += grant.count
+        guard grant.count > 0 else {
+            counters.refused += 1
+            // It asks again when it is due, and not for the calls that end because of this.
+            return report(budgets[key]?.earliestTurns(after: grant, now: now), &dialogue)
+        }
+        let turns = budgets[key]?.turns(now: now)
+        advance(key, &dialogue, now: now)
+        report(turns, &dialogue)
+    }
+
+    /// The engine can be asked from now on.
+    mutating func connected(_ dialogue: inout EngineDialogue, now: Instant) {
+        for key in budgets.keys { budgets[key]?.recover() }
+        due(&dialogue, now: now)
+    }
+
+    /// The engine can't be asked from now on.
+    mutating func degrade(_ dialogue: inout EngineDialogue, now: Instant) {
+        for key in budgets.keys { budgets[key]?.degrade(now: now, random: random()) }
+        due(&dialogue, now: now)
+        for key in waitingKeys { report(budgets[key]?.turns(now: now), &dialogue) }
+    }
+
+    /// The highest limit of any key while degraded; before any, what a new key would get.
+    func localRate(now: Instant) -> Rate {
+        let rates = budgets.values.compactMap { $0.localRate(now: now)?.perThousandSeconds }
+        return rates.max().map(Rate.init(perThousandSeconds:)) ?? SafeShare(rate).share(now: now)
+    }
+
+    /// Admits what is due, and asks for what is missing.
+    private mutating func advance(_ key: KeyTag, _ dialogue: inout EngineDialogue, now: Instant) {
+        guard let admission = budgets[key]?.admitDue(now: now, random: random) else { return }
+        if admission.isLocal { counters.local += admission.admitted.count }
+        for fetch in admission.admitted { dialogue.append(.admitted(fetch)) }
+        if budgets[key]?.waiting == 0 { waitingKeys.remove(key) }
+        guard dialogue.health.isConnected, let question = budgets[key]?.question(now: now) else { return }
+        counters.asked += question.count
+        let numbers = [
+            rate.perThousandSeconds, Int64(question.count), question.longestWait.nanoseconds / 1_000,
+            question.isThrottled ? 1 : 0,
+        ]
+        dialogue.send(
+            .script(.budget, keys: [name(of: key)], arguments: numbers.map { Array(String($0).utf8) }),
+            .budget(key, asked: question.count), now: now)
+    }
+
+    private func report(_ turns: [(fetch: FetchID, turn: Instant)]?, _ dialogue: inout EngineDialogue) {
+        for (fetch, turn) in turns ?? [] { dialogue.append(.turn(fetch, turn)) }
+    }
+
+    /// A budget's name in the engine. Accounts have no part in it: the service's limit is the key's.
+    private func name(of key: KeyTag) -> String {
+        let digest = HashFunction.sha256.digest(of: Array("\(baseURL)\n\(key.text)".utf8))
+        return "\(prefix):1:b:{\(digest.prefix(16).hexadecimal)}"
+    }
+
+    private mutating func dropIdleBudgets(now: Instant) {
+        guard budgets.count >= sweepAt else { return }
+        budgets = budgets.filter { !$0.value.isIdle(now: now) }
+        sweepAt = max(budgets.count * 2, Self.minimumSweep)
+    }
+}

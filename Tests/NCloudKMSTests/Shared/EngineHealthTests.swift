@@ -1,0 +1,102 @@
+import KMSPlatform
+import Testing
+
+@testable import NCloudKMS
+
+@Suite struct EngineHealthTests {
+    private let start = Instant(nanoseconds: 5_000_000_000)
+    private let unreachable = EngineLoss(kind: .unreachable, message: "it is gone")
+    private let refused = EngineLoss(kind: .refused, message: "it refuses")
+    private static let new = EngineHealth(patience: .milliseconds(100))
+
+    @Test func `the first fetch connects, and waits with the others`() {
+        var health = Self.new
+        #expect(health.wanted(now: start) == (.wait, connects: true))
+        #expect(health.wanted(now: start) == (.wait, connects: false))
+        #expect(health.nextDue == start + .milliseconds(100))
+        #expect(health.connected(now: start) == false)
+        #expect(health.wanted(now: start) == (.ask, connects: false))
+    }
+
+    @Test func `nobody waits for longer than the patience`() {
+        var health = Self.new
+        _ = health.wanted(now: start)
+        #expect(health.losePatience(now: start + .milliseconds(99)) == false)
+        #expect(health.losePatience(now: start + .milliseconds(100)) == true)
+        #expect(health.losePatience(now: start + .milliseconds(100)) == false)
+        #expect(health.wanted(now: start + .milliseconds(100)) == (.goWithout, connects: false))
+        #expect(health.nextDue == nil)
+        #expect(health.isDegraded)
+        // It was never lost, so its connection is no return.
+        #expect(health.connected(now: start + .milliseconds(500)) == false)
+        #expect(health.wanted(now: start + .milliseconds(500)) == (.ask, connects: false))
+    }
+
+    /// The number of losses, the random number, and the pause.
+    static let pauses: [(Int, Double, Duration)] = [
+        (1, 0, .milliseconds(50)), (1, 0.5, .milliseconds(75)), (2, 0, .milliseconds(100)), (3, 0, .milliseconds(200)),
+        (6, 0, .milliseconds(1_600)), (7, 0, .milliseconds(2_500)), (100, 0, .milliseconds(2_500)),
+        (100, 0.999, .microseconds(4_997_500)),
+    ]
+
+    @Test(arguments: pauses)
+    func `after a loss a fetch tries again after a pause, and nobody waits`(
+        losses: Int, random: Double, pause: Duration
+    ) {
+        var health = Self.new
+        var now = start
+        for _ in 1..<losses {
+            #expect(health.wanted(now: now).connects == true)
+            _ = health.lost(unreachable, now: now, random: random)
+            now = now + .seconds(5)
+        }
+        _ = health.wanted(now: now)
+        _ = health.lost(unreachable, now: now, random: random)
+        #expect(health.nextDue == nil)
+        #expect(health.wanted(now: now + pause + .nanoseconds(-1)) == (.goWithout, connects: false))
+        #expect(health.wanted(now: now + pause) == (.goWithout, connects: true))
+        #expect(health.wanted(now: now + pause) == (.goWithout, connects: false))
+    }
+
+    @Test func `after a refusal it tries again after a minute`() {
+        var health = Self.new
+        _ = health.wanted(now: start)
+        #expect(health.lost(refused, now: start, random: 0) == true)
+        #expect(health.lastError == "it refuses")
+        #expect(health.wanted(now: start + .milliseconds(59_999)).connects == false)
+        #expect(health.wanted(now: start + .seconds(60)).connects == true)
+    }
+
+    @Test func `the first loss is news, and so is the return`() {
+        var health = Self.new
+        _ = health.wanted(now: start)
+        #expect(health.connected(now: start) == false)
+        #expect(health.lost(unreachable, now: start, random: 0) == true)
+        #expect(health.lost(unreachable, now: start, random: 0) == false)
+        #expect(health.connected(now: start) == true)
+        #expect(health.lost(unreachable, now: start, random: 0) == true)
+    }
+
+    @Test func `an answer makes the next pause short again`() {
+        var health = Self.new
+        for _ in 0..<5 { _ = health.lost(unreachable, now: start, random: 0) }
+        _ = health.connected(now: start)
+        health.answered()
+        _ = health.lost(unreachable, now: start, random: 0)
+        #expect(health.wanted(now: start + .milliseconds(50)).connects == true)
+    }
+
+    @Test func `a connection rests after a minute without use`() {
+        var health = Self.new
+        _ = health.wanted(now: start)
+        _ = health.connected(now: start)
+        health.used(now: start + .seconds(30))
+        #expect(health.nextDue == start + .seconds(90))
+        #expect(health.rest(now: start + .seconds(89)) == false)
+        #expect(health.rest(now: start + .seconds(90)) == true)
+        #expect(health.rest(now: start + .seconds(90)) == false)
+        // Nothing wakes an idle process.
+        #expect(health.nextDue == nil)
+        #expect(health.wanted(now: start + .seconds(90)) == (.wait, connects: true))
+    }
+}

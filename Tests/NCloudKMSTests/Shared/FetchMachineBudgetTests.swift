@@ -1,0 +1,158 @@
+import KMSPlatform
+import Testing
+
+@testable import NCloudKMS
+
+/// The budget that processes share, as the machine uses it.
+@Suite struct FetchMachineBudgetTests {
+    private func script(
+        _ keys: SharedStateConfiguration.Keys = .off, ratePerKey: Int = 300, totalRate: Int = 0
+    ) -> FetchScript {
+        FetchScript(ratePerKey: ratePerKey, totalRate: totalRate, sharesKeys: keys)
+    }
+
+    /// Connected, and without a question.
+    private func connectedScript(totalRate: Int = 0) -> FetchScript {
+        let script = script(totalRate: totalRate)
+        script.call("first", key: "first")
+        script.engineConnects()
+        script.engineGrants(1)
+        script.respond(1, .key())
+        return script
+    }
+
+    @Test func `the first fetch connects, asks, and is sent with its slot`() {
+        let script = script()
+        #expect(script.call("0") == [.connect])
+        #expect(script.call("other", key: "other") == [])
+        #expect(script.engineConnects().count == 2)
+        script.engineGrants(1, first: .microseconds(-96_686))
+        script.engineGrants(1, first: .microseconds(-96_686))
+        #expect(script.underWay == [1, 2])
+        #expect(script.machine.shared?.status.state == .connected)
+    }
+
+    @Test func `asks for as many slots as fetches wait`() {
+        let script = connectedScript()
+        #expect(script.call("0", version: 1) == [.ask("budget 300000 1 30000000 0")])
+        for version in 2...5 { #expect(script.call("\(version)", version: version) == []) }
+        #expect(script.engineGrants(1) == [.ask("budget 300000 4 30000000 0"), .start(2)])
+        #expect(script.engineGrants(4, first: .milliseconds(5)) == [])
+        #expect(script.advance(by: .milliseconds(5)) == [.start(3)])
+        #expect(script.advance(by: .milliseconds(20)) == [.start(4), .start(5), .start(6)])
+        let budget = script.machine.shared?.status.budget
+        #expect(budget?.asked == 6)
+        #expect(budget?.granted == 6)
+    }
+
+    @Test func `equal calls need one slot`() {
+        let script = connectedScript()
+        script.call("0")
+        #expect(script.call("1") == [])
+        #expect(script.engineGrants(1) == [.start(2)])
+    }
+
+    @Test func `without limits for keys nothing is asked`() {
+        let script = script(ratePerKey: 0)
+        #expect(script.call("0") == [.start(1)])
+    }
+
+    @Test func `the process's own total limit still holds`() {
+        let script = connectedScript(totalRate: 1)
+        #expect(script.call("0") == [.ask("budget 300000 1 30000000 0")])
+        #expect(script.engineGrants(1) == [])
+        #expect(script.machine.limiterWaiting == 1)
+        #expect(script.advance(by: .seconds(1)) == [.start(2)])
+    }
+
+    @Test func `a call whose turn would come too late is refused at once`() throws {
+        let script = connectedScript()
+        script.call("short", timeout: .milliseconds(300))
+        script.call("long")
+        #expect(
+            script.engineGrants(0, first: .milliseconds(300)) == [.tell("short", .failure(.rateLimited, "local-limit"))])
+        #expect(script.error("short")?.retryAfter == .milliseconds(300))
+        // It asks again for the other, at once as the random number is zero.
+        #expect(script.advance(by: .zero) == [.ask("budget 300000 1 30000000 0")])
+        #expect(script.call("shorter", timeout: .milliseconds(100)) == [])
+        #expect(
+            script.engineGrants(1, first: .milliseconds(200)) == [.tell("shorter", .failure(.rateLimited, "local-limit"))])
+        #expect(script.advance(by: .milliseconds(200)) == [.start(2)])
+    }
+
+    @Test func `a slot that nobody needs any more is lost`() {
+        let script = connectedScript()
+        script.call("0")
+        script.call("1", version: 1)
+        script.engineGrants(1, first: .milliseconds(100))
+        #expect(script.cancel("0") == [.tell("0", .failure(.cancelled))])
+        // The next in the queue gets it.
+        #expect(script.advance(by: .milliseconds(100)) == [.start(3)])
+    }
+
+    @Test func `throttling is told to the engine`() {
+        let script = connectedScript()
+        script.call("0")
+        script.engineGrants(1)
+        #expect(script.respond(2, .throttled()) == [.ask("budget 300000 0 0 1"), .ask("budget 300000 1 30000000 0")])
+        script.engineGrants(0)
+        #expect(script.engineGrants(1) == [.start(2)])
+    }
+
+    // MARK: Without the engine
+
+    @Test func `nobody waits for a connection for longer than for a command`() {
+        let script = script()
+        script.call("0")
+        #expect(script.advance(by: .milliseconds(99)) == [])
+        #expect(script.advance(by: .milliseconds(1)) == [.start(1)])
+        #expect(script.call("1", key: "other") == [.start(2)])
+        #expect(script.machine.shared?.status.budget.local == 2)
+        // When it comes, it is used.
+        #expect(script.engineConnects() == [])
+        #expect(script.call("2", key: "third") == [.ask("budget 300000 1 30000000 0")])
+        #expect(script.engine.log.isEmpty)
+    }
+
+    @Test func `who waits for an answer goes on at once when the engine is lost`() {
+        let script = connectedScript()
+        script.call("0")
+        #expect(script.engineIsLost() == [.start(2)])
+        #expect(script.engine.log.count == 1)
+        guard case .engineLost(_, let rate) = script.engine.log.first else {
+            Issue.record("\(script.engine.log)")
+            return
+        }
+        // One slot in ten seconds was granted, so that each key has one per second; a new one a tenth of the rate.
+        #expect(rate == Rate(perSecond: 30))
+        // No pause, as the random number is zero: the next fetch connects, and does not wait.
+        script.advance(by: .milliseconds(50))
+        #expect(script.call("1", key: "other") == [.connect, .start(3)])
+        #expect(script.engineConnects() == [])
+        #expect(script.engine.log.last == .engineReturned)
+    }
+
+    @Test func `a reply that is no answer to the question is the end of the connection`() {
+        let script = connectedScript()
+        script.call("0")
+        #expect(script.engineAnswers(.status(Array("OK".utf8))) == [.start(2)])
+        #expect(!script.engine.isOpen)
+        #expect(script.machine.shared?.status.lastError == EngineLoss.unknownReply.message)
+        // Somebody has to change something.
+        script.advance(by: .seconds(59))
+        script.call("1", key: "other")
+        #expect(!script.engine.isOpen)
+        script.advance(by: .seconds(1))
+        script.call("2", key: "third")
+        #expect(script.engine.isOpen)
+    }
+
+    @Test func `the connection is closed after a minute without use`() {
+        let script = connectedScript()
+        #expect(script.advance(by: .milliseconds(59_999)) == [])
+        #expect(script.advance(by: .milliseconds(1)) == [.disconnect])
+        #expect(script.machine.nextDue(now: script.now) == nil)
+        #expect(script.machine.shared?.status.state == .idle)
+        #expect(script.call("0") == [.connect])
+    }
+}
