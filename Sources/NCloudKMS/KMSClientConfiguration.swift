@@ -177,7 +177,8 @@ public struct KMSClientConfiguration: Sendable {
     var transport: TransportConfiguration {
         // One more for the metadata service, whose answer those who hold the others may be waiting for.
         TransportConfiguration(
-            maximumConnections: maximumConnections + 1, maximumStreams: shared == nil ? 0 : 1, caFile: caFile, proxy: proxyToEndpoint,
+            maximumConnections: maximumConnections + 1, maximumStreams: shared == nil ? 0 : 1, caFile: caFile,
+            proxy: proxyToEndpoint,
             userAgent: userAgent)
     }
 }

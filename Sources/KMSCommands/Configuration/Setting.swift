@@ -222,7 +222,8 @@ extension Setting.Name {
         case .shared:
             Setting(
                 self, "url", ClientSetting.shared.variables, .described("off"), .load,
-                "The Redis or Valkey engine through which processes share one budget: unix:///path, redis:// or rediss://")
+                "The Redis or Valkey engine through which processes share one budget: unix:///path, redis:// or rediss://"
+            )
         case .sharedKeys:
             Setting(
                 self, "mode", ClientSetting.sharedKeys.variables, .text(Shared.Keys.off.rawValue), .load,

@@ -3,7 +3,8 @@
 package enum ClientSetting: String, CaseIterable, Sendable {
     case endpoint, zone, profile, configurationFile, tokenFile, caFile, proxy, cacheTimeToLive, staleIfError,
         ratePerKey,
-        totalRate, maximumConnections, maximumAttempts, shared, sharedKeys, sharedUser, sharedPasswordFile, sharedCAFile,
+        totalRate, maximumConnections, maximumAttempts, shared, sharedKeys, sharedUser, sharedPasswordFile,
+        sharedCAFile,
         sharedClientCertificate, sharedClientKey, sharedMACFile, sharedTimeout, sharedPrefix, sharedPlaintext
 
     /// The variable with the password for the shared engine; there is no flag for it, as other users can read those.

@@ -148,8 +148,9 @@ package struct ClientSettingReader {
         let user = try text(.sharedUser)
         let timeout = try integer(
             .sharedTimeout,
-            in: Int(Shared.commandTimeoutRange.lowerBound.milliseconds)...Int(
-                Shared.commandTimeoutRange.upperBound.milliseconds))
+            in: Int(
+                Shared.commandTimeoutRange.lowerBound.milliseconds)...Int(
+                    Shared.commandTimeoutRange.upperBound.milliseconds))
         let prefix = try text(.sharedPrefix)
         let password = try sharedPassword()
         let authorities = try certificateFile(.sharedCAFile)
@@ -192,7 +193,9 @@ package struct ClientSettingReader {
         guard file.contents.count >= SharedStateConfiguration.minimumMACSecretBytes else {
             throw problem("must hold at least \(SharedStateConfiguration.minimumMACSecretBytes) random bytes")
         }
-        guard !file.isNeedlesslyReadable else { throw problem("other users can read it; chmod go= FILE") }
+        guard !file.isNeedlesslyOpen else {
+            throw problem("other users can read or change it; remove these permissions (chmod go= FILE)")
+        }
         return file.contents
     }
 

@@ -113,7 +113,8 @@ extension Lease.Grant {
         // No script of ours goes beyond these bounds, and no arithmetic overflows within them.
         let hour: Int64 = 3_600_000_000
         guard numbers.count == 5, (0...Int64(asked)).contains(numbers[0]), (-hour...hour).contains(numbers[1]),
-            (1...hour).contains(numbers[2]), (1...Int64(KMSClientConfiguration.rateRange.upperBound) * 1_000).contains(numbers[3])
+            (1...hour).contains(numbers[2]),
+            (1...Int64(KMSClientConfiguration.rateRange.upperBound) * 1_000).contains(numbers[3])
         else { return nil }
         count = Int(numbers[0])
         first = .microseconds(numbers[1])

@@ -18,11 +18,13 @@ import Testing
                 ratePerKey: [0, 0, 1, 5, 300].randomElement(using: &random) ?? 0,
                 totalRate: [0, 0, 0, 3].randomElement(using: &random) ?? 0,
                 connections: .random(in: 1...4, using: &random), attempts: .random(in: 1...3, using: &random),
+                sharesKeys: [nil, .off, .read, .on].randomElement(using: &random) ?? nil,
                 random: { jitter.withLock { .random(in: 0..<1, using: &$0) } })
             script.context = "seed \(seed), sequence \(sequence): "
             var names: [String] = []
             for _ in 0..<Self.events {
                 happen(script, &names, &random)
+                if script.machine.shared != nil { happenAtEngine(script, &random) }
                 check(script)
             }
             end(script, names)
@@ -79,6 +81,38 @@ import Testing
         }
     }
 
+    /// The shared engine connects, is lost, or answers: rightly, or with anything.
+    private func happenAtEngine(_ script: FetchScript, _ random: inout SeededGenerator) {
+        func pick<Value>(_ values: Value...) -> Value { values[.random(in: values.indices, using: &random)] }
+        switch Int.random(in: 0..<10, using: &random) {
+        case 0..<3:
+            if script.engine.isOpen, !(script.machine.shared?.status.state == .connected) { script.engineConnects() }
+        case 3:
+            if script.engine.isOpen { script.engineIsLost(pick(.unreachable, .refused)) }
+        case 4..<9:
+            guard let words = script.engine.questions.first?.words else { return }
+            if words[0] == "TIME" {
+                script.engineAnswers(.array([.bytes(Array("\(FetchScript.noon / 1_000)".utf8)), .bytes([48])]))
+            } else if words[0] == "GET" {
+                script.engineAnswers(pick(.null, .null, .bytes([48]), .bytes([49])))
+            } else if words[1] == String(decoding: EngineScript.budget.sha1, as: UTF8.self) {
+                let asked = Int(words[5]) ?? 0
+                script.engineGrants(
+                    .random(in: 0...asked, using: &random),
+                    first: pick(.milliseconds(-90), .zero, .milliseconds(5), .milliseconds(990), .milliseconds(1_200)))
+            } else {
+                let entry = try? FetchScript.entry(age: pick(.zero, .seconds(280)), key: pick("k1", "k2", "k3"))
+                switch pick("entry", "lead", "lead", "wait", "alone") {
+                case "entry": script.engineSays("entry", pick(entry, [1, 2], []))
+                case let word: script.engineSays(word, clock: pick(.zero, .zero, .zero, .seconds(60)))
+                }
+            }
+        default:
+            guard !script.engine.questions.isEmpty else { return }
+            script.engineAnswers(pick(.null, .error(EngineError("OOM".utf8)), .array([]), .integer(1)))
+        }
+    }
+
     /// What is so after every event.
     private func check(_ script: FetchScript) {
         if !(0...RetryQuota.capacity).contains(script.quota) { script.fault("the quota is \(script.quota)") }
@@ -119,6 +153,7 @@ import Testing
         script.sendsAtOnce = true
         script.signingError = nil
         _ = script.credentialsArrive(.found(FetchScript.keyPair("A")))
+        if script.engine.isOpen { script.engineIsLost() }
         script.advance(by: .seconds(600))
         check(script)
         let missing = names.filter { script.outcomes[$0] == nil }
@@ -129,6 +164,8 @@ import Testing
         if script.quota != RetryQuota.capacity { script.fault("the quota is not full") }
         let limit = script.machine.configuration.maximumConnections
         script.call("first", key: "first")
+        // The engine is there again, or not; nobody waits for it for long.
+        script.advance(by: .seconds(1))
         for fetch in script.underWay { script.respond(fetch, .key()) }
         let last = (0...limit).map { "last \($0)" }
         for (index, name) in last.enumerated() { script.call(name, key: "key\(index)", timeout: .seconds(60)) }

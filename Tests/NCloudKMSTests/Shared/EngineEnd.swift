@@ -118,7 +118,8 @@ extension FetchScript {
     func engineGrants(_ count: Int, first: Duration = .zero) -> [Step] {
         engineAnswers(
             .array([
-                .integer(Int64(count)), .integer(first.nanoseconds / 1_000), .integer(3_334), .integer(300_000), .integer(0),
+                .integer(Int64(count)), .integer(first.nanoseconds / 1_000), .integer(3_334), .integer(300_000),
+                .integer(0),
             ]))
     }
 

@@ -70,13 +70,16 @@ import Testing
         script.call("short", timeout: .milliseconds(300))
         script.call("long")
         #expect(
-            script.engineGrants(0, first: .milliseconds(300)) == [.tell("short", .failure(.rateLimited, "local-limit"))])
+            script.engineGrants(0, first: .milliseconds(300)) == [.tell("short", .failure(.rateLimited, "local-limit"))]
+        )
         #expect(script.error("short")?.retryAfter == .milliseconds(300))
         // It asks again for the other, at once as the random number is zero.
         #expect(script.advance(by: .zero) == [.ask("budget 300000 1 30000000 0")])
         #expect(script.call("shorter", timeout: .milliseconds(100)) == [])
         #expect(
-            script.engineGrants(1, first: .milliseconds(200)) == [.tell("shorter", .failure(.rateLimited, "local-limit"))])
+            script.engineGrants(1, first: .milliseconds(200)) == [
+                .tell("shorter", .failure(.rateLimited, "local-limit"))
+            ])
         #expect(script.advance(by: .milliseconds(200)) == [.start(2)])
     }
 

@@ -159,7 +159,10 @@ import Testing
         script.call("0")
         #expect(script.engineSays("lead") == [.start(2)])
         #expect(script.advance(by: .milliseconds(299)) == [])
-        #expect(script.advance(by: .milliseconds(601)) == [.ask("flight renew"), .ask("flight renew"), .ask("flight renew")])
+        #expect(
+            script.advance(by: .milliseconds(601)) == [
+                .ask("flight renew"), .ask("flight renew"), .ask("flight renew"),
+            ])
         #expect(
             script.respond(2, .key(clock: .seconds(100))) == [
                 .store, .tell("0", .key()), .ask("flight store"),

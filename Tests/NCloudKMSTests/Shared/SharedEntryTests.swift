@@ -92,7 +92,8 @@ import Testing
         let fitting = SharedEntry.maximumBytes - Self.line.utf8.count
         for (count, fits) in [(fitting, true), (fitting + 1, false)] {
             let large = SharedEntry(
-                startedAt: 1_700_000_000_123, attempts: 2, requestID: "request-1", pem: [UInt8](repeating: 65, count: count))
+                startedAt: 1_700_000_000_123, attempts: 2, requestID: "request-1",
+                pem: [UInt8](repeating: 65, count: count))
             #expect((large.text(for: request, seal) != nil) == fits)
         }
         #expect(rejection(of: String(repeating: "1", count: SharedEntry.maximumBytes + 1)) == .tooLarge)
