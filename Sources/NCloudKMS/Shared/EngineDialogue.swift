@@ -44,17 +44,12 @@ struct EngineDialogue {
         case none
     }
 
-    private(set) var health: EngineHealth
+    private(set) var health = EngineHealth()
     private var questions = SlotMap<Question>()
     private var requests = Queue<Request>()
     private var verdicts = Queue<Verdict>()
     private(set) var commands = 0
     private(set) var latency = LatencyHistogram()
-
-    /// - Parameter patience: how long fetches wait for the first connection.
-    init(patience: Duration) {
-        health = EngineHealth(patience: patience)
-    }
 
     mutating func nextRequest() -> Request? { requests.popFirst() }
 
@@ -67,8 +62,10 @@ struct EngineDialogue {
     }
 
     /// A fetch needs the engine.
-    mutating func wanted(now: Instant) -> EngineHealth.Verdict {
-        let (verdict, connects) = health.wanted(now: now)
+    ///
+    /// - Parameter deadline: the fetch's.
+    mutating func wanted(now: Instant, deadline: Instant) -> EngineHealth.Verdict {
+        let (verdict, connects) = health.wanted(now: now, deadline: deadline)
         if connects { requests.append(.connect) }
         return verdict
     }

@@ -19,7 +19,8 @@ struct EngineHealth: Sendable {
 
     enum State: Equatable, Sendable {
         case idle
-        /// - Parameter patience: until then, fetches wait for the connection; later ones go on without it.
+        /// - Parameter patience: until then, fetches wait for the connection, which takes a second at most; afterwards they
+        ///   go on without it.
         case connecting(patience: Instant)
         case connected(lastUse: Instant)
         /// - Parameter retry: the first fetch from then on tries again, without waiting for the outcome.
@@ -44,13 +45,6 @@ struct EngineHealth: Sendable {
     /// Losses without an answer in between.
     private var losses = 0
     private var isLossReported = false
-    private let patience: Duration
-
-    /// - Parameter patience: how long fetches wait for the first connection; the time limit of one command.
-    init(patience: Duration) {
-        self.patience = patience
-    }
-
     var isConnected: Bool { if case .connected = state { true } else { false } }
 
     /// Whether fetches have to go on without the engine.
@@ -63,13 +57,16 @@ struct EngineHealth: Sendable {
 
     /// A fetch needs the engine.
     ///
+    /// - Parameter deadline: the fetch's. Nobody waits for the connection for more than half of the time.
     /// - Returns: what the fetch does, and whether to connect now.
-    mutating func wanted(now: Instant) -> (Verdict, connects: Bool) {
+    mutating func wanted(now: Instant, deadline: Instant) -> (Verdict, connects: Bool) {
+        let half = now + (deadline - now) / 2
         switch state {
         case .idle:
-            state = .connecting(patience: now + patience)
+            state = .connecting(patience: half)
             return (.wait, true)
-        case .connecting:
+        case .connecting(let patience):
+            state = .connecting(patience: min(patience, half))
             return (.wait, false)
         case .connected:
             return (.ask, false)

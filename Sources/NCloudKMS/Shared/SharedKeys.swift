@@ -50,7 +50,7 @@ struct SharedKeys {
         var flight = Flight(
             request, seal, marker: marker(lastFlight), names: SharedKeyNames(prefix: configuration.prefix, name),
             limit: limit, patience: now + (deadline - now) / 2, isRefresh: isRefresh)
-        let verdict = dialogue.wanted(now: now)
+        let verdict = dialogue.wanted(now: now, deadline: deadline)
         if verdict == .goWithout { flight.goAlone() }
         flights[fetch] = flight
         if verdict == .ask { ask(fetch, &dialogue, now: now) }
@@ -124,7 +124,7 @@ struct SharedKeys {
 
     private mutating func ask(_ fetch: FetchID, _ dialogue: inout EngineDialogue, now: Instant) {
         guard let flight = flights[fetch] else { return }
-        guard dialogue.wanted(now: now) == .ask else { return goAlone(fetch, &dialogue) }
+        guard dialogue.health.isConnected else { return goAlone(fetch, &dialogue) }
         switch configuration.keys {
         case .off: break
         case .read:

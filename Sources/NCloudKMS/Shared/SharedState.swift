@@ -18,8 +18,6 @@ struct SharedState {
         var ratePerKey: Int
         /// The cache's.
         var timeToLive: Duration
-        /// The time limit of one command.
-        var commandTimeout: Duration
         /// The secret that authenticates keys; nil: that of the credentials.
         var macSecret: SecretBytes?
         /// Random: tells the markers of this process from those of others.
@@ -30,7 +28,7 @@ struct SharedState {
 
     private let url: String
     private let random: @Sendable () -> Double
-    private var dialogue: EngineDialogue
+    private var dialogue = EngineDialogue()
     /// Nil: keys have no limit.
     private var budgets: SharedBudgets?
     private var keys: SharedKeys
@@ -38,7 +36,6 @@ struct SharedState {
     init(_ configuration: Configuration) {
         url = configuration.url
         random = configuration.random
-        dialogue = EngineDialogue(patience: configuration.commandTimeout)
         keys = SharedKeys(configuration)
         if configuration.ratePerKey > 0 {
             budgets = SharedBudgets(
@@ -198,7 +195,7 @@ extension SharedState.Configuration {
         self.init(
             keys: shared.keys, prefix: shared.prefix, url: shared.address.description,
             baseURL: client.endpoint.description, ratePerKey: client.ratePerKey, timeToLive: client.cacheTimeToLive,
-            commandTimeout: shared.commandTimeout, macSecret: shared.macSecret, processID: .random(in: .min ... .max),
+            macSecret: shared.macSecret, processID: .random(in: .min ... .max),
             random: random)
     }
 }

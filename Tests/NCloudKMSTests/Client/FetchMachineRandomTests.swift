@@ -164,8 +164,8 @@ import Testing
         if script.quota != RetryQuota.capacity { script.fault("the quota is not full") }
         let limit = script.machine.configuration.maximumConnections
         script.call("first", key: "first")
-        // The engine is there again, or not; nobody waits for it for long.
-        script.advance(by: .seconds(1))
+        // The engine can't be reached any more.
+        if script.engine.isOpen { script.engineIsLost() }
         for fetch in script.underWay { script.respond(fetch, .key()) }
         let last = (0...limit).map { "last \($0)" }
         for (index, name) in last.enumerated() { script.call(name, key: "key\(index)", timeout: .seconds(60)) }

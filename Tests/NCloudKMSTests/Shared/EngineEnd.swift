@@ -18,7 +18,7 @@ struct EngineEnd {
     ) -> SharedState.Configuration {
         SharedState.Configuration(
             keys: keys, prefix: "nkms", url: "unix:///engine", baseURL: baseURL, ratePerKey: ratePerKey,
-            timeToLive: timeToLive, commandTimeout: .milliseconds(100), macSecret: SecretBytes("mac"), processID: 7,
+            timeToLive: timeToLive, macSecret: SecretBytes("mac"), processID: 7,
             random: random)
     }
 

@@ -7,29 +7,31 @@ import Testing
     private let start = Instant(nanoseconds: 5_000_000_000)
     private let unreachable = EngineLoss(kind: .unreachable, message: "it is gone")
     private let refused = EngineLoss(kind: .refused, message: "it refuses")
-    private static let new = EngineHealth(patience: .milliseconds(100))
+    private static let new = EngineHealth()
 
     @Test func `the first fetch connects, and waits with the others`() {
         var health = Self.new
-        #expect(health.wanted(now: start) == (.wait, connects: true))
-        #expect(health.wanted(now: start) == (.wait, connects: false))
-        #expect(health.nextDue == start + .milliseconds(100))
+        #expect(health.wanted(now: start, deadline: start + .seconds(30)) == (.wait, connects: true))
+        #expect(health.wanted(now: start, deadline: start + .seconds(30)) == (.wait, connects: false))
+        #expect(health.nextDue == start + .seconds(15))
         #expect(health.connected(now: start) == false)
-        #expect(health.wanted(now: start) == (.ask, connects: false))
+        #expect(health.wanted(now: start, deadline: start + .seconds(30)) == (.ask, connects: false))
     }
 
-    @Test func `nobody waits for longer than the patience`() {
+    @Test func `nobody waits for more than half of the time`() {
         var health = Self.new
-        _ = health.wanted(now: start)
+        _ = health.wanted(now: start, deadline: start + .seconds(30))
+        _ = health.wanted(now: start, deadline: start + .milliseconds(200))
+        _ = health.wanted(now: start, deadline: start + .seconds(30))
         #expect(health.losePatience(now: start + .milliseconds(99)) == false)
         #expect(health.losePatience(now: start + .milliseconds(100)) == true)
         #expect(health.losePatience(now: start + .milliseconds(100)) == false)
-        #expect(health.wanted(now: start + .milliseconds(100)) == (.goWithout, connects: false))
+        #expect(health.wanted(now: start + .milliseconds(100), deadline: start + .milliseconds(100) + .seconds(30)) == (.goWithout, connects: false))
         #expect(health.nextDue == nil)
         #expect(health.isDegraded)
         // It was never lost, so its connection is no return.
         #expect(health.connected(now: start + .milliseconds(500)) == false)
-        #expect(health.wanted(now: start + .milliseconds(500)) == (.ask, connects: false))
+        #expect(health.wanted(now: start + .milliseconds(500), deadline: start + .milliseconds(500) + .seconds(30)) == (.ask, connects: false))
     }
 
     /// The number of losses, the random number, and the pause.
@@ -46,30 +48,30 @@ import Testing
         var health = Self.new
         var now = start
         for _ in 1..<losses {
-            #expect(health.wanted(now: now).connects == true)
+            #expect(health.wanted(now: now, deadline: now + .seconds(30)).connects == true)
             _ = health.lost(unreachable, now: now, random: random)
             now = now + .seconds(5)
         }
-        _ = health.wanted(now: now)
+        _ = health.wanted(now: now, deadline: now + .seconds(30))
         _ = health.lost(unreachable, now: now, random: random)
         #expect(health.nextDue == nil)
-        #expect(health.wanted(now: now + pause + .nanoseconds(-1)) == (.goWithout, connects: false))
-        #expect(health.wanted(now: now + pause) == (.goWithout, connects: true))
-        #expect(health.wanted(now: now + pause) == (.goWithout, connects: false))
+        #expect(health.wanted(now: now + pause + .nanoseconds(-1), deadline: now + pause + .nanoseconds(-1) + .seconds(30)) == (.goWithout, connects: false))
+        #expect(health.wanted(now: now + pause, deadline: now + pause + .seconds(30)) == (.goWithout, connects: true))
+        #expect(health.wanted(now: now + pause, deadline: now + pause + .seconds(30)) == (.goWithout, connects: false))
     }
 
     @Test func `after a refusal it tries again after a minute`() {
         var health = Self.new
-        _ = health.wanted(now: start)
+        _ = health.wanted(now: start, deadline: start + .seconds(30))
         #expect(health.lost(refused, now: start, random: 0) == true)
         #expect(health.lastError == "it refuses")
-        #expect(health.wanted(now: start + .milliseconds(59_999)).connects == false)
-        #expect(health.wanted(now: start + .seconds(60)).connects == true)
+        #expect(health.wanted(now: start + .milliseconds(59_999), deadline: start + .milliseconds(59_999) + .seconds(30)).connects == false)
+        #expect(health.wanted(now: start + .seconds(60), deadline: start + .seconds(60) + .seconds(30)).connects == true)
     }
 
     @Test func `the first loss is news, and so is the return`() {
         var health = Self.new
-        _ = health.wanted(now: start)
+        _ = health.wanted(now: start, deadline: start + .seconds(30))
         #expect(health.connected(now: start) == false)
         #expect(health.lost(unreachable, now: start, random: 0) == true)
         #expect(health.lost(unreachable, now: start, random: 0) == false)
@@ -83,12 +85,12 @@ import Testing
         _ = health.connected(now: start)
         health.answered()
         _ = health.lost(unreachable, now: start, random: 0)
-        #expect(health.wanted(now: start + .milliseconds(50)).connects == true)
+        #expect(health.wanted(now: start + .milliseconds(50), deadline: start + .milliseconds(50) + .seconds(30)).connects == true)
     }
 
     @Test func `a connection rests after a minute without use`() {
         var health = Self.new
-        _ = health.wanted(now: start)
+        _ = health.wanted(now: start, deadline: start + .seconds(30))
         _ = health.connected(now: start)
         health.used(now: start + .seconds(30))
         #expect(health.nextDue == start + .seconds(90))
@@ -97,6 +99,6 @@ import Testing
         #expect(health.rest(now: start + .seconds(90)) == false)
         // Nothing wakes an idle process.
         #expect(health.nextDue == nil)
-        #expect(health.wanted(now: start + .seconds(90)) == (.wait, connects: true))
+        #expect(health.wanted(now: start + .seconds(90), deadline: start + .seconds(90) + .seconds(30)) == (.wait, connects: true))
     }
 }
