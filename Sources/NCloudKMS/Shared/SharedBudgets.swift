@@ -47,7 +47,9 @@ struct SharedBudgets {
         dropIdleBudgets(now: now)
         budgets[key, default: SharedBudget(rate)].join(fetch, deadline: deadline)
         waitingKeys.insert(key)
-        if dialogue.wanted(now: now, deadline: deadline) == .goWithout { budgets[key]?.degrade(now: now, random: random()) }
+        if dialogue.wanted(now: now, deadline: deadline) == .goWithout {
+            budgets[key]?.degrade(now: now, random: random())
+        }
         advance(key, &dialogue, now: now)
         if let turn = turn(of: fetch, key, now: now) { dialogue.append(.turn(fetch, turn)) }
     }

@@ -26,12 +26,18 @@ import Testing
         #expect(health.losePatience(now: start + .milliseconds(99)) == false)
         #expect(health.losePatience(now: start + .milliseconds(100)) == true)
         #expect(health.losePatience(now: start + .milliseconds(100)) == false)
-        #expect(health.wanted(now: start + .milliseconds(100), deadline: start + .milliseconds(100) + .seconds(30)) == (.goWithout, connects: false))
+        #expect(
+            health.wanted(now: start + .milliseconds(100), deadline: start + .milliseconds(100) + .seconds(30)) == (
+                .goWithout, connects: false
+            ))
         #expect(health.nextDue == nil)
         #expect(health.isDegraded)
         // It was never lost, so its connection is no return.
         #expect(health.connected(now: start + .milliseconds(500)) == false)
-        #expect(health.wanted(now: start + .milliseconds(500), deadline: start + .milliseconds(500) + .seconds(30)) == (.ask, connects: false))
+        #expect(
+            health.wanted(now: start + .milliseconds(500), deadline: start + .milliseconds(500) + .seconds(30)) == (
+                .ask, connects: false
+            ))
     }
 
     /// The number of losses, the random number, and the pause.
@@ -55,7 +61,9 @@ import Testing
         _ = health.wanted(now: now, deadline: now + .seconds(30))
         _ = health.lost(unreachable, now: now, random: random)
         #expect(health.nextDue == nil)
-        #expect(health.wanted(now: now + pause + .nanoseconds(-1), deadline: now + pause + .nanoseconds(-1) + .seconds(30)) == (.goWithout, connects: false))
+        #expect(
+            health.wanted(now: now + pause + .nanoseconds(-1), deadline: now + pause + .nanoseconds(-1) + .seconds(30))
+                == (.goWithout, connects: false))
         #expect(health.wanted(now: now + pause, deadline: now + pause + .seconds(30)) == (.goWithout, connects: true))
         #expect(health.wanted(now: now + pause, deadline: now + pause + .seconds(30)) == (.goWithout, connects: false))
     }
@@ -65,8 +73,11 @@ import Testing
         _ = health.wanted(now: start, deadline: start + .seconds(30))
         #expect(health.lost(refused, now: start, random: 0) == true)
         #expect(health.lastError == "it refuses")
-        #expect(health.wanted(now: start + .milliseconds(59_999), deadline: start + .milliseconds(59_999) + .seconds(30)).connects == false)
-        #expect(health.wanted(now: start + .seconds(60), deadline: start + .seconds(60) + .seconds(30)).connects == true)
+        #expect(
+            health.wanted(now: start + .milliseconds(59_999), deadline: start + .milliseconds(59_999) + .seconds(30))
+                .connects == false)
+        #expect(
+            health.wanted(now: start + .seconds(60), deadline: start + .seconds(60) + .seconds(30)).connects == true)
     }
 
     @Test func `the first loss is news, and so is the return`() {
@@ -85,7 +96,9 @@ import Testing
         _ = health.connected(now: start)
         health.answered()
         _ = health.lost(unreachable, now: start, random: 0)
-        #expect(health.wanted(now: start + .milliseconds(50), deadline: start + .milliseconds(50) + .seconds(30)).connects == true)
+        #expect(
+            health.wanted(now: start + .milliseconds(50), deadline: start + .milliseconds(50) + .seconds(30)).connects
+                == true)
     }
 
     @Test func `a connection rests after a minute without use`() {
@@ -99,6 +112,9 @@ import Testing
         #expect(health.rest(now: start + .seconds(90)) == false)
         // Nothing wakes an idle process.
         #expect(health.nextDue == nil)
-        #expect(health.wanted(now: start + .seconds(90), deadline: start + .seconds(90) + .seconds(30)) == (.wait, connects: true))
+        #expect(
+            health.wanted(now: start + .seconds(90), deadline: start + .seconds(90) + .seconds(30)) == (
+                .wait, connects: true
+            ))
     }
 }
