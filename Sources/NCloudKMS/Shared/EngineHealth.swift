@@ -45,6 +45,8 @@ struct EngineHealth: Sendable {
     /// Losses without an answer in between.
     private var losses = 0
     private var isLossReported = false
+    /// Whether there ever was a connection.
+    private(set) var wasConnected = false
     var isConnected: Bool { if case .connected = state { true } else { false } }
 
     /// Whether fetches have to go on without the engine.
@@ -91,6 +93,7 @@ struct EngineHealth: Sendable {
     /// - Returns: whether a loss was reported before, so that this is news.
     mutating func connected(now: Instant) -> Bool {
         state = .connected(lastUse: now)
+        wasConnected = true
         defer { isLossReported = false }
         return isLossReported
     }

@@ -28,10 +28,11 @@ struct SafeShare: Sendable {
     /// The current rate while degraded.
     func current(now: Instant) -> Rate? { rate?.current(now: now) }
 
-    /// Whether it behaves like a new one.
+    /// Whether nothing of the last seconds is left that matters.
     func isIdle(now: Instant) -> Bool {
-        guard let second else { return lastRequest == nil }
-        return now.nanoseconds / 1_000_000_000 - second > Int64(Self.window)
+        let window = Duration.seconds(Self.window)
+        let hasGrants = second.map { now.nanoseconds / 1_000_000_000 - $0 <= Int64(Self.window) } ?? false
+        return !hasGrants && lastRequest.map { now - $0 > window } ?? true
     }
 
     /// The engine granted slots.
@@ -47,10 +48,12 @@ struct SafeShare: Sendable {
 
     /// The engine can't be asked from now on.
     ///
-    /// - Parameter random: in 0..<1.
-    mutating func begin(now: Instant, random: Double) {
+    /// - Parameters:
+    ///   - random: in 0..<1.
+    ///   - hadEngine: whether this process was ever connected to it.
+    mutating func begin(now: Instant, random: Double, hadEngine: Bool) {
         guard rate == nil else { return }
-        let share = share(now: now)
+        let share = share(now: now, hadEngine: hadEngine)
         rate = AdaptiveRate(share)
         next = now + share.interval.part(random)
     }
@@ -89,9 +92,9 @@ struct SafeShare: Sendable {
 
     /// Three quarters of what was granted per second, or a tenth of the whole if the engine was never reached; at least
     /// one request per second.
-    func share(now: Instant) -> Rate {
+    func share(now: Instant, hadEngine: Bool) -> Rate {
         let floor = min(AdaptiveRate.floor.perThousandSeconds, configured.perThousandSeconds)
-        guard second != nil else { return Rate(perThousandSeconds: max(configured.perThousandSeconds / 10, floor)) }
+        guard hadEngine else { return Rate(perThousandSeconds: max(configured.perThousandSeconds / 10, floor)) }
         var counted = self
         counted.advance(to: now)
         let granted = counted.counts.reduce(0, +)

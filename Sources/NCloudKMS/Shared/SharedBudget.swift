@@ -118,10 +118,12 @@ struct SharedBudget {
 
     /// The engine can't be asked from now on.
     ///
-    /// - Parameter random: in 0..<1.
-    mutating func degrade(now: Instant, random: Double) {
+    /// - Parameters:
+    ///   - random: in 0..<1.
+    ///   - hadEngine: whether this process was ever connected to it.
+    mutating func degrade(now: Instant, random: Double, hadEngine: Bool) {
         lease.failed()
-        share.begin(now: now, random: random)
+        share.begin(now: now, random: random, hadEngine: hadEngine)
     }
 
     /// The engine can be asked again.

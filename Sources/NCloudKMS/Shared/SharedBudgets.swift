@@ -48,7 +48,7 @@ struct SharedBudgets {
         budgets[key, default: SharedBudget(rate)].join(fetch, deadline: deadline)
         waitingKeys.insert(key)
         if dialogue.wanted(now: now, deadline: deadline) == .goWithout {
-            budgets[key]?.degrade(now: now, random: random())
+            degrade(key, dialogue, now: now)
         }
         advance(key, &dialogue, now: now)
         if let turn = turn(of: fetch, key, now: now) { dialogue.append(.turn(fetch, turn)) }
@@ -103,15 +103,19 @@ struct SharedBudgets {
 
     /// The engine can't be asked from now on.
     mutating func degrade(_ dialogue: inout EngineDialogue, now: Instant) {
-        for key in budgets.keys { budgets[key]?.degrade(now: now, random: random()) }
+        for key in budgets.keys { degrade(key, dialogue, now: now) }
         due(&dialogue, now: now)
         for key in waitingKeys { report(budgets[key]?.turns(now: now), &dialogue) }
     }
 
+    private mutating func degrade(_ key: KeyTag, _ dialogue: EngineDialogue, now: Instant) {
+        budgets[key]?.degrade(now: now, random: random(), hadEngine: dialogue.health.wasConnected)
+    }
+
     /// The highest limit of any key while degraded; before any, what a new key would get.
-    func localRate(now: Instant) -> Rate {
+    func localRate(hadEngine: Bool, now: Instant) -> Rate {
         let rates = budgets.values.compactMap { $0.localRate(now: now)?.perThousandSeconds }
-        return rates.max().map(Rate.init(perThousandSeconds:)) ?? SafeShare(rate).share(now: now)
+        return rates.max().map(Rate.init(perThousandSeconds:)) ?? SafeShare(rate).share(now: now, hadEngine: hadEngine)
     }
 
     /// Admits what is due, and asks for what is missing.

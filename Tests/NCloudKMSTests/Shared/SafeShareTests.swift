@@ -29,15 +29,32 @@ import Testing
             now = start + .seconds(second)
             share.granted(count, now: now)
         }
-        share.begin(now: now, random: 0)
+        share.begin(now: now, random: 0, hadEngine: !granted.isEmpty)
         #expect(share.current(now: now)?.perThousandSeconds == expected)
+    }
+
+    @Test func `a key that is new when the engine is gone has one request per second`() {
+        var share = SafeShare(Rate(perSecond: 300))
+        share.begin(now: start, random: 0, hadEngine: true)
+        #expect(share.current(now: start)?.perThousandSeconds == 1_000)
+    }
+
+    @Test func `is idle when nothing of the last ten seconds matters`() {
+        var share = SafeShare(Rate(perSecond: 300))
+        #expect(share.isIdle(now: start))
+        share.requested(now: start)
+        #expect(!share.isIdle(now: start + .seconds(10)))
+        #expect(share.isIdle(now: start + .seconds(11)))
+        share.granted(1, now: start)
+        #expect(!share.isIdle(now: start + .seconds(10)))
+        #expect(share.isIdle(now: start + .seconds(11)))
     }
 
     @Test func `does not limit while the engine can be asked`() {
         var share = SafeShare(Rate(perSecond: 300))
         #expect(!share.isDegraded)
         #expect(share.admission(after: 1_000, now: start) == start)
-        share.begin(now: start, random: 0)
+        share.begin(now: start, random: 0, hadEngine: false)
         #expect(share.isDegraded)
         share.end()
         #expect(share.admission(after: 1_000, now: start) == start)
@@ -45,7 +62,7 @@ import Testing
 
     @Test func `a process without a request in the last second goes at once, and on after a part of an interval`() {
         var share = SafeShare(Rate(perSecond: 100))
-        share.begin(now: start, random: 0.9)
+        share.begin(now: start, random: 0.9, hadEngine: false)
         #expect(share.current(now: start)?.perThousandSeconds == 10_000)
         #expect(share.admission(after: 0, now: start) == start)
         #expect(share.admission(after: 2, now: start) == start + .milliseconds(200))
@@ -65,24 +82,24 @@ import Testing
         var share = SafeShare(Rate(perSecond: 100))
         share.granted(1_000, now: start)
         share.requested(now: start)
-        share.begin(now: start, random: 0.5)
+        share.begin(now: start, random: 0.5, hadEngine: true)
         #expect(share.current(now: start)?.perThousandSeconds == 75_000)
         #expect(share.admission(after: 0, now: start) == start + .nanoseconds(6_666_667))
         // It is degraded already.
-        share.begin(now: start + .milliseconds(5), random: 0)
+        share.begin(now: start + .milliseconds(5), random: 0, hadEngine: true)
         #expect(share.admission(after: 0, now: start) == start + .nanoseconds(6_666_667))
     }
 
     @Test func `is halved when the service throttles`() {
         var share = SafeShare(Rate(perSecond: 1_000))
-        share.begin(now: start, random: 0)
+        share.begin(now: start, random: 0, hadEngine: false)
         share.throttled(now: start)
         #expect(share.current(now: start)?.perThousandSeconds == 50_000)
     }
 
     @Test func `a process never exceeds its share by more than one request`() {
         var share = SafeShare(Rate(perSecond: 200))
-        share.begin(now: start, random: 0.3)
+        share.begin(now: start, random: 0.3, hadEngine: false)
         var count = 0
         for step in 0..<10_000 {
             let now = start + .milliseconds(step)
