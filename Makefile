@@ -34,7 +34,7 @@ FISH_COMPLETIONS = $(SHARE)/fish/vendor_completions.d
 DESCRIPTION = .build/release/$(program) --experimental-dump-help
 COMPLETIONS = .build/release/$(program) --generate-completion-script
 
-.PHONY: help build man demo test docs soak sanitize bench lint install dist clean
+.PHONY: help build man demo test docs soak sanitize fuzz bench lint install dist clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -90,6 +90,11 @@ sanitize: ## Run all tests under the thread sanitizer, then the address sanitize
 		$(TEST) --sanitize=thread --scratch-path .build-tsan
 	NCLOUD_KMS_SANITIZER=address $(TEST) --sanitize=address --scratch-path .build-asan
 	NCLOUD_KMS_SANITIZER=address $(TEST) --sanitize=address $(OPTIMISED) --scratch-path .build-asan-optimised
+
+# Time is shared among the targets.
+fuzz: ## Fuzz every parser for SECONDS (default 600) in all, under the address sanitizer; TARGETS="json der": only these
+	@.ci/dependencies build
+	@.ci/fuzz $(or $(SECONDS),600) $(TARGETS)
 
 bench: build ## Benchmark against other clients; QUICK=1: in two minutes; AGAINST=FOLDER: another build; RECORD=1: keep the result
 	@.ci/dependencies bench

@@ -17,6 +17,12 @@ let integrations: [Target.Dependency] = [
     .product(name: "Configuration", package: "swift-configuration", condition: .when(traits: ["Configuration"])),
 ]
 
+/// What has checks in `Tests/Fuzz`.
+let fuzzed: [Target.Dependency] = [
+    "CKMSLibcurl", "CKMSOpenSSL", "KMSCommands", "KMSEmulator", "KMSJSON", "KMSJSONRPC", "KMSPlatform", "KMSPublicKeys",
+    "KMSService", "NCloudKMS", logging,
+]
+
 let package = Package(
     name: "ncloud-kms-rpc",
     // `InlineArray` needs this version.
@@ -165,8 +171,20 @@ let package = Package(
                 argumentParser,
             ],
             exclude: ["Fixtures"], swiftSettings: settings),
+        .testTarget(
+            name: "FuzzTests", dependencies: fuzzed, path: "Tests/Fuzz", exclude: ["Corpus", "Driver.swift"],
+            swiftSettings: settings),
     ]
 )
+
+// `make fuzz` builds the same checks as a program of libFuzzer, and nothing else. Only with its flags would it link.
+if Context.environment["NCLOUD_KMS_FUZZ"] != nil {
+    package.targets.removeAll(where: \.isTest)
+    package.targets.append(
+        .executableTarget(
+            name: "kms-fuzz", dependencies: fuzzed, path: "Tests/Fuzz", exclude: ["Corpus", "CorpusTests.swift"],
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]))
+}
 
 // `make test` runs the tests of the modules that pass memory to C a second time, optimised, and builds nothing else for
 // it.

@@ -1,0 +1,58 @@
+import KMSJSON
+import KMSPlatform
+import Logging
+
+@testable import KMSCommands
+
+let clientTargets = [
+    FuzzTarget("log", maximumBytes: 256, checkLog),
+    FuzzTarget("sigstore", maximumBytes: 512, checkSigstore),
+]
+
+// MARK: Log lines
+
+/// The message, a line feed, the value of a field.
+private func checkLog(_ input: [UInt8]) throws {
+    let fields = input.fields(2)
+    func line(_ format: LogFormat) -> [UInt8] {
+        format.line(
+            level: .info, message: fields[0], metadata: [("value", .string(fields[1]))], wallClockMilliseconds: 0)
+    }
+    let text = line(.text)
+    let json = line(.json)
+    for line in [text, json] {
+        guard let line = String(validating: line, as: UTF8.self) else {
+            throw BrokenRule(description: "a line is UTF-8")
+        }
+        try require(!line.unicodeScalars.contains(where: movesText), "a line changes no terminal: \(line)")
+    }
+    let start = "1970-01-01T00:00:00.000Z info "
+    try require(text.starts(with: start.utf8), "a text begins with time and level")
+    let entry = ReferenceJSON(json)
+    try require(areSame(entry?["message"]?.string, fields[0]), "the message can be read")
+    try require(areSame(entry?["value"]?.string, fields[1]), "the value can be read")
+}
+
+private func movesText(_ scalar: Unicode.Scalar) -> Bool {
+    let isBidirectionalControl =
+        (0x202A...0x202E).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
+        || [0x200E, 0x200F, 0x061C].contains(scalar.value)
+    return scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || isBidirectionalControl
+        || scalar.value == 0x2028 || scalar.value == 0x2029
+}
+
+// MARK: The sigstore plugin
+
+private func checkSigstore(_ input: [UInt8]) throws {
+    do throws(SigstoreError) {
+        let arguments = try SigstoreArguments([Array("v1".utf8), input])
+        _ = try SigstoreDeadline.time(for: arguments, now: 1_767_225_600_000)
+        _ = try SigstoreKey(arguments)
+        _ = try SigstoreSignature(arguments)
+    } catch {
+        try require(!error.message.isEmpty && !error.message.contains("\n"), "an error is one line")
+        return
+    }
+    let options = ReferenceJSON(input)?["initOptions"]
+    try require(options?["keyResourceID"]?.string?.isEmpty == false, "a call names its key")
+}
