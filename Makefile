@@ -84,12 +84,18 @@ soak: ## Run the soak tests: mixed traffic (NCLOUD_KMS_SOAK_MINUTES, default 10)
 	NCLOUD_KMS_SOAK=$(SOAK_FIGURES) $(SWIFT) test --skip-build --disable-xctest --no-parallel \
 		--filter 'SoakTests|IdleTests'; status=$$?; cat $(SOAK_FIGURES) && exit $$status
 
-sanitize: ## Run all tests under the thread sanitizer, then the address sanitizer, then the latter optimised
+# Undefined behaviour is looked for in the C functions of our headers, which the Swift compiler compiles, and in the C
+# targets of packages. Without a runtime library for it, it traps (SIGILL).
+UNDEFINED = -Xcc -fsanitize=undefined -Xcc -fsanitize-trap=undefined
+SANITIZE_ADDRESS = NCLOUD_KMS_SANITIZER=address $(TEST) --sanitize=address $(UNDEFINED)
+
+sanitize: ## Run all tests under the thread sanitizer, then under those for addresses and for C, then these optimised
 	@.ci/dependencies test
+	@.ci/undefined $(UNDEFINED)
 	NCLOUD_KMS_SANITIZER=thread TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/tsan.suppressions" \
 		$(TEST) --sanitize=thread --scratch-path .build-tsan
-	NCLOUD_KMS_SANITIZER=address $(TEST) --sanitize=address --scratch-path .build-asan
-	NCLOUD_KMS_SANITIZER=address $(TEST) --sanitize=address $(OPTIMISED) --scratch-path .build-asan-optimised
+	$(SANITIZE_ADDRESS) --scratch-path .build-asan
+	$(SANITIZE_ADDRESS) $(OPTIMISED) --scratch-path .build-asan-optimised
 
 # Time is shared among the targets.
 fuzz: ## Fuzz every parser for SECONDS (default 600) in all, under the address sanitizer; TARGETS="json der": only these

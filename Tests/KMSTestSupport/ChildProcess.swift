@@ -9,7 +9,7 @@ package final class ChildProcess: Sendable {
     }
 
     private let program: String
-    private let processID: pid_t
+    package let processID: pid_t
     /// The read end of its stdout and stderr.
     private let output: Int32
     private let state = Lock(State())
