@@ -36,6 +36,7 @@ import Testing
                             NCLOUD_KMS_MODEL_SEED=\(seed) NCLOUD_KMS_MODEL_SESSIONS=1 repeats this session:
                             \(session.description)
                             \(violations.joined(separator: "\n"))
+                            \(record.log.suffix(4_000))
                             """)
                     }
                 }
