@@ -200,6 +200,20 @@ import Testing
         #expect(emulator.state.perConnection == [3, 3])
     }
 
+    /// The symptom: libmicrohttpd added a second `Date`, of the right time, and clients took the skew back.
+    @Test func `the last answer of a connection has one date, that of the skewed clock`() throws {
+        let emulator = try emulator("skew=-730d", "close-every=1")
+        defer { emulator.stop() }
+        let client = try RawClient(emulator)
+        client.send(SignedRequest().message)
+        let lines = client.readToEnd().text.split(separator: "\r\n")
+        #expect(lines.contains("Connection: close"))
+        let dates = lines.filter { $0.hasPrefix("Date: ") }
+        #expect(dates.count == 1)
+        let year = CivilTime(seconds: SystemClock().wallClockMilliseconds / 1_000).year
+        #expect(dates.allSatisfy { !$0.contains(" \(year) ") }, "\(dates)")
+    }
+
     @Test(arguments: [360_000, -360_000, 63_072_000_000] as [Int64])
     func `a skewed clock refuses the right time and accepts its own`(skew: Int64) throws {
         let emulator = try emulator("skew=\(skew)ms")

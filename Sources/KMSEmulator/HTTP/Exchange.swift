@@ -210,11 +210,13 @@ final class Exchange {
             MHD_add_response_header(response, name, value)
         }
         if let contentType = answer.contentType { add("Content-Type", contentType) }
+        // Before `Date`: libmicrohttpd 0.9.75 forgets at this header that there is a `Date`, and adds its own, which is not
+        // skewed.
+        if plan?.faults.closesConnection == true { add("Connection", "close") }
         add("Date", server.dates.text(wallClockMilliseconds: server.core.wallClockMilliseconds(plan)))
         // Not for control requests: with `--random-seed` the others get the same ids, however many control requests
         // there are.
         if plan != nil { add(HeaderName.requestID, server.requestIDs.next()) }
-        if plan?.faults.closesConnection == true { add("Connection", "close") }
         return MHD_queue_response(connection, UInt32(answer.status), response)
     }
 
