@@ -34,10 +34,10 @@ FISH_COMPLETIONS = $(SHARE)/fish/vendor_completions.d
 DESCRIPTION = .build/release/$(program) --experimental-dump-help
 COMPLETIONS = .build/release/$(program) --generate-completion-script
 
-.PHONY: help build man demo test docs soak sanitize fuzz bench lint install dist clean
+.PHONY: help build man demo demo-fleet test docs soak sanitize fuzz bench lint install dist clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
 
 build: ## Release binaries, at .build/release
 	@.ci/dependencies build
@@ -58,6 +58,9 @@ man: build ## Man pages and shell completions, at .build/share
 
 demo: build ## Run the service inside the emulator and show some calls
 	@.build/release/ncloud-kms-emulator -- protocol/demo.sh .build/release/ncloud-kms-rpc
+
+demo-fleet: build ## Run 50 processes inside the emulator, without and with a shared engine (needs redis-server)
+	@.build/release/ncloud-kms-emulator --latency 30 -- protocol/demo-fleet.sh .build/release/ncloud-kms-rpc
 
 # Ends with the tests that were skipped, also if others failed.
 test: ## Run all tests; those of the modules that pass memory to C a second time, optimised

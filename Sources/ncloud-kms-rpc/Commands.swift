@@ -102,7 +102,8 @@ struct DoctorCommand: OneShotCommand {
         discussion: """
             Checks the configuration (one line for each invalid setting), the libraries, the credentials (never showing \
             a secret), the certificate authorities, the service's name, the connection to it, and its clock; with a key \
-            tag it also makes a real call. Each line begins with ok, warn, FAIL or skip.
+            tag it also makes a real call. With --shared it also checks the engine: the connection and the login, the \
+            rights of its user, its clock and its memory policy. Each line begins with ok, warn, FAIL or skip.
 
             With --format json, each line is an object with check, verdict (ok, warn, fail or skip), text, and error \
             if a check failed with one.

@@ -11,7 +11,7 @@ package final class ChildProcess: Sendable {
     private let program: String
     package let processID: pid_t
     /// The read end of its stdout and stderr.
-    private let output: Int32
+    private let outputDescriptor: Int32
     private let state = Lock(State())
 
     private struct State {
@@ -27,7 +27,7 @@ package final class ChildProcess: Sendable {
     ) throws {
         self.program = program
         let (reader, writer) = try Descriptors.pipe()
-        output = reader
+        outputDescriptor = reader
         defer { close(writer) }
         #if canImport(Darwin)
         var actions: posix_spawn_file_actions_t?
@@ -61,7 +61,7 @@ package final class ChildProcess: Sendable {
             kill(processID, SIGKILL)
             _ = exitStatus()
         }
-        close(output)
+        close(outputDescriptor)
     }
 
     /// Sends it a signal, unless it has been waited for.
@@ -90,6 +90,9 @@ package final class ChildProcess: Sendable {
         }
     }
 
+    /// What it has written as far as it has been read.
+    package var output: String { state.withLock { String(decoding: $0.text, as: UTF8.self) } }
+
     /// Waits for its end.
     @discardableResult
     package func waitForExit() throws -> String {
@@ -106,7 +109,7 @@ package final class ChildProcess: Sendable {
     /// - Returns: false at the end of its output.
     private func readMore() -> Bool {
         var buffer = [UInt8](repeating: 0, count: 4_096)
-        let count = read(output, &buffer, buffer.count)
+        let count = read(outputDescriptor, &buffer, buffer.count)
         if count < 0 { return errno == EINTR }
         state.withLock { $0.text += buffer[..<count] }
         return count > 0

@@ -9,6 +9,7 @@ package final class RedisServer: Sendable {
         case valkey
 
         package var program: String { "/usr/bin/\(rawValue)-server" }
+        package var isInstalled: Bool { access(program, X_OK) == 0 }
         fileprivate var client: String { "/usr/bin/\(rawValue)-cli" }
     }
 

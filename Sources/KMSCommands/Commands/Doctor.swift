@@ -42,17 +42,19 @@ package struct Doctor {
             skip(rest, usable == nil ? "skipped: invalid configuration" : "skipped: unusable libraries")
             return false
         }
+        var (credentials, correction) = (Credentials?.none, Duration.zero)
         do throws(KMSError) {
             let probe = try ServiceProbe(usable.client)
-            examineCredentials(probe)
+            credentials = examineCredentials(probe)
             examineAuthorities(probe)
             examineDNS(probe, usable.client)
-            examineConnection(probe, usable.client)
+            correction = examineConnection(probe, usable.client)
         } catch {
             skip([.credentials, .authorities, .dns], "skipped: a connection can't be set up")
             fail(.connection, error)
             skip([.clock], "skipped: no answer")
         }
+        examineEngine(usable.client, credentials, clockCorrection: correction)
         if let key { examineKey(key, usable, logger(usable)) }
         return !hasFailed
     }
@@ -86,7 +88,8 @@ package struct Doctor {
         }
     }
 
-    private mutating func examineCredentials(_ probe: ServiceProbe) {
+    /// - Returns: the client's credentials, if it has any.
+    private mutating func examineCredentials(_ probe: ServiceProbe) -> Credentials? {
         do {
             let found = try probe.credentials()
             add(.credentials, .passed, found.credentials.description)
@@ -97,8 +100,10 @@ package struct Doctor {
                 )
             }
             if let advice = found.credentials.adviceOnQuotationMarks { add(.credentials, .warned, advice) }
+            return found.credentials
         } catch {
             fail(.credentials, error)
+            return nil
         }
     }
 
@@ -131,36 +136,60 @@ package struct Doctor {
         }
     }
 
-    private mutating func examineConnection(_ probe: ServiceProbe, _ client: KMSClientConfiguration) {
+    /// - Returns: what the client adds to this machine's clock.
+    private mutating func examineConnection(_ probe: ServiceProbe, _ client: KMSClientConfiguration) -> Duration {
         let contact: ServiceProbe.Contact
         do {
             contact = try probe.contact()
         } catch {
             fail(.connection, error)
-            return skip([.clock], "skipped: no answer")
+            skip([.clock], "skipped: no answer")
+            return .zero
         }
         let handshake = contact.isEncrypted ? ", TLS \(contact.handshake.milliseconds) ms" : ", not encrypted"
         add(
             .connection, .passed,
             "HTTP \(contact.status); name \(contact.nameLookup.milliseconds) ms, TCP \(contact.connect.milliseconds) ms"
                 + handshake)
-        examineClock(contact.clockDifference, correctsClock: client.correctsClock)
+        return examineClock(contact.clockDifference, correctsClock: client.correctsClock)
     }
 
-    private mutating func examineClock(_ difference: Duration?, correctsClock: Bool) {
-        guard let difference else { return skip([.clock], "skipped: the answer has no Date header") }
+    private mutating func examineClock(_ difference: Duration?, correctsClock: Bool) -> Duration {
+        guard let difference else {
+            skip([.clock], "skipped: the answer has no Date header")
+            return .zero
+        }
         let seconds = difference.milliseconds / 1_000
         let text =
             seconds == 0
             ? "the same as the service's"
             : "\(seconds.magnitude) s \(seconds > 0 ? "behind" : "ahead of") the service's"
         guard seconds.magnitude >= UInt64(ClockSkew.tolerance.components.seconds) else {
-            return add(.clock, .passed, text)
+            add(.clock, .passed, text)
+            return .zero
         }
         let correction = correctsClock ? ", which the client corrects" : ""
         add(
             .clock, correctsClock ? .warned : .failed,
             "\(text)\(correction); the service refuses signatures that are 5 minutes off or more; set the clock")
+        return correctsClock ? difference : .zero
+    }
+
+    private mutating func examineEngine(
+        _ client: KMSClientConfiguration, _ credentials: Credentials?, clockCorrection: Duration
+    ) {
+        var findings: [Finding] = []
+        do throws(KMSError) {
+            guard let probe = try SharedEngineProbe(client) else { return }
+            let examination = EngineExamination(probe) { [report] finding in
+                findings.append(finding)
+                report(finding)
+            }
+            examination.run(key: key, credentials: credentials, clockCorrection: clockCorrection)
+        } catch {
+            fail(.engine, error)
+        }
+        if findings.contains(where: { $0.verdict == .failed }) { hasFailed = true }
     }
 
     private mutating func examineKey(_ reference: KeyReference, _ configuration: ProgramConfiguration, _ logger: Logger)
@@ -204,6 +233,13 @@ package struct Doctor {
 package struct Finding: Equatable, Sendable {
     enum Check: String, CaseIterable, Sendable {
         case configuration, libraries, credentials, authorities, dns, connection, clock, key
+        // Of the shared engine.
+        case engine
+        case engineDNS = "engine-dns"
+        case engineClock = "engine-clock"
+        case engineRights = "engine-rights"
+        case engineMemory = "engine-memory"
+        case engineNames = "engine-names"
     }
 
     enum Verdict: String, Sendable {

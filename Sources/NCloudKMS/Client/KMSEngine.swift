@@ -235,6 +235,8 @@ final class KMSEngine: EventSource {
         instruments.attemptEnded(fetch, outcome, now: now)
         machine.responded(fetch, outcome, now: now)
         proceed()
+        // The caller may have stopped the loop because it has all it wants, but other processes wait for this key.
+        sharedEngine?.flush()
     }
 
     private func tell(_ call: WaitingCall, _ outcome: FetchMachine.Outcome) {

@@ -172,8 +172,11 @@ final class EngineConnection: EventSource {
             kind: .unreachable, message: "\(address) took longer than \(limit.milliseconds) ms to \(what)")
     }
 
+    /// Writes the commands of this turn, which otherwise happens at its end.
+    ///
     /// - Returns: whether the connection lives.
-    private func flush() -> Bool {
+    @discardableResult
+    func flush() -> Bool {
         guard let stream, !unsent.isEmpty else { return true }
         do throws(TransportFailure) {
             try unsent.withUnsafeBufferPointer { bytes throws(TransportFailure) in

@@ -131,7 +131,9 @@ struct SharedBudgets {
             question.isThrottled ? 1 : 0,
         ]
         dialogue.send(
-            .script(.budget, keys: [name(of: key)], arguments: numbers.map { Array(String($0).utf8) }),
+            .script(
+                .budget, keys: [Self.name(of: key, prefix: prefix, baseURL: baseURL)],
+                arguments: numbers.map { Array(String($0).utf8) }),
             .budget(key, asked: question.count), now: now)
     }
 
@@ -140,7 +142,7 @@ struct SharedBudgets {
     }
 
     /// A budget's name in the engine. Accounts have no part in it: the service's limit is the key's.
-    private func name(of key: KeyTag) -> String {
+    static func name(of key: KeyTag, prefix: String, baseURL: String) -> String {
         let digest = HashFunction.sha256.digest(of: Array("\(baseURL)\n\(key.text)".utf8))
         return "\(prefix):1:b:{\(digest.prefix(16).hexadecimal)}"
     }

@@ -1,0 +1,55 @@
+import KMSEmulator
+import KMSJSON
+import KMSTestSupport
+import Testing
+
+/// Several processes that share an engine.
+enum Fleet {
+    /// Long enough for a machine that runs many tests at once: where it is no time-out that is tested.
+    static let patient = ["--shared-timeout", "10000"]
+
+    /// Runs processes while `body` talks to them.
+    static func run<Result: Sendable>(
+        _ count: Int, _ arguments: [String], environment: [String: String], _ started: [ServiceProcess] = [],
+        body: ([ServiceProcess]) async throws -> Result
+    ) async throws -> Result {
+        if started.count == count { return try await body(started) }
+        return try await ServiceProcess.run(arguments: arguments, environment: environment) { process async throws in
+            try await run(count, arguments, environment: environment, started + [process], body: body)
+        }.result
+    }
+}
+
+extension ServiceProcess {
+    /// Asks for a key, and returns the result.
+    ///
+    /// - Parameter members: more of the parameters, in JSON, each preceded by a comma.
+    func key(_ keyTag: String = "demo-rsa", _ members: String = "") async throws -> JSONText {
+        let answer = try await ask(Lines.request(1, "getPublicKey", #"{"keyTag":"\#(keyTag)"\#(members)}"#))
+        return try #require(answer.result, "\(answer) \(answer.message ?? "")")
+    }
+
+    /// The member `shared` of the status.
+    func sharedStatus() async throws -> JSONValue {
+        let answer = try await ask(Lines.request(2, "getStatus"))
+        return try #require(answer.result?["shared"])
+    }
+
+    /// Asks for the status until the number of a counter of the shared keys is reached.
+    func waitForKeys(_ counter: String, _ count: Int) async throws {
+        while try await sharedStatus()["keys"]?[counter]?.integer ?? 0 < count {}
+    }
+}
+
+extension EmulatedKMS {
+    /// Waits until the emulator has got this many requests for a key.
+    func waitForRequests(_ keyTag: String, _ count: Int) async throws {
+        let emulator = emulator
+        _ = try await onOwnThreadPolling { emulator.state.perKey[keyTag] ?? 0 >= count ? true : nil }
+    }
+}
+
+extension JSONText {
+    var source: String? { value["source"]?.string }
+    var ageMilliseconds: Int? { value["ageMs"]?.integer }
+}

@@ -1,0 +1,135 @@
+import KMSEmulator
+import KMSJSON
+import KMSPlatform
+import KMSTestSupport
+import Testing
+
+/// Real processes, an emulator and a real engine: no call fails because of the engine.
+@Suite(.enabled(if: RedisServer.Kind.redis.isInstalled, "redis-server is not installed"), .timeLimit(.minutes(5)))
+struct SharedEngineLossTests {
+    /// Much longer than any call has to wait for the engine here, and shorter than a call's own time limit.
+    private static let generous = Duration.seconds(6)
+
+    private func arguments(_ engine: RedisServer, _ more: String...) -> [String] {
+        ["--shared", engine.url, "--shared-keys", "on"] + more
+    }
+
+    /// Makes calls that ask the service, until the process is connected to the engine.
+    private func callUntilConnected(_ process: ServiceProcess) async throws {
+        while true {
+            _ = try await process.key("demo-rsa", #","maxAgeMs":0"#)
+            if try await process.sharedStatus()["state"]?.string == "connected" { return }
+        }
+    }
+
+    @Test func `a stopped engine is waited for once, and used again when it goes on`() async throws {
+        let (kms, engine) = (try EmulatedKMS(), try RedisServer())
+        let run = try await ServiceProcess.run(arguments: arguments(engine), environment: kms.environment) {
+            process async throws in
+            try await callUntilConnected(process)
+            engine.pause()
+            let clock = SystemClock()
+            for _ in 0..<5 {
+                let start = clock.now
+                #expect(try await process.key("demo-ec", #","maxAgeMs":0"#).source == "kms")
+                #expect(clock.now - start < Self.generous)
+            }
+            let status = try await process.sharedStatus()
+            #expect(status["state"]?.string == "degraded")
+            #expect(status["lastError"]?.string?.hasPrefix(engine.url) == true, "\(status["lastError"]?.string ?? "")")
+            #expect(try #require(status["budget"]?["local"]?.integer) >= 5)
+            engine.resume()
+            try await callUntilConnected(process)
+        }
+        #expect(run.status == 0)
+        #expect(run.log.contains("the shared engine"), "\(run.log)")
+    }
+
+    @Test func `an engine that comes back empty is filled again`() async throws {
+        let (kms, engine) = (try EmulatedKMS(), try RedisServer())
+        let patient = arguments(engine) + Fleet.patient
+        try await Fleet.run(2, patient, environment: kms.environment) { members async throws in
+            #expect(try await members[0].key().source == "kms")
+            #expect(try await members[1].key().source == "shared")
+            engine.kill()
+            for member in members { #expect(try await member.key("demo-ec").source == "kms") }
+            #expect(try await members[0].sharedStatus()["state"]?.string == "degraded")
+            try engine.restart()
+            #expect(try engine.command("DBSIZE") == "0")
+            try await callUntilConnected(members[0])
+            #expect(try engine.command("DBSIZE") != "0")
+            // What it stores now serves a process that never saw the first engine.
+            #expect(try await members[0].key("demo-rsa", #","keyVersion":1"#).source == "kms")
+            try await Fleet.run(1, patient, environment: kms.environment) { late async throws in
+                #expect(try await late[0].key("demo-rsa", #","keyVersion":1"#).source == "shared")
+            }
+        }
+    }
+
+    @Test func `neither lost entries nor lost scripts are a loss of the engine`() async throws {
+        let (kms, engine) = (try EmulatedKMS(), try RedisServer())
+        try await Fleet.run(1, arguments(engine) + Fleet.patient, environment: kms.environment) {
+            members async throws in
+            #expect(try await members[0].key().source == "kms")
+            try engine.command("FLUSHALL")
+            try engine.command("SCRIPT", "FLUSH")
+            for version in [1, 3] {
+                #expect(try await members[0].key("demo-rsa", #","keyVersion":\#(version)"#).source == "kms")
+            }
+            let status = try await members[0].sharedStatus()
+            #expect(status["state"]?.string == "connected")
+            #expect(status["lastError"]?.isNull == true)
+            #expect(status["keys"]?["stored"]?.integer == 3)
+        }
+    }
+
+    @Test(arguments: [
+        (["--requirepass", "right"], "the engine refuses the user default or the password; correct them"),
+        (["--maxclients", "1"], "the engine answers \"ERR max number of clients"),
+        (["--cluster-enabled", "yes"], "CLUSTERDOWN"),
+    ])
+    func `an engine that refuses stops nothing, and the log says why, once`(
+        options: [String], reason: String
+    ) async throws {
+        let (kms, engine) = (try EmulatedKMS(), try RedisServer(options))
+        let other = options[0] == "--maxclients" ? try RawConnectionHolder(engine.socket) : nil
+        defer { other?.close() }
+        var environment = kms.environment
+        if options[0] == "--requirepass" { environment["NCLOUD_KMS_SHARED_PASSWORD"] = "hidden-wrong" }
+        let run = try await ServiceProcess.run(
+            arguments: arguments(engine) + Fleet.patient, environment: environment
+        ) { process async throws in
+            for version in [1, 3] {
+                #expect(try await process.key("demo-rsa", #","keyVersion":\#(version)"#).source == "kms")
+            }
+            let status = try await process.sharedStatus()
+            #expect(status["state"]?.string == "degraded")
+            #expect(status["lastError"]?.string?.contains(reason) == true, "\(status["lastError"]?.string ?? "")")
+            #expect(!String(decoding: status.bytes, as: UTF8.self).contains("hidden-wrong"))
+        }
+        #expect(run.status == 0)
+        let lines = run.logLines.filter { $0.contains("the shared engine") }
+        #expect(lines.count == 1, "\(run.log)")
+        #expect(!run.log.contains("hidden-wrong"))
+    }
+}
+
+/// A connection to an engine that does nothing, so that there is one less for others.
+private struct RawConnectionHolder {
+    private let descriptor: Int32
+
+    init(_ path: String) throws {
+        descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix(107)) }
+        let status = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard status == 0 else { throw PlatformError("connect \(path)") }
+    }
+
+    func close() { _ = KMSPlatform.close(descriptor) }
+}
