@@ -60,7 +60,7 @@ package final class Nginx: Sendable {
     }
 
     /// A port that was free a moment ago.
-    static func freePort() throws -> UInt16 {
+    package static func freePort() throws -> UInt16 {
         let responder = try RawResponder([])
         defer { responder.stop() }
         return responder.port

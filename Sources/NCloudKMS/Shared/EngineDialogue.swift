@@ -85,11 +85,11 @@ struct EngineDialogue {
     }
 
     /// A reply had the expected form, so the engine works.
-    mutating func understood() { health.answered() }
-
-    mutating func connected(now: Instant) {
-        if health.connected(now: now) { requests.append(.log(.engineReturned)) }
+    mutating func understood() {
+        if health.answered() { requests.append(.log(.engineReturned)) }
     }
+
+    mutating func connected(now: Instant) { health.connected(now: now) }
 
     /// There will be no more replies.
     ///

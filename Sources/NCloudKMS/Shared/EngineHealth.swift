@@ -90,12 +90,9 @@ struct EngineHealth: Sendable {
         return true
     }
 
-    /// - Returns: whether a loss was reported before, so that this is news.
-    mutating func connected(now: Instant) -> Bool {
+    mutating func connected(now: Instant) {
         state = .connected(lastUse: now)
         wasConnected = true
-        defer { isLossReported = false }
-        return isLossReported
     }
 
     /// A command is sent.
@@ -103,9 +100,14 @@ struct EngineHealth: Sendable {
         if isConnected { state = .connected(lastUse: now) }
     }
 
-    /// A command was answered, so the engine works.
-    mutating func answered() {
+    /// A command was answered, so the engine works. A connection alone does not show that: one that is stopped or full
+    /// accepts connections, too.
+    ///
+    /// - Returns: whether a loss was reported before, so that this is news.
+    mutating func answered() -> Bool {
         losses = 0
+        defer { isLossReported = false }
+        return isLossReported
     }
 
     /// - Parameter random: in 0..<1.

@@ -123,7 +123,9 @@ struct SharedState {
     mutating func lost(_ loss: EngineLoss, now: Instant) {
         let isNews = dialogue.lost(loss, now: now, random: random())
         degrade(now: now)
-        if isNews { dialogue.log(.engineLost(loss, rate: budgets?.localRate(hadEngine: dialogue.health.wasConnected, now: now))) }
+        if isNews {
+            dialogue.log(.engineLost(loss, rate: budgets?.localRate(hadEngine: dialogue.health.wasConnected, now: now)))
+        }
     }
 
     private mutating func degrade(now: Instant) {

@@ -14,7 +14,7 @@ import Testing
         #expect(health.wanted(now: start, deadline: start + .seconds(30)) == (.wait, connects: true))
         #expect(health.wanted(now: start, deadline: start + .seconds(30)) == (.wait, connects: false))
         #expect(health.nextDue == start + .seconds(15))
-        #expect(health.connected(now: start) == false)
+        health.connected(now: start)
         #expect(health.wanted(now: start, deadline: start + .seconds(30)) == (.ask, connects: false))
     }
 
@@ -33,7 +33,7 @@ import Testing
         #expect(health.nextDue == nil)
         #expect(health.isDegraded)
         // It was never lost, so its connection is no return.
-        #expect(health.connected(now: start + .milliseconds(500)) == false)
+        health.connected(now: start + .milliseconds(500))
         #expect(
             health.wanted(now: start + .milliseconds(500), deadline: start + .milliseconds(500) + .seconds(30)) == (
                 .ask, connects: false
@@ -83,18 +83,24 @@ import Testing
     @Test func `the first loss is news, and so is the return`() {
         var health = Self.new
         _ = health.wanted(now: start, deadline: start + .seconds(30))
-        #expect(health.connected(now: start) == false)
+        health.connected(now: start)
+        #expect(health.answered() == false)
         #expect(health.lost(unreachable, now: start, random: 0) == true)
         #expect(health.lost(unreachable, now: start, random: 0) == false)
-        #expect(health.connected(now: start) == true)
+        // A connection is no return: an engine that is stopped or full accepts it.
+        health.connected(now: start)
+        #expect(health.lost(unreachable, now: start, random: 0) == false)
+        health.connected(now: start)
+        #expect(health.answered() == true)
+        #expect(health.answered() == false)
         #expect(health.lost(unreachable, now: start, random: 0) == true)
     }
 
     @Test func `an answer makes the next pause short again`() {
         var health = Self.new
         for _ in 0..<5 { _ = health.lost(unreachable, now: start, random: 0) }
-        _ = health.connected(now: start)
-        health.answered()
+        health.connected(now: start)
+        _ = health.answered()
         _ = health.lost(unreachable, now: start, random: 0)
         #expect(
             health.wanted(now: start + .milliseconds(50), deadline: start + .milliseconds(50) + .seconds(30)).connects
@@ -104,7 +110,7 @@ import Testing
     @Test func `a connection rests after a minute without use`() {
         var health = Self.new
         _ = health.wanted(now: start, deadline: start + .seconds(30))
-        _ = health.connected(now: start)
+        health.connected(now: start)
         health.used(now: start + .seconds(30))
         #expect(health.nextDue == start + .seconds(90))
         #expect(health.rest(now: start + .seconds(89)) == false)

@@ -132,6 +132,10 @@ import Testing
         script.advance(by: .milliseconds(50))
         #expect(script.call("1", key: "other") == [.connect, .start(3)])
         #expect(script.engineConnects() == [])
+        // An engine that is stopped or full connects, too.
+        #expect(script.engine.log.count == 1)
+        script.call("2", key: "third")
+        script.engineGrants(1)
         #expect(script.engine.log.last == .engineReturned)
     }
 

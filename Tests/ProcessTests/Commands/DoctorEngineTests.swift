@@ -57,7 +57,8 @@ struct DoctorEngineTests {
         // The real call for the key leaves what calls leave, under the names that were told.
         let names = Set(try engine.command("KEYS", "*").split(separator: "\n").map(String.init))
         let parts = doctor.findings[4].text.split(separator: ", ").map { String($0.split(separator: " ")[1]) }
-        #expect(names == Set(keys == "on" ? [parts[0], parts[1]] : [parts[0]]))
+        // The budget is gone after 15 s.
+        #expect(names.subtracting([parts[0]]) == Set(keys == "on" ? [parts[1]] : []))
         #expect(!doctor.findings[4].text.contains("demo-ec"))
     }
 
@@ -154,7 +155,7 @@ struct DoctorEngineTests {
     }
 
     @Test func `a cluster is told, and that names of other members can't be reached`() async throws {
-        let engine = try RedisServer(["--cluster-enabled", "yes"])
+        let engine = try RedisServer(["--cluster-enabled", "yes", "--cluster-port", "\(try Nginx.freePort())"])
         let doctor = try await run(["--shared", engine.url])
         #expect(doctor.verdicts == " ok, warn,-clock ok,-rights fail,-memory ok", "\(doctor.findings)")
         #expect(doctor.findings[1].text.contains("cluster"))

@@ -34,11 +34,6 @@ extension ServiceProcess {
         let answer = try await ask(Lines.request(2, "getStatus"))
         return try #require(answer.result?["shared"])
     }
-
-    /// Asks for the status until the number of a counter of the shared keys is reached.
-    func waitForKeys(_ counter: String, _ count: Int) async throws {
-        while try await sharedStatus()["keys"]?[counter]?.integer ?? 0 < count {}
-    }
 }
 
 extension EmulatedKMS {
