@@ -135,6 +135,7 @@ public struct KMSClientConfiguration: Sendable {
     /// - `NCLOUD_KMS_CACHE_TTL` and `NCLOUD_KMS_STALE_IF_ERROR`: in seconds.
     /// - `NCLOUD_KMS_RATE_PER_KEY` and `NCLOUD_KMS_RATE_TOTAL`: requests a second.
     /// - `NCLOUD_KMS_MAX_CONNECTIONS` and `NCLOUD_KMS_MAX_ATTEMPTS`.
+    /// - `NCLOUD_KMS_SHARED` and the variables that begin with it: the engine through which processes share.
     ///
     /// - Parameters:
     ///   - environment: `.process`, or variables of your own.

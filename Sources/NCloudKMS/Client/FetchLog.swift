@@ -89,7 +89,7 @@ struct FetchLog {
             logger.notice("the shared engine answers again")
         case .entryRejected(let rejection):
             logger.error(
-                "an entry of the shared keys is not valid and was not used; somebody without the MAC key may have written it",
+                "a shared key is not valid and was not used",
                 metadata: ["error": "\(rejection.sentence)"])
         case .clockDiffers(let difference):
             logger.warning(

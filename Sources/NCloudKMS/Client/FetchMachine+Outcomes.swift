@@ -169,17 +169,22 @@ extension FetchMachine {
     ///
     /// - Returns: whether the fetch waits for the outcome.
     mutating func lookUpShared(_ id: FetchID, _ credentials: Credentials, now: Instant) -> Bool {
-        guard let fetch = fetches[id], fetch.progress.attempts == 0, shared?.limit(of: id) == nil,
-            let first = fetch.waiters.places.first, let call = calls[first]
-        else { return false }
-        let end = deadline(of: fetch, now: now)
-        let timeToLive = configuration.timeToLive
+        guard let fetch = fetches[id], fetch.progress.attempts == 0, shared?.limit(of: id) == nil else { return false }
+        // Calls join while credentials are awaited: the entry must suit all of them.
+        var limit = configuration.timeToLive
+        var end = Instant.distantFuture
+        var isRefresh = true
+        for waiter in fetch.waiters.places {
+            guard let call = calls[waiter] else { continue }
+            isRefresh = isRefresh && call.isRefresh
+            end = min(end, call.deadline)
+            limit = min(limit, AgeLimit(call.query.maxAge, timeToLive: configuration.timeToLive).maximumAge)
+        }
         // A refresh wants a younger key than the one that is about to expire.
-        let limit = AgeLimit(
-            call.isRefresh ? timeToLive - timeToLive / 10 : call.query.maxAge, timeToLive: timeToLive)
+        if isRefresh { limit = limit - limit / 10 }
         let waits =
             shared?.lookUp(
-                id, fetch.request, credentials, limit: limit.maximumAge, deadline: end, isRefresh: call.isRefresh,
+                id, fetch.request, credentials, limit: limit, deadline: end, isRefresh: isRefresh,
                 now: now) ?? false
         if waits { fetches[id]?.phase = .shared(credentials) }
         return waits

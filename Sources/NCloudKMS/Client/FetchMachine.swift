@@ -132,7 +132,7 @@ struct FetchMachine: ~Copyable {
         coalesced += 1
         let id = join(joined, call)
         if fetches[joined]?.waitsForLimiter ?? false { report(.waitingForLimiter, to: [id]) }
-        shared?.extend(joined, request.keyTag, deadline: call.deadline)
+        shared?.joined(joined, request.keyTag, deadline: call.deadline, now: now)
         if let error = refusal(of: joined, deadline: call.deadline, now: now) { leave(id, .failure(error), now: now) }
         return id
     }

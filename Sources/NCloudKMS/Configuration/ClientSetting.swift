@@ -17,6 +17,7 @@ package enum ClientSetting: String, CaseIterable, Sendable {
         case .sharedKeys: "keys"
         case .sharedUser: "user"
         case .sharedPasswordFile: "password"
+        case .sharedCAFile: "caFile"
         case .sharedClientCertificate: "clientCertificate"
         case .sharedClientKey: "clientKey"
         case .sharedTimeout: "commandTimeout"

@@ -166,7 +166,6 @@ package struct ClientSettingReader {
                 commandTimeout: timeout.map { .milliseconds($0) } ?? Shared.defaultCommandTimeout,
                 prefix: prefix?.text ?? Shared.defaultPrefix)
         } catch {
-            // Its parameters are called as the settings are, without the prefix.
             let setting = ClientSetting.allCases.first { $0.sharedParameter == error.name } ?? .shared
             guard let source = given(setting) ?? given(.shared) else { throw SettingError(error, isMisuse: false) }
             throw source.error(error.problem)

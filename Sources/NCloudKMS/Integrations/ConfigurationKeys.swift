@@ -113,6 +113,17 @@ extension ClientSetting {
         case .totalRate: "rateTotal"
         case .maximumConnections: "maxConnections"
         case .maximumAttempts: "maxAttempts"
+        case .shared: "shared"
+        case .sharedKeys: "sharedKeys"
+        case .sharedUser: "sharedUser"
+        case .sharedPasswordFile: "sharedPasswordFile"
+        case .sharedCAFile: "sharedCAFile"
+        case .sharedClientCertificate: "sharedClientCert"
+        case .sharedClientKey: "sharedClientKey"
+        case .sharedMACFile: "sharedMACFile"
+        case .sharedTimeout: "sharedTimeout"
+        case .sharedPrefix: "sharedPrefix"
+        case .sharedPlaintext: "sharedPlaintext"
         }
     }
 }

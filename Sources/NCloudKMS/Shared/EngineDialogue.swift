@@ -42,6 +42,14 @@ struct EngineDialogue {
         case marker(FetchID)
         /// Nothing depends on the reply.
         case none
+
+        /// Whether it is the text under a name.
+        var isPlainLookUp: Bool {
+            switch self {
+            case .entry, .marker: true
+            case .budget, .flight, .time, .none: false
+            }
+        }
     }
 
     private(set) var health = EngineHealth()

@@ -44,7 +44,8 @@ struct EngineHealth: Sendable {
     private(set) var lastError: String?
     /// Losses without an answer in between.
     private var losses = 0
-    private var isLossReported = false
+    /// The last loss that was news since the engine worked.
+    private var reportedLoss: EngineLoss.Kind?
     /// Whether there ever was a connection.
     private(set) var wasConnected = false
     var isConnected: Bool { if case .connected = state { true } else { false } }
@@ -100,20 +101,21 @@ struct EngineHealth: Sendable {
         if isConnected { state = .connected(lastUse: now) }
     }
 
-    /// A command was answered, so the engine works. A connection alone does not show that: one that is stopped or full
-    /// accepts connections, too.
+    /// A command was answered, so the engine works: a connection alone does not show that.
     ///
     /// - Returns: whether a loss was reported before, so that this is news.
     mutating func answered() -> Bool {
         losses = 0
-        defer { isLossReported = false }
-        return isLossReported
+        defer { reportedLoss = nil }
+        return reportedLoss != nil
     }
 
     /// - Parameter random: in 0..<1.
-    /// - Returns: whether this is the first loss since the engine was connected, so that it is news.
+    /// - Returns: whether this is news: the first loss since the engine worked, or the first one that an operator has to
+    ///   deal with.
     mutating func lost(_ loss: EngineLoss, now: Instant, random: Double) -> Bool {
-        defer { isLossReported = true }
+        let isNews = reportedLoss == nil || (loss.kind == .refused && reportedLoss != .refused)
+        if isNews { reportedLoss = loss.kind }
         lastError = loss.message
         let pause: Duration
         switch loss.kind {
@@ -125,7 +127,7 @@ struct EngineHealth: Sendable {
         }
         losses += 1
         state = .degraded(retry: now + pause)
-        return !isLossReported
+        return isNews
     }
 
     /// Closes a connection that nobody has used for a while.

@@ -37,8 +37,10 @@ struct EngineError: Error, Equatable {
         let text = String(decoding: text, as: UTF8.self)
         let words = text.split(separator: " ", omittingEmptySubsequences: true).map(String.init)
         var code = words.first ?? ""
-        // Redis 6 wraps the errors of a script's commands: "ERR Error running script (call to f_…): … OOM command …".
-        if code == "ERR", text.contains("Error running script"), let inner = words.first(where: Self.isKnown) {
+        // Redis 6 wraps the errors of a script's commands: "ERR Error running script (call to f_…): … -OOM command …".
+        if code == "ERR", text.contains("Error running script"),
+            let inner = words.lazy.map({ $0.hasPrefix("-") ? String($0.dropFirst()) : $0 }).first(where: Self.isKnown)
+        {
             code = inner
         }
         self.code = code.prefix(utf8Bytes: 32)

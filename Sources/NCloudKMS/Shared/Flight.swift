@@ -47,8 +47,8 @@ struct Flight {
     let names: SharedKeyNames
     /// The maximum age of an entry.
     let limit: Duration
-    /// How long it may follow others: half of the time of its calls.
-    let patience: Instant
+    /// How long it may wait for the engine and for others: half of the time of its calls.
+    private(set) var patience: Instant
     /// Whether it refreshes a key that is about to expire.
     let isRefresh: Bool
 
@@ -72,8 +72,19 @@ struct Flight {
         self.isRefresh = isRefresh
     }
 
+    /// Whether it waits for the engine or for another process.
+    var isWaiting: Bool {
+        switch role {
+        case .asking, .following: true
+        case .leading, .alone: false
+        }
+    }
+
     /// Goes on without the engine.
     mutating func goAlone() { role = .alone }
+
+    /// A call joined it whose patience may end earlier.
+    mutating func shorten(patience: Instant) { self.patience = min(self.patience, patience) }
 
     /// - Parameter random: in 0..<1.
     mutating func answered(_ answer: Answer, now: Instant, random: Double) -> Step {
@@ -111,7 +122,7 @@ struct Flight {
 /// The names in the engine for one key.
 struct SharedKeyNames: Equatable {
     let entry: String
-    /// "Being fetched."
+    /// Says that a process is fetching the key.
     let marker: String
 
     /// - Parameter name: from `SharedSeal`. The braces keep both in one slot of a cluster.
@@ -121,7 +132,7 @@ struct SharedKeyNames: Equatable {
     }
 }
 
-/// The flight script's answer, or what two plain look-ups found.
+/// The flight script's answer, or what plain look-ups found.
 struct FlightReply: Equatable {
     enum Kind: Equatable {
         case entry([UInt8])
@@ -131,6 +142,8 @@ struct FlightReply: Equatable {
     }
 
     let kind: Kind
+    /// Whether a process fetches the key, where plain look-ups found that beside an entry.
+    var hasLeader = false
     /// By the engine's clock, in microseconds since 1970-01-01T00:00:00Z.
     let engineTime: Int64
 
@@ -156,10 +169,12 @@ struct FlightReply: Equatable {
     ///   - marker: nil if nobody fetches the key.
     init(entry: [UInt8]?, marker: [UInt8]?, engineTime: Int64) {
         self.engineTime = engineTime
+        let isFetched = marker != nil && marker != [UInt8(ascii: "0")]
         if let entry {
             kind = .entry(entry)
+            hasLeader = isFetched
         } else {
-            kind = marker != nil && marker != [UInt8(ascii: "0")] ? .wait : .alone
+            kind = isFetched ? .wait : .alone
         }
     }
 }
@@ -176,10 +191,12 @@ extension EngineReply {
         return seconds * 1_000_000 + rest
     }
 
-    /// The answer to `GET`: a text or none. Nil for any other reply.
+    /// The answer to `GET`: a text or none, also if the value has another type. Nil for any other reply.
     var textOrNull: (text: [UInt8]?, Void)? {
         switch self {
         case .bytes(let bytes): (bytes, ())
+        // The name of a value of another type.
+        case .error(let error) where error.code == "WRONGTYPE": (nil, ())
         case .null: (nil, ())
         default: nil
         }

@@ -22,8 +22,8 @@ struct Lease: Sendable {
 
     /// The times of the slots that nobody has used, in order.
     private var slots: [Instant] = []
-    /// Whether a question has not been answered yet.
-    private var isAsking = false
+    /// When the question was asked that has not been answered yet; nil if there is none.
+    private(set) var asked: Instant?
     /// After a refusal: when to ask again.
     private var nextQuestion: Instant?
     private var refusals = 0
@@ -37,7 +37,7 @@ struct Lease: Sendable {
 
     /// Whether it behaves like a new one.
     func isIdle(now: Instant) -> Bool {
-        !isAsking && nextQuestion ?? now <= now && slots.last.map { $0 + Self.slotLife <= now } ?? true
+        asked == nil && nextQuestion ?? now <= now && slots.last.map { $0 + Self.slotLife <= now } ?? true
     }
 
     /// How many slots to ask for now; nil: don't ask. The answer goes to `granted` or `failed`.
@@ -45,8 +45,8 @@ struct Lease: Sendable {
     /// - Parameter waiting: the number of callers that wait.
     mutating func question(waiting: Int, now: Instant) -> Int? {
         dropLost(now: now)
-        guard !isAsking, waiting > slots.count, nextQuestion ?? now <= now else { return nil }
-        isAsking = true
+        guard asked == nil, waiting > slots.count, nextQuestion ?? now <= now else { return nil }
+        asked = now
         nextQuestion = nil
         return min(waiting - slots.count, Int(rate.burst))
     }
@@ -55,7 +55,7 @@ struct Lease: Sendable {
     ///
     /// - Parameter random: in 0..<1.
     mutating func granted(_ grant: Grant, now: Instant, random: Double) {
-        isAsking = false
+        asked = nil
         rate = grant.rate
         guard grant.count > 0 else {
             let spread = Self.refusalDelay * (1 << min(refusals, 5))
@@ -72,7 +72,7 @@ struct Lease: Sendable {
 
     /// The engine will not answer. Its slots stay usable.
     mutating func failed() {
-        isAsking = false
+        asked = nil
         nextQuestion = nil
         refusals = 0
     }
@@ -85,18 +85,18 @@ struct Lease: Sendable {
         return true
     }
 
-    /// When a caller's slot comes; nil if it has none yet.
+    /// When a caller's turn comes at the earliest: at its slot, or after a refusal not before the next question. Nil if it is
+    /// not known.
     ///
     /// - Parameter place: how many callers wait before it.
-    func turn(atPlace place: Int) -> Instant? {
-        place < slots.count ? slots[place] : nil
-    }
+    func turn(atPlace place: Int) -> Instant? { hasSlot(atPlace: place) ? slots[place] : nextQuestion }
+
+    func hasSlot(atPlace place: Int) -> Bool { place < slots.count }
 
     /// When something is to be done if callers wait: a slot's time comes, or the time to ask again.
-    var nextDue: Instant? {
-        guard let slot = slots.first else { return nextQuestion }
-        return nextQuestion.map { min($0, slot) } ?? slot
-    }
+    ///
+    /// - Parameter isConnected: whether the engine can be asked.
+    func nextDue(isConnected: Bool) -> Instant? { earliest(slots.first, isConnected ? nextQuestion : nil) }
 
     private mutating func dropLost(now: Instant) {
         let lost = slots.prefix { $0 + Self.slotLife <= now }.count
@@ -110,10 +110,10 @@ extension Lease.Grant {
     init?(_ reply: EngineReply, asked: Int) {
         guard case .array(let parts) = reply, parts.count == 5 else { return nil }
         let numbers = parts.compactMap { if case .integer(let number) = $0 { number } else { nil } }
-        // No script of ours goes beyond these bounds, and no arithmetic overflows within them.
-        let hour: Int64 = 3_600_000_000
-        guard numbers.count == 5, (0...Int64(asked)).contains(numbers[0]), (-hour...hour).contains(numbers[1]),
-            (1...hour).contains(numbers[2]),
+        // The script does not go beyond these bounds: a rate of one request per second, and the furthest time that it keeps.
+        let second: Int64 = 1_000_000
+        guard numbers.count == 5, (0...Int64(asked)).contains(numbers[0]),
+            (-second...4 * second).contains(numbers[1]), (1...second).contains(numbers[2]),
             (1...Int64(KMSClientConfiguration.rateRange.upperBound) * 1_000).contains(numbers[3])
         else { return nil }
         count = Int(numbers[0])

@@ -5,7 +5,7 @@ import KMSPlatform
 struct SafeShare: Sendable {
     /// What is granted is counted over this many seconds.
     static let window = 10
-    /// A process that had no request in this time gets one at once.
+    /// A process that had no request in this time, and for an interval, gets one at once.
     static let quiet = Duration.seconds(1)
 
     private let configured: Rate
@@ -66,8 +66,8 @@ struct SafeShare: Sendable {
     /// When a caller may go, if `count` others go before it.
     func admission(after count: Int, now: Instant) -> Instant {
         guard let rate else { return now }
-        let wait = rate.current(now: now).interval * count
-        return isQuiet(now: now) ? now + wait : max(next, now) + wait
+        let interval = rate.current(now: now).interval
+        return (isQuiet(now: now, interval) ? now : max(next, now)) + interval * count
     }
 
     /// Lets a caller go whose time has come.
@@ -77,12 +77,13 @@ struct SafeShare: Sendable {
         guard let rate else { return }
         let interval = rate.current(now: now).interval
         // The quiet ones of all processes may have gone together. They must not go on in step.
-        next = now + (isQuiet(now: now) ? interval.part(random) : interval)
+        next = now + (isQuiet(now: now, interval) ? interval.part(random) : interval)
         lastRequest = now
     }
 
-    private func isQuiet(now: Instant) -> Bool {
-        lastRequest.map { now - $0 >= Self.quiet } ?? true
+    /// With an interval of a second or more, every process would be quiet when its turn comes.
+    private func isQuiet(now: Instant, _ interval: Duration) -> Bool {
+        lastRequest.map { now - $0 >= Self.quiet + interval } ?? true
     }
 
     /// The service throttled a request.

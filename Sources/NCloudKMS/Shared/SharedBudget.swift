@@ -47,8 +47,8 @@ struct SharedBudget {
     /// The fetches whose turn has come, in order.
     ///
     /// - Parameter random: in 0..<1.
-    /// - Returns: them, and whether the safe share let them go.
-    mutating func admitDue(now: Instant, random: () -> Double) -> (admitted: [FetchID], isLocal: Bool) {
+    /// - Returns: them, and how many of them go without a slot.
+    mutating func admitDue(now: Instant, random: () -> Double) -> (admitted: [FetchID], local: Int) {
         var admitted: [FetchID] = []
         while let first = waiters.first {
             if share.isDegraded {
@@ -61,7 +61,18 @@ struct SharedBudget {
             admitted.append(first.fetch)
             waiters.removeFirst()
         }
-        return (admitted, share.isDegraded)
+        if share.isDegraded { return (admitted, admitted.count) }
+        let impatient = waiters.indices.filter {
+            !lease.hasSlot(atPlace: $0) && patienceEnd(at: $0) ?? .distantFuture <= now
+        }
+        for place in impatient.reversed() { admitted.append(waiters.remove(at: place).fetch) }
+        return (admitted, impatient.count)
+    }
+
+    /// When a caller without a slot goes on without the engine's answer: after half of the time that it had when the engine
+    /// was asked.
+    private func patienceEnd(at place: Int) -> Instant? {
+        lease.asked.map { $0 + (waiters[place].deadline - $0) / 2 }
     }
 
     /// The turns of the fetches that wait, as far as they are known.
@@ -78,9 +89,13 @@ struct SharedBudget {
     }
 
     /// When `admitDue` or `question` has something to do; nil if nothing waits for its time.
-    func nextDue(now: Instant) -> Instant? {
+    ///
+    /// - Parameter isConnected: whether the engine can be asked.
+    func nextDue(isConnected: Bool, now: Instant) -> Instant? {
         guard !waiters.isEmpty else { return nil }
-        return share.isDegraded ? share.admission(after: 0, now: now) : lease.nextDue
+        if share.isDegraded { return share.admission(after: 0, now: now) }
+        let patience = waiters.indices.lazy.filter { !lease.hasSlot(atPlace: $0) }.compactMap(patienceEnd).min()
+        return earliest(patience, lease.nextDue(isConnected: isConnected))
     }
 
     // MARK: The engine
@@ -123,6 +138,8 @@ struct SharedBudget {
     ///   - hadEngine: whether this process was ever connected to it.
     mutating func degrade(now: Instant, random: Double, hadEngine: Bool) {
         lease.failed()
+        // By the time that it could be told, it would not be true any more.
+        isThrottlingUntold = false
         share.begin(now: now, random: random, hadEngine: hadEngine)
     }
 

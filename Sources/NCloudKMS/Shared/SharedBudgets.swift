@@ -30,7 +30,10 @@ struct SharedBudgets {
     /// The fetches that wait for a slot.
     var waiting: Int { waitingKeys.reduce(0) { $0 + (budgets[$1]?.waiting ?? 0) } }
 
-    func nextDue(now: Instant) -> Instant? { waitingKeys.lazy.compactMap { budgets[$0]?.nextDue(now: now) }.min() }
+    /// - Parameter isConnected: whether the engine can be asked.
+    func nextDue(isConnected: Bool, now: Instant) -> Instant? {
+        waitingKeys.lazy.compactMap { budgets[$0]?.nextDue(isConnected: isConnected, now: now) }.min()
+    }
 
     mutating func due(_ dialogue: inout EngineDialogue, now: Instant) {
         for key in waitingKeys { advance(key, &dialogue, now: now) }
@@ -121,7 +124,7 @@ struct SharedBudgets {
     /// Admits what is due, and asks for what is missing.
     private mutating func advance(_ key: KeyTag, _ dialogue: inout EngineDialogue, now: Instant) {
         guard let admission = budgets[key]?.admitDue(now: now, random: random) else { return }
-        if admission.isLocal { counters.local += admission.admitted.count }
+        counters.local += admission.local
         for fetch in admission.admitted { dialogue.append(.admitted(fetch)) }
         if budgets[key]?.waiting == 0 { waitingKeys.remove(key) }
         guard dialogue.health.isConnected, let question = budgets[key]?.question(now: now) else { return }

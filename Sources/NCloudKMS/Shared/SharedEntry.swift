@@ -33,9 +33,9 @@ struct SharedEntry: Equatable {
             switch self {
             case .tooLarge: "It has more than \(SharedEntry.maximumBytes) bytes."
             case .malformed: "It does not have the form of an entry."
-            case .wrongTag: "Its authentication tag is wrong."
+            case .wrongTag: "Its authentication tag is wrong: somebody without the MAC key may have written it."
             case .aged: "It is older than the cache's time to live."
-            case .fromTheFuture: "It is from the future."
+            case .fromTheFuture: "It is from the future: a clock is wrong."
             case .invalidKey: "Its key failed a check."
             }
         }
@@ -71,6 +71,8 @@ struct SharedEntry: Equatable {
         self.init(
             startedAt: startedAt, attempts: Int(attempts), requestID: fields[4],
             pem: Array(text[(lineEnd + 1)...]))
+        // Every byte of the line counts.
+        guard requestID ?? "-" == fields[4] else { throw .malformed }
         guard let expected = seal.tag(of: self, for: request), expected.count == tag.count,
             CRYPTO_memcmp(expected, tag, tag.count) == 0
         else { throw .wrongTag }
@@ -131,7 +133,7 @@ final class SharedSeal {
 
     /// The part of an entry's name that stands for its key and version; nil if OpenSSL fails.
     func name(of request: PublicKeyRequest) -> String? {
-        authenticate(["name", baseURL, request.keyTag.text, Self.version(of: request)], []).map {
+        authenticate(["name", baseURL, request.keyTag.text, Self.version(of: request)]).map {
             $0.prefix(16).hexadecimal
         }
     }
@@ -149,10 +151,10 @@ final class SharedSeal {
     }
 
     /// Every part is preceded by its length, so that no two lists of parts give the same message.
-    private func authenticate(_ parts: [String], _ last: [UInt8]) -> [UInt8]? {
+    private func authenticate(_ parts: [String], _ last: [UInt8]? = nil) -> [UInt8]? {
         var message: [UInt8] = []
         for part in parts { message.append(part: part.utf8) }
-        if !last.isEmpty { message.append(part: last) }
+        if let last { message.append(part: last) }
         return try? authenticator.authenticate(message)
     }
 }

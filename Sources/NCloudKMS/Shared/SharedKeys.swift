@@ -23,10 +23,12 @@ struct SharedKeys {
 
     mutating func due(_ dialogue: inout EngineDialogue, now: Instant) {
         while let fetch = timers.popDue(by: now) {
-            switch flights[fetch]?.role {
+            guard let flight = flights[fetch] else { continue }
+            switch flight.role {
             case .leading: renew(fetch, &dialogue, now: now)
-            case .asking, .following: ask(fetch, &dialogue, now: now)
-            case .alone, nil: break
+            case .asking, .following:
+                if flight.patience <= now { goAlone(fetch, &dialogue) } else { ask(fetch, &dialogue, now: now) }
+            case .alone: break
             }
         }
     }
@@ -51,10 +53,27 @@ struct SharedKeys {
             request, seal, marker: marker(lastFlight), names: SharedKeyNames(prefix: configuration.prefix, name),
             limit: limit, patience: now + (deadline - now) / 2, isRefresh: isRefresh)
         let verdict = dialogue.wanted(now: now, deadline: deadline)
-        if verdict == .goWithout { flight.goAlone() }
+        if verdict == .goWithout {
+            // Without the engine, another process may refresh the key as well.
+            guard !isRefresh else {
+                dialogue.append(.givenUp(fetch))
+                return true
+            }
+            flight.goAlone()
+        }
         flights[fetch] = flight
         if verdict == .ask { ask(fetch, &dialogue, now: now) }
         return verdict != .goWithout
+    }
+
+    /// A call joined a fetch: nobody waits for more than half of the time.
+    mutating func joined(_ fetch: FetchID, deadline: Instant, _ dialogue: inout EngineDialogue, now: Instant) {
+        guard let flight = flights[fetch], flight.isWaiting else { return }
+        flights[fetch]?.shorten(patience: now + (deadline - now) / 2)
+        if let due = timers.remove(fetch), let patience = flights[fetch]?.patience {
+            timers.insert(fetch, due: min(due, patience))
+        }
+        if !dialogue.health.isConnected { _ = dialogue.wanted(now: now, deadline: deadline) }
     }
 
     /// The maximum age that a fetch looks for; nil if it looks for none.
@@ -103,16 +122,20 @@ struct SharedKeys {
         let isGone = error?.code == .keyNotFound || error?.code == .keyUnusable
         if isGone {
             // Whoever finds out deletes the entry, also without having looked for it.
-            guard let seal, seal.identity == identity, let name = seal.value.name(of: request) else { return }
-            let names = SharedKeyNames(prefix: configuration.prefix, name)
+            guard let names = flight?.names ?? names(of: request, identity) else { return }
             tell(names, "refuse", flight?.marker ?? [], [Array("1".utf8)], &dialogue, now: now)
         } else if let flight, flight.role == .leading {
-            if let error, !error.code.isUnavailability, error.code != .shuttingDown {
+            if let error, !error.code.isUnavailability {
                 tell(flight.names, "refuse", flight.marker, [Array("0".utf8)], &dialogue, now: now)
             } else {
                 tell(flight.names, "release", flight.marker, [], &dialogue, now: now)
             }
         }
+    }
+
+    private func names(of request: PublicKeyRequest, _ identity: CredentialIdentity?) -> SharedKeyNames? {
+        guard let seal, seal.identity == identity else { return nil }
+        return seal.value.name(of: request).map { SharedKeyNames(prefix: configuration.prefix, $0) }
     }
 
     private mutating func remove(_ fetch: FetchID) -> Flight? {
@@ -125,6 +148,7 @@ struct SharedKeys {
     private mutating func ask(_ fetch: FetchID, _ dialogue: inout EngineDialogue, now: Instant) {
         guard let flight = flights[fetch] else { return }
         guard dialogue.health.isConnected else { return goAlone(fetch, &dialogue) }
+        timers.insert(fetch, due: flight.patience)
         switch configuration.keys {
         case .off: break
         case .read:
@@ -162,7 +186,8 @@ struct SharedKeys {
     mutating func replied(
         _ fetch: FetchID, _ reply: FlightReply, wallClock: Int64, _ dialogue: inout EngineDialogue, now: Instant
     ) {
-        guard var flight = flights[fetch] else { return }
+        guard var flight = flights[fetch], flight.isWaiting else { return }
+        timers.remove(fetch)
         let difference = Duration.milliseconds(reply.engineTime / 1_000 - wallClock)
         let clocksDiffer = max(difference, .zero - difference) > Self.maximumClockDifference
         dialogue.log(keyLog.clocks(differ: clocksDiffer, by: difference))
@@ -179,7 +204,8 @@ struct SharedKeys {
                 counters.rejected += 1
                 if keyLog.isRejectionDue(now: now) { dialogue.log(.entryRejected(error)) }
             }
-            answer = .unusable(sha1: EngineScript.sha1(of: text))
+            // A process that may only read waits for the leader that replaces it.
+            answer = reply.hasLeader ? .wait : .unusable(sha1: EngineScript.sha1(of: text))
         case .lead: answer = .lead
         case .wait: answer = .wait
         case .alone: answer = .alone

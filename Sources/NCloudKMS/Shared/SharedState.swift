@@ -51,7 +51,9 @@ struct SharedState {
     mutating func nextVerdict() -> EngineDialogue.Verdict? { dialogue.nextVerdict() }
 
     func nextDue(now: Instant) -> Instant? {
-        earliest(earliest(keys.nextDue, dialogue.health.nextDue), budgets?.nextDue(now: now))
+        earliest(
+            earliest(keys.nextDue, dialogue.health.nextDue),
+            budgets?.nextDue(isConnected: dialogue.health.isConnected, now: now))
     }
 
     mutating func due(now: Instant) {
@@ -82,9 +84,10 @@ struct SharedState {
         budgets?.join(fetch, key, deadline: deadline, &dialogue, now: now)
     }
 
-    /// Another call joined a fetch that waits for a slot.
-    mutating func extend(_ fetch: FetchID, _ key: KeyTag, deadline: Instant) {
+    /// Another call joined a fetch that has not been sent.
+    mutating func joined(_ fetch: FetchID, _ key: KeyTag, deadline: Instant, now: Instant) {
         budgets?.extend(fetch, key, deadline: deadline)
+        keys.joined(fetch, deadline: deadline, &dialogue, now: now)
     }
 
     /// A fetch that waits for a slot does not need it any more.
@@ -141,7 +144,10 @@ struct SharedState {
         _ id: EngineDialogue.QuestionID, _ reply: EngineReply, now: Instant, wallClock: Int64
     ) -> EngineLoss? {
         guard let subject = dialogue.answered(id, now: now) else { return nil }
-        if case .error(let error) = reply { return error.loss }
+        if case .error(let error) = reply {
+            // A name of another type counts as missing, as it does in the scripts.
+            guard error.code == "WRONGTYPE", subject.isPlainLookUp else { return error.loss }
+        }
         switch subject {
         case .none: break
         case .budget(let key, let asked):

@@ -87,6 +87,11 @@ public struct SharedStateConfiguration: Sendable {
         guard (clientCertificate == nil) == (clientKey == nil) else {
             throw InvalidValue("clientKey", "must be given together with clientCertificate")
         }
+        guard address.usesTLS || (caFile == nil && clientCertificate == nil) else {
+            throw InvalidValue(
+                caFile == nil ? "clientCertificate" : "caFile",
+                "has an effect only with TLS: the address must be rediss://…")
+        }
         guard Self.commandTimeoutRange.contains(commandTimeout) else {
             throw InvalidValue("commandTimeout", "must be from 1 to 10,000 milliseconds")
         }

@@ -32,8 +32,9 @@ import Testing
             ))
         #expect(health.nextDue == nil)
         #expect(health.isDegraded)
-        // It was never lost, so its connection is no return.
         health.connected(now: start + .milliseconds(500))
+        // It was never lost, so its first answer is no return.
+        #expect(health.answered() == false)
         #expect(
             health.wanted(now: start + .milliseconds(500), deadline: start + .milliseconds(500) + .seconds(30)) == (
                 .ask, connects: false
@@ -80,15 +81,18 @@ import Testing
             health.wanted(now: start + .seconds(60), deadline: start + .seconds(60) + .seconds(30)).connects == true)
     }
 
-    @Test func `the first loss is news, and so is the return`() {
+    @Test func `the first loss is news, and so is the first answer after it`() {
         var health = Self.new
-        _ = health.wanted(now: start, deadline: start + .seconds(30))
         health.connected(now: start)
         #expect(health.answered() == false)
         #expect(health.lost(unreachable, now: start, random: 0) == true)
         #expect(health.lost(unreachable, now: start, random: 0) == false)
-        // A connection is no return: an engine that is stopped or full accepts it.
+        // A stopped engine accepts connections, and answers nothing.
         health.connected(now: start)
+        #expect(health.lost(unreachable, now: start, random: 0) == false)
+        // Somebody has to know this.
+        #expect(health.lost(refused, now: start, random: 0) == true)
+        #expect(health.lost(refused, now: start, random: 0) == false)
         #expect(health.lost(unreachable, now: start, random: 0) == false)
         health.connected(now: start)
         #expect(health.answered() == true)

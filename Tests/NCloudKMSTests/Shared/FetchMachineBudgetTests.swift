@@ -132,11 +132,19 @@ import Testing
         script.advance(by: .milliseconds(50))
         #expect(script.call("1", key: "other") == [.connect, .start(3)])
         #expect(script.engineConnects() == [])
-        // An engine that is stopped or full connects, too.
-        #expect(script.engine.log.count == 1)
         script.call("2", key: "third")
+        #expect(script.engine.log.count == 1)
         script.engineGrants(1)
         #expect(script.engine.log.last == .engineReturned)
+    }
+
+    @Test func `a short call does not wait for an answer for more than half of its time`() {
+        let script = connectedScript()
+        script.call("long", key: "a")
+        #expect(script.call("short", key: "b", timeout: .milliseconds(80)).count == 1)
+        #expect(script.advance(by: .milliseconds(39)) == [])
+        #expect(script.advance(by: .milliseconds(1)) == [.start(3)])
+        #expect(script.machine.shared?.status.budget.local == 1)
     }
 
     @Test func `a reply that is no answer to the question is the end of the connection`() {

@@ -238,6 +238,27 @@ import Testing
         #expect(steps.last == .ask(verb))
     }
 
+    @Test func `nobody waits for the engine, or for a leader, for more than half of the time`() {
+        let script = script()
+        script.call("short", timeout: .milliseconds(80))
+        #expect(script.advance(by: .milliseconds(39)) == [])
+        #expect(script.advance(by: .milliseconds(1)) == [.start(2)])
+        // It has gone; the answer does not matter any more.
+        #expect(script.engineSays("wait") == [])
+        script.call("long", key: "other")
+        script.engineSays("wait")
+        #expect(script.call("joined", key: "other", timeout: .milliseconds(30)) == [])
+        #expect(script.advance(by: .milliseconds(15)) == [.start(3)])
+    }
+
+    @Test func `calls that joined while credentials were awaited all get what they want`() throws {
+        let script = script()
+        script.credentials = .awaited
+        script.call("any")
+        script.call("fresh", maxAge: .zero)
+        #expect(script.credentialsArrive(.found(FetchScript.keyPair("A"))) == [.start(2)])
+    }
+
     @Test func `a leader that nobody waits for gives up the marker`() {
         let script = script()
         script.call("0")
@@ -295,12 +316,31 @@ import Testing
         let steps = Self.lookUp(entry: entry, marker: nil).flatMap { script.engineAnswers($0) }
         #expect(steps == [.store, .tell("0", .shared(age: .zero))])
         script.call("1", key: "other")
-        #expect(Self.lookUp(entry: [1], marker: "leader").flatMap { script.engineAnswers($0) } == [.start(3)])
+        #expect(Self.lookUp(entry: [1], marker: nil).flatMap { script.engineAnswers($0) } == [.start(3)])
         #expect(script.respond(3, .key(clock: .zero)) == [.store, .tell("1", .key())])
         #expect(keys(script).rejected == 1)
     }
 
+    @Test func `with rights to read it waits for the leader that replaces an entry`() throws {
+        let script = script(.read)
+        script.call("0")
+        for reply in Self.lookUp(entry: [1], marker: "leader") { #expect(script.engineAnswers(reply) == []) }
+        #expect(script.advance(by: .milliseconds(20)).count == 3)
+        // A value of another type counts as missing.
+        let wrongType = EngineReply.error(EngineError("WRONGTYPE Operation against a key".utf8))
+        script.engineAnswers(Self.lookUp(entry: nil, marker: nil)[0])
+        #expect(script.engineAnswers(wrongType) == [])
+        #expect(script.engineAnswers(wrongType) == [.start(2)])
+    }
+
     // MARK: Without the engine
+
+    @Test func `without the engine no key is refreshed ahead`() {
+        let script = script()
+        script.engineIsLost(.refused)
+        #expect(script.refresh() == [])
+        #expect(script.machine.fetches.ids.isEmpty)
+    }
 
     @Test func `followers and those who ask go on when the engine is lost; leaders keep on`() {
         let script = script()

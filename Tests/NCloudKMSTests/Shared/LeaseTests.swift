@@ -37,10 +37,10 @@ import Testing
         // The first two were due before the answer came: they are used at once.
         #expect((0..<4).map { lease.turn(atPlace: $0) } == [start, start, start + .milliseconds(2), nil])
         #expect(lease.take(now: start) == true)
-        #expect(lease.nextDue == start)
+        #expect(lease.nextDue(isConnected: true) == start)
         #expect(lease.take(now: start) == true)
         #expect(lease.take(now: start) == false)
-        #expect(lease.nextDue == start + .milliseconds(2))
+        #expect(lease.nextDue(isConnected: true) == start + .milliseconds(2))
         #expect(lease.take(now: start + .milliseconds(2) + .nanoseconds(-1)) == false)
         let last = start + .milliseconds(2) + Lease.slotLife
         var late = lease
@@ -69,11 +69,14 @@ import Testing
         for _ in 1..<refusals {
             #expect(lease.question(waiting: 1, now: now) == 1)
             lease.granted(grant(0, first: first), now: now, random: random)
-            now = try #require(lease.nextDue)
+            now = try #require(lease.nextDue(isConnected: true))
         }
         #expect(lease.question(waiting: 1, now: now) == 1)
         lease.granted(grant(0, first: first), now: now, random: random)
-        #expect(lease.nextDue == now + wait)
+        #expect(lease.nextDue(isConnected: true) == now + wait)
+        // Callers that come meanwhile know that their turn does not come before; without the engine nothing is due.
+        #expect(lease.turn(atPlace: 0) == now + wait)
+        #expect(lease.nextDue(isConnected: false) == nil)
         #expect(lease.question(waiting: 1, now: now + wait + .nanoseconds(-1)) == nil)
         #expect(lease.question(waiting: 1, now: now + wait) == 1)
         // A slot ends the series.
@@ -105,7 +108,9 @@ import Testing
     static let replies: [(EngineReply, Int?)] = [
         (.array([.integer(1), .integer(-96_686), .integer(3_334), .integer(300_000), .integer(1)]), 1),
         (.array([.integer(0), .integer(1_000_200), .integer(3_334), .integer(300_000), .integer(1)]), 0),
-        // More than was asked for, and what no script of ours says.
+        // More than was asked for, and what the script does not say.
+        (.array([.integer(1), .integer(3_600_000_000), .integer(3_334), .integer(300_000), .integer(1)]), nil),
+        (.array([.integer(1), .integer(0), .integer(1_000_001), .integer(300_000), .integer(1)]), nil),
         (.array([.integer(3), .integer(0), .integer(3_334), .integer(300_000), .integer(1)]), nil),
         (.array([.integer(-1), .integer(0), .integer(3_334), .integer(300_000), .integer(1)]), nil),
         (.array([.integer(1), .integer(.max), .integer(3_334), .integer(300_000), .integer(1)]), nil),
