@@ -89,7 +89,7 @@ struct FetchLog {
             logger.notice("the shared engine answers again")
         case .entryRejected(let rejection):
             logger.error(
-                "a shared key is not valid and was not used",
+                "an entry of the shared keys is not valid and was not used",
                 metadata: ["error": "\(rejection.sentence)"])
         case .clockDiffers(let difference):
             logger.warning(
