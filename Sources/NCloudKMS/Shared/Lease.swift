@@ -95,8 +95,12 @@ struct Lease: Sendable {
 
     /// When something is to be done if callers wait: a slot's time comes, or the time to ask again.
     ///
-    /// - Parameter isConnected: whether the engine can be asked.
-    func nextDue(isConnected: Bool) -> Instant? { earliest(slots.first, isConnected ? nextQuestion : nil) }
+    /// - Parameters:
+    ///   - waiting: the number of callers that wait.
+    ///   - isConnected: whether the engine can be asked.
+    func nextDue(waiting: Int, isConnected: Bool) -> Instant? {
+        earliest(slots.first, isConnected && waiting > slots.count ? nextQuestion : nil)
+    }
 
     private mutating func dropLost(now: Instant) {
         let lost = slots.prefix { $0 + Self.slotLife <= now }.count

@@ -95,7 +95,7 @@ struct SharedBudget {
         guard !waiters.isEmpty else { return nil }
         if share.isDegraded { return share.admission(after: 0, now: now) }
         let patience = waiters.indices.lazy.filter { !lease.hasSlot(atPlace: $0) }.compactMap(patienceEnd).min()
-        return earliest(patience, lease.nextDue(isConnected: isConnected))
+        return earliest(patience, lease.nextDue(waiting: waiters.count, isConnected: isConnected))
     }
 
     // MARK: The engine

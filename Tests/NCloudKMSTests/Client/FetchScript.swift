@@ -148,7 +148,10 @@ final class FetchScript {
         while let due = machine.nextDue(now: now), due <= end {
             now = max(now, due)
             steps += fire()
-            if let next = machine.nextDue(now: now), next <= now { fault("the machine does not let its owner sleep") }
+            if let next = machine.nextDue(now: now), next <= now {
+                fault("the machine does not let its owner sleep")
+                break
+            }
         }
         now = end
         return steps

@@ -37,10 +37,10 @@ import Testing
         // The first two were due before the answer came: they are used at once.
         #expect((0..<4).map { lease.turn(atPlace: $0) } == [start, start, start + .milliseconds(2), nil])
         #expect(lease.take(now: start) == true)
-        #expect(lease.nextDue(isConnected: true) == start)
+        #expect(lease.nextDue(waiting: 1, isConnected: true) == start)
         #expect(lease.take(now: start) == true)
         #expect(lease.take(now: start) == false)
-        #expect(lease.nextDue(isConnected: true) == start + .milliseconds(2))
+        #expect(lease.nextDue(waiting: 1, isConnected: true) == start + .milliseconds(2))
         #expect(lease.take(now: start + .milliseconds(2) + .nanoseconds(-1)) == false)
         let last = start + .milliseconds(2) + Lease.slotLife
         var late = lease
@@ -69,14 +69,14 @@ import Testing
         for _ in 1..<refusals {
             #expect(lease.question(waiting: 1, now: now) == 1)
             lease.granted(grant(0, first: first), now: now, random: random)
-            now = try #require(lease.nextDue(isConnected: true))
+            now = try #require(lease.nextDue(waiting: 1, isConnected: true))
         }
         #expect(lease.question(waiting: 1, now: now) == 1)
         lease.granted(grant(0, first: first), now: now, random: random)
-        #expect(lease.nextDue(isConnected: true) == now + wait)
+        #expect(lease.nextDue(waiting: 1, isConnected: true) == now + wait)
         // Callers that come meanwhile know that their turn does not come before; without the engine nothing is due.
         #expect(lease.turn(atPlace: 0) == now + wait)
-        #expect(lease.nextDue(isConnected: false) == nil)
+        #expect(lease.nextDue(waiting: 1, isConnected: false) == nil)
         #expect(lease.question(waiting: 1, now: now + wait + .nanoseconds(-1)) == nil)
         #expect(lease.question(waiting: 1, now: now + wait) == 1)
         // A slot ends the series.
@@ -84,6 +84,18 @@ import Testing
         #expect(lease.question(waiting: 2, now: now + wait) == 1)
         lease.granted(grant(0, first: .seconds(1)), now: now + wait, random: 0.5)
         #expect(lease.question(waiting: 2, now: now + wait + .milliseconds(50)) == 1)
+    }
+
+    @Test func `nothing is asked, and nothing is due, for callers that have slots`() {
+        var lease = Lease(rate)
+        _ = lease.question(waiting: 2, now: start)
+        lease.granted(grant(1, first: .milliseconds(900)), now: start, random: 0)
+        _ = lease.question(waiting: 2, now: start)
+        lease.granted(grant(0, first: .seconds(1)), now: start, random: 0)
+        #expect(lease.nextDue(waiting: 2, isConnected: true) == start)
+        // The other caller has left.
+        #expect(lease.question(waiting: 1, now: start) == nil)
+        #expect(lease.nextDue(waiting: 1, isConnected: true) == start + .milliseconds(900))
     }
 
     @Test func `a lower rate lowers the number of slots to ask for`() {
