@@ -77,4 +77,12 @@ extension Duration {
         let (milliseconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000)
         return rest > 0 ? milliseconds + 1 : milliseconds
     }
+
+    /// The absolute value.
+    package var magnitude: Duration { self < .zero ? .zero - self : self }
+
+    /// A part of it, such as a random one.
+    ///
+    /// - Parameter share: 0 or more.
+    package func part(_ share: Double) -> Duration { .nanoseconds(Int64(Double(nanoseconds) * share)) }
 }

@@ -36,6 +36,11 @@ struct LatencyHistogram: Sendable {
         return nil
     }
 
+    /// The same in milliseconds, as the status shows it.
+    func percentileMilliseconds(_ share: Double) -> Double? {
+        percentile(share).map { Double($0.nanoseconds) / 1_000_000 }
+    }
+
     private static func index(of microseconds: Int64) -> Int {
         guard microseconds >= stepsPerDoubling else { return Int(microseconds) }
         let exponent = 63 - microseconds.leadingZeroBitCount

@@ -3,9 +3,6 @@ import NCloudKMS
 
 /// The part of `doctor` that checks the shared engine. Blocks.
 struct EngineExamination {
-    /// How far the clocks may differ if keys are shared.
-    private static let maximumClockDifference = Duration.seconds(5)
-
     private let probe: SharedEngineProbe
     private let report: (Finding) -> Void
 
@@ -76,7 +73,7 @@ struct EngineExamination {
             seconds == 0
             ? "the same as the engine's"
             : "\(seconds.magnitude) s \(seconds > 0 ? "behind" : "ahead of") the engine's"
-        guard max(corrected, .zero - corrected) > Self.maximumClockDifference else {
+        guard corrected.magnitude > SharedStateConfiguration.maximumClockDifference else {
             return add(.engineClock, .passed, text)
         }
         guard probe.configuration.keys != .off else {

@@ -1,4 +1,5 @@
 import Logging
+import KMSPlatform
 import NCloudKMS
 
 /// One entry of the configuration. `Setting.all` is the only list of settings: flags, environment variables, defaults,
@@ -256,7 +257,7 @@ extension Setting.Name {
         case .sharedTimeout:
             Setting(
                 self, "ms", ClientSetting.sharedTimeout.variables,
-                .text(String(Shared.defaultCommandTimeout.components.attoseconds / 1_000_000_000_000_000)), .load,
+                .text(String(Shared.defaultCommandTimeout.milliseconds)), .load,
                 "How long the engine may take to answer a command")
         case .sharedPrefix:
             Setting(

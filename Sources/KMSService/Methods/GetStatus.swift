@@ -110,24 +110,32 @@ extension SharedStatus: JSONWritable {
             shared.member("commands", commands)
             shared.member("p50Ms", p50Milliseconds)
             shared.member("p99Ms", p99Milliseconds)
-            shared.member("budget") { json in
-                json.object { budget in
-                    budget.member("granted", self.budget.granted)
-                    budget.member("asked", self.budget.asked)
-                    budget.member("refused", self.budget.refused)
-                    budget.member("local", self.budget.local)
-                }
-            }
-            shared.member("keys") { json in
-                json.object { keys in
-                    keys.member("hits", self.keys.hits)
-                    keys.member("misses", self.keys.misses)
-                    keys.member("stored", self.keys.stored)
-                    keys.member("rejected", self.keys.rejected)
-                    keys.member("led", self.keys.led)
-                    keys.member("followed", self.keys.followed)
-                }
-            }
+            shared.member("budget", budget)
+            shared.member("keys", keys)
+        }
+    }
+}
+
+extension SharedStatus.Budget: JSONWritable {
+    public func write(to json: inout JSONWriter) {
+        json.object { budget in
+            budget.member("granted", granted)
+            budget.member("asked", asked)
+            budget.member("refused", refused)
+            budget.member("local", local)
+        }
+    }
+}
+
+extension SharedStatus.Keys: JSONWritable {
+    public func write(to json: inout JSONWriter) {
+        json.object { keys in
+            keys.member("hits", hits)
+            keys.member("misses", misses)
+            keys.member("stored", stored)
+            keys.member("rejected", rejected)
+            keys.member("led", led)
+            keys.member("followed", followed)
         }
     }
 }

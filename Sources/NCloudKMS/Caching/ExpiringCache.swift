@@ -41,7 +41,7 @@ package struct ExpiringCache<Value> {
     ///   - staleIfError: how much longer an expired entry may replace a failure; zero turns this off.
     package init(timeToLive: Duration, staleIfError: Duration) {
         self.timeToLive = timeToLive
-        refreshAge = timeToLive - timeToLive / 10
+        refreshAge = AgeLimit.refresh(timeToLive: timeToLive)
         self.staleIfError = timeToLive > .zero ? staleIfError : .zero
     }
 
@@ -140,6 +140,9 @@ package struct AgeLimit: Equatable, Sendable {
     package init(_ maximumAge: Duration?, timeToLive: Duration) {
         self.maximumAge = min(maximumAge ?? timeToLive, timeToLive)
     }
+
+    /// The age from which a value is refreshed ahead of its end.
+    package static func refresh(timeToLive: Duration) -> Duration { timeToLive - timeToLive / 10 }
 
     /// Whether a call that arrived at `arrival` may be answered by a fetch that started at `start`. With a limit of
     /// zero, only by one that started later: the caller asked for a request to the service.

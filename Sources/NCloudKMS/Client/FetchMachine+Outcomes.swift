@@ -37,7 +37,7 @@ extension FetchMachine {
             key: key, attempts: fetch.progress.attempts, requestID: response?.headers.requestID)
         shared?.fetched(
             id, fetch.request, attempt.credentials, fetched,
-            startedAt: response?.serviceTime(of: start, signedWith: attempt.clockOffset), age: now - start, now: now)
+            startedAt: response?.serviceTime(of: start), age: now - start, now: now)
         answer(fetch, fetched, attempt.credentials, .kms, start: start)
     }
 
@@ -181,7 +181,7 @@ extension FetchMachine {
             limit = min(limit, AgeLimit(call.query.maxAge, timeToLive: configuration.timeToLive).maximumAge)
         }
         // A refresh wants a younger key than the one that is about to expire.
-        if isRefresh { limit = limit - limit / 10 }
+        if isRefresh { limit = AgeLimit.refresh(timeToLive: configuration.timeToLive) }
         let waits =
             shared?.lookUp(
                 id, fetch.request, credentials, limit: limit, deadline: end, isRefresh: isRefresh,

@@ -359,8 +359,8 @@ final class KMSEngine: EventSource {
             CredentialStatus(source: "\($0.source)", accessKeyID: $0.abbreviatedAccessKeyID)
         }
         var upstream = machine.upstream
-        upstream.p50Milliseconds = latency.percentile(0.5).map { Double($0.nanoseconds) / 1_000_000 }
-        upstream.p99Milliseconds = latency.percentile(0.99).map { Double($0.nanoseconds) / 1_000_000 }
+        upstream.p50Milliseconds = latency.percentileMilliseconds(0.5)
+        upstream.p99Milliseconds = latency.percentileMilliseconds(0.99)
         return ClientStatus(
             credentials: credentials, clockSkew: machine.clockOffset, upstream: upstream,
             cache: cache.status(coalesced: machine.coalesced),

@@ -92,8 +92,3 @@ package struct ClockSkew: Sendable {
         difference(sample).flatMap { $0.magnitude > maximumSkew ? nil : $0 }
     }
 }
-
-extension Duration {
-    /// The absolute value.
-    fileprivate var magnitude: Duration { self < .zero ? .zero - self : self }
-}

@@ -149,7 +149,7 @@ package struct RetryPolicy: Sendable {
         let base = isThrottled ? throttlingBaseDelay : baseDelay
         // 2^20 times the base exceeds the maximum in both cases.
         let bound = min(base * (1 << min(retry, 20)), maximumDelay)
-        let delay = Duration.nanoseconds(Int64(Double(bound.nanoseconds) * random))
+        let delay = bound.part(random)
         guard let hint else { return delay }
         return min(max(hint, delay), delay + maximumHintExcess)
     }

@@ -107,6 +107,7 @@ struct EngineCommand: Sendable {
         let lengths = words.map(\.count)
         var formatted: UnsafeMutablePointer<CChar>?
         let count = Int(redisFormatCommandArgv(&formatted, CInt(words.count), &pointers, lengths))
+        // Fails only without memory, where Swift's own allocations trap as well.
         guard count >= 0, let formatted else { preconditionFailure("no memory for a command") }
         defer {
             OPENSSL_cleanse(formatted, count)

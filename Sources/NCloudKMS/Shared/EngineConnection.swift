@@ -2,8 +2,8 @@ import KMSPlatform
 
 /// The connection to the shared engine: connects, logs in, sends commands and matches the replies to them.
 ///
-/// It has no opinion about when to connect, nor what a reply means. An engine that is slow, or answers nonsense, is lost:
-/// a late reply belongs to nobody.
+/// It decides neither when to connect nor what a reply means. It gives up an engine that is slow, or whose replies it does
+/// not understand: a late reply belongs to nobody.
 ///
 /// Not `Sendable`: everything happens on the loop.
 final class EngineConnection: EventSource {
@@ -66,7 +66,7 @@ final class EngineConnection: EventSource {
 
     // MARK: Opening and closing
 
-    /// Begins to connect, if it is closed. Exactly one event follows, not before this returns, and later a loss.
+    /// Begins to connect, if it is closed. Unless you call `close`, one event follows, after this returns, and later a loss.
     func open() {
         guard case .closed = state else { return }
         loop.add(self)

@@ -48,6 +48,7 @@ struct EngineHealth: Sendable {
     private var reportedLoss: EngineLoss.Kind?
     /// Whether there ever was a connection.
     private(set) var wasConnected = false
+
     var isConnected: Bool { if case .connected = state { true } else { false } }
 
     /// Whether fetches have to go on without the engine.

@@ -26,6 +26,7 @@ final class EngineReplyReader {
     init() {
         functions = .allocate(capacity: 1)
         functions.initialize(to: Self.makeFunctions())
+        // Fails only without memory, where Swift's own allocations trap as well.
         guard let handle = redisReaderCreateWithFunctions(functions) else {
             preconditionFailure("no memory for a reader of replies")
         }

@@ -191,13 +191,11 @@ extension EngineReply {
         return seconds * 1_000_000 + rest
     }
 
-    /// The answer to `GET`: a text or none, also if the value has another type. Nil for any other reply.
-    var textOrNull: (text: [UInt8]?, Void)? {
+    /// The answer to `GET`: a text, or nil inside for none. Nil outside for any other reply.
+    var textOrNull: [UInt8]?? {
         switch self {
-        case .bytes(let bytes): (bytes, ())
-        // The name of a value of another type.
-        case .error(let error) where error.code == "WRONGTYPE": (nil, ())
-        case .null: (nil, ())
+        case .bytes(let bytes): .some(bytes)
+        case .null: .some(nil)
         default: nil
         }
     }

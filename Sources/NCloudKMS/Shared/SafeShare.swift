@@ -120,10 +120,3 @@ struct SafeShare: Sendable {
 extension Rate {
     fileprivate var interval: Duration { .nanoseconds(intervalNanoseconds) }
 }
-
-extension Duration {
-    /// A random part of a duration.
-    ///
-    /// - Parameter random: in 0..<1.
-    func part(_ random: Double) -> Duration { .nanoseconds(Int64(Double(nanoseconds) * random)) }
-}

@@ -3,9 +3,6 @@ import KMSPublicKeys
 
 /// The shared entries that fetches look for, wait for, or make.
 struct SharedKeys {
-    /// Our clock and the engine's must not differ by more than this if entries are to be used.
-    private static let maximumClockDifference = Duration.seconds(5)
-
     private let configuration: SharedState.Configuration
     private var flights: [FetchID: Flight] = [:]
     private var lastFlight: UInt64 = 0
@@ -189,7 +186,7 @@ struct SharedKeys {
         guard var flight = flights[fetch], flight.isWaiting else { return }
         timers.remove(fetch)
         let difference = Duration.milliseconds(reply.engineTime / 1_000 - wallClock)
-        let clocksDiffer = max(difference, .zero - difference) > Self.maximumClockDifference
+        let clocksDiffer = difference.magnitude > SharedStateConfiguration.maximumClockDifference
         dialogue.log(keyLog.clocks(differ: clocksDiffer, by: difference))
         var answer: Flight.Answer
         switch reply.kind {

@@ -144,9 +144,11 @@ struct SharedState {
         _ id: EngineDialogue.QuestionID, _ reply: EngineReply, now: Instant, wallClock: Int64
     ) -> EngineLoss? {
         guard let subject = dialogue.answered(id, now: now) else { return nil }
+        var reply = reply
         if case .error(let error) = reply {
             // A name of another type counts as missing, as it does in the scripts.
             guard error.code == "WRONGTYPE", subject.isPlainLookUp else { return error.loss }
+            reply = .null
         }
         switch subject {
         case .none: break
@@ -161,10 +163,10 @@ struct SharedState {
             keys.replied(fetch, time: time)
         case .entry(let fetch):
             guard let entry = reply.textOrNull else { return .unknownReply }
-            keys.replied(fetch, entry: entry.text)
+            keys.replied(fetch, entry: entry)
         case .marker(let fetch):
             guard let marker = reply.textOrNull else { return .unknownReply }
-            if let reply = keys.replied(fetch, marker: marker.text) {
+            if let reply = keys.replied(fetch, marker: marker) {
                 keys.replied(fetch, reply, wallClock: wallClock, &dialogue, now: now)
             }
         }
@@ -179,16 +181,11 @@ struct SharedState {
 
     var status: SharedStatus {
         var status = SharedStatus(url: url)
-        status.state =
-            switch dialogue.health.state {
-            case .idle, .connecting: .idle
-            case .connected: .connected
-            case .degraded, .reconnecting: .degraded
-            }
+        status.state = dialogue.health.isConnected ? .connected : dialogue.health.isDegraded ? .degraded : .idle
         status.lastError = dialogue.health.lastError
         status.commands = dialogue.commands
-        status.p50Milliseconds = dialogue.latency.percentile(0.5).map { Double($0.nanoseconds) / 1_000_000 }
-        status.p99Milliseconds = dialogue.latency.percentile(0.99).map { Double($0.nanoseconds) / 1_000_000 }
+        status.p50Milliseconds = dialogue.latency.percentileMilliseconds(0.5)
+        status.p99Milliseconds = dialogue.latency.percentileMilliseconds(0.99)
         status.budget = budgets?.counters ?? SharedStatus.Budget()
         status.keys = keys.counters
         return status

@@ -34,6 +34,9 @@ public struct SharedStateConfiguration: Sendable {
     /// `default`, the user of an engine whose access list was never changed.
     public static let defaultUser = "default"
 
+    /// Five seconds: no shared key is used while the clocks of this machine and of the engine differ by more.
+    package static let maximumClockDifference = Duration.seconds(5)
+
     /// Where the engine listens.
     public let address: EngineAddress
     /// Whether keys are shared, besides the budget.

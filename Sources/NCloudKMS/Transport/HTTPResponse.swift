@@ -74,8 +74,8 @@ extension HTTPResponse {
     }
 
     /// A past instant by the service's clock, in milliseconds since 1970-01-01T00:00:00Z; nil if the answer does not tell.
-    func serviceTime(of instant: Instant, signedWith offset: Duration) -> Int64? {
-        ClockSkew.difference(clockSample(signedWith: offset)).map { difference in
+    func serviceTime(of instant: Instant) -> Int64? {
+        ClockSkew.difference(clockSample()).map { difference in
             received.wallClockMilliseconds - (received.instant - instant).milliseconds + difference.milliseconds
         }
     }
