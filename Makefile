@@ -34,7 +34,7 @@ FISH_COMPLETIONS = $(SHARE)/fish/vendor_completions.d
 DESCRIPTION = .build/release/$(program) --experimental-dump-help
 COMPLETIONS = .build/release/$(program) --generate-completion-script
 
-.PHONY: help build man demo demo-fleet test docs soak sanitize fuzz bench lint install dist clean
+.PHONY: help build man demo demo-fleet test traits docs soak sanitize fuzz bench lint install dist clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST)
@@ -73,6 +73,11 @@ test: ## Run all tests; those of the modules that pass memory to C a second time
 	NCLOUD_KMS_TESTS_OF_C=1 $(TEST) --skip-build $(OPTIMISED_TESTS) $(REPORT_EVENTS)/optimised || \
 		{ .ci/skipped $(EVENTS); exit 1; }
 	@.ci/skipped $(EVENTS)
+
+traits: ## Run the tests of each package trait alone, which takes minutes; `test` runs them with all traits
+	@.ci/dependencies test
+	$(SWIFT) build --build-tests
+	NCLOUD_KMS_EACH_TRAIT=1 $(TEST) --skip-build --filter 'each trait works alone'
 
 docs: ## Build the documentation of the Swift library, at .build/documentation
 	@.ci/dependencies build

@@ -142,7 +142,8 @@ import Testing
 
     @Test func `with a metadata service the command has a role in place of a key pair`() async throws {
         let script = """
-            env -u NCLOUD_KMS_TESTS_OF_C -u NCLOUD_KMS_SANITIZER -u NCLOUD_KMS_RECIPES | grep -E '^NCLOUD_' | sort | cut -d= -f1 | tr '\\n' ' '
+            env -u NCLOUD_KMS_TESTS_OF_C -u NCLOUD_KMS_SANITIZER -u NCLOUD_KMS_RECIPES \\
+                -u NCLOUD_KMS_EACH_TRAIT | grep -E '^NCLOUD_' | sort | cut -d= -f1 | tr '\\n' ' '
             base=$NCLOUD_METADATA_API_ENDPOINT/latest/meta-data/iam/security-credentials/
             curl -sS "$base$(curl -sS "$base")"
             """

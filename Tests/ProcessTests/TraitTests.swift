@@ -4,20 +4,24 @@ import Testing
 
 /// The package traits of the library, in a package outside of this repository: `Tests/Traits` tests them with the packages that
 /// they are for.
-///
-/// `make test` asks for it, as it builds those packages.
-@Suite(
-    .timeLimit(.minutes(30)), .onlyWithoutSanitizer,
-    .enabled(if: ProcessInfo.processInfo.environment["NCLOUD_KMS_RECIPES"] != nil, "NCLOUD_KMS_RECIPES is not set")
-)
-struct TraitTests {
-    private static let traits = ["Configuration", "Metrics", "ServiceLifecycle", "Tracing"]
+@Suite(.timeLimit(.minutes(30)), .onlyWithoutSanitizer) struct TraitTests {
+    private static let environment = ProcessInfo.processInfo.environment
 
-    @Test func `the traits work together and alone, and are documented`() async throws {
+    @Test(.enabled(if: environment["NCLOUD_KMS_RECIPES"] != nil, "NCLOUD_KMS_RECIPES is not set"))
+    func `the traits work together, and are documented`() async throws {
         let package = try OutsidePackage("traits", copyOf: "Tests/Traits")
         try await runTests(of: package)
         try documentation(of: package)
-        for trait in Self.traits { try await runTests(of: package, with: ["NCLOUD_KMS_TRAIT": trait]) }
+    }
+
+    /// Each builds the library again, which takes minutes.
+    @Test(
+        .enabled(if: environment["NCLOUD_KMS_EACH_TRAIT"] != nil, "make traits sets NCLOUD_KMS_EACH_TRAIT"),
+        .serialized,
+        arguments: ["Configuration", "Metrics", "ServiceLifecycle", "Tracing"])
+    func `each trait works alone`(_ trait: String) async throws {
+        let package = try OutsidePackage("trait", copyOf: "Tests/Traits")
+        try await runTests(of: package, with: ["NCLOUD_KMS_TRAIT": trait])
     }
 
     private func runTests(of package: OutsidePackage, with environment: [String: String] = [:]) async throws {
