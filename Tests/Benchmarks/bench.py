@@ -87,7 +87,7 @@ def main():
         service = f"https://127.0.0.1:{nginx.port}"
         rounds = 3 if options.quick else 8
         results = measure(bench, scenarios(bench, nginx, late, result_files(bench, service)), rounds, options.only)
-        counted = {} if options.no_counts else counts.per_call(
+        counted, profiles = ({}, {}) if options.no_counts else counts.per_call(
             bench, nginx, list(builds) if options.quick else [*builds, PIPES])
     finally:
         for server in servers: server.stop()
@@ -97,7 +97,7 @@ def main():
     committed = json.loads(last.read_text()) if last.exists() else {}
     parts = [f"{datetime.date.today()}, {machine()}, `make bench{' QUICK=1' if options.quick else ''}`"]
     if rows := report.goals(results): parts.append(report.goals_table(rows))
-    if counted: parts.append(report.counts_table(counted, committed))
+    if counted: parts += [report.counts_table(counted, committed), *report.profile_tables(profiles)]
     if results: parts.append(report.table(results))
     text = "\n\n".join(parts) + "\n"
     print("\n" + text)

@@ -1,10 +1,12 @@
 """What repeats, whatever else the machine does: instructions by valgrind, system calls by strace, waits by the kernel."""
 import re
 import shutil
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Callable
 
-from programs import PIPES
+from programs import OURS, PIPES
 
 # How often as many as committed a count may be.
 TOLERANCE = 1.05
@@ -19,25 +21,42 @@ def drive(bench, endpoint, program, flags, options, prefix=()):
     return figures
 
 
-def traced(bench, prefix, pattern, *run):
-    """A number in what a tool writes into a file. `prefix` is the tool and its arguments, with the file's name last."""
+def traced(bench, prefix, *run):
+    """What a tool writes into a file. `prefix` is the tool and its arguments, with the file's name last."""
     log = bench.folder / "trace.log"
     drive(bench, *run, prefix=[*prefix[:-1], prefix[-1] + str(log)])
-    return int(re.search(pattern, log.read_text()).group(1))
+    return log.read_text()
 
 
 def instructions(bench, *run):
-    return traced(bench, ["env", "SWIFT_DETERMINISTIC_HASHING=1", "valgrind", "--tool=callgrind",
-                          f"--callgrind-out-file={bench.folder}/callgrind.out", "--log-file="], r"Collected : (\d+)", *run)
+    """{file of the code: instructions}. What Swift's runtime executes is in our program, which contains it."""
+    profile = traced(bench, ["env", "SWIFT_DETERMINISTIC_HASHING=1", "valgrind", "--tool=callgrind", "--log-file=/dev/null",
+                             "--callgrind-out-file="], *run)
+    files, parts, file, is_callee = {}, Counter(), None, False
+    for line in profile.splitlines():
+        if object_file := re.match(r"(c?)ob=(\(\d+\))(?: (.*))?", line):
+            is_call, number, path = object_file.groups()
+            if path: files[number] = Path(path).name
+            if not is_call: file = files[number]
+        elif line.startswith("calls="):
+            is_callee = True  # the next line has the costs of the function that is called
+        elif cost := re.match(r"[+*\-\d]\S* (\d+)$", line):
+            if not is_callee: parts[file] += int(cost.group(1))
+            is_callee = False
+    return parts
 
 
 def system_calls(bench, *run):
-    return traced(bench, ["strace", "-f", "-c", "-o"], r"(\d+)(?: +\d+)? total", *run)
+    """{name: calls}"""
+    table = traced(bench, ["strace", "-f", "-c", "-o"], *run)
+    # The percentage, seconds, microseconds a call, calls, errors or nothing, the name.
+    return Counter({name: int(calls) for calls, name in re.findall(r"(?m)^ *[\d.]+ +[\d.]+ +\d+ +(\d+)(?: +\d+)? +(\w+)$", table)
+                    if name != "total"})
 
 
 def context_switches(bench, *run):
     """Those in which a thread goes to sleep, of all threads, after the warm-up: it is given no short run to compare with."""
-    return drive(bench, *run)["contextSwitches"]
+    return Counter({"all": drive(bench, *run)["contextSwitches"]})
 
 
 @dataclass
@@ -58,14 +77,16 @@ class Count:
         return {instructions: "valgrind", system_calls: "strace"}.get(self.of)
 
     def per_call(self, bench, nginx, program):
+        """{part: number}"""
         endpoint = f"https://127.0.0.1:{nginx.slow_port if self.is_slow else nginx.port}"
 
         def run(calls):
             return self.of(bench, endpoint, program, ["--max-connections", str(self.connections)],
                            {**self.options, "count": calls})
 
-        number = (run(self.many) - (run(self.few) if self.few else 0)) / (self.many - self.few)
-        return round(number) if number >= 100 else round(number, 2)
+        parts = run(self.many)
+        if self.few: parts.subtract(run(self.few))
+        return {part: number / (self.many - self.few) for part, number in parts.items()}
 
 
 ONE = {"window": 1, "warm": 10}
@@ -84,17 +105,20 @@ COUNTS = [
 
 
 def per_call(bench, nginx, programs):
-    """{program: {name: count}}; of the C program only what compares with it."""
-    counts = {program: {} for program in programs}
+    """{program: {name: count}}, of the C program only what compares with it; and {name: {part: count}} of what misses its goal."""
+    counts, profiles = {program: {} for program in programs}, {}
     for count in COUNTS:
         if count.tool and not shutil.which(count.tool):
             print(f"{count.title}: not counted, {count.tool} is missing", flush=True)
             continue
         for program in programs:
             if program != PIPES or count.options is ONE:
-                counts[program][count.name] = count.per_call(bench, nginx, program)
+                parts = count.per_call(bench, nginx, program)
+                number = sum(parts.values())
+                counts[program][count.name] = round(number) if number >= 100 else round(number, 2)
+                if program == OURS and count.goal and number > count.goal and len(parts) > 1: profiles[count.name] = parts
         print(f"{count.title}: done", flush=True)
-    return counts
+    return counts, profiles
 
 
 def grown(now, committed):

@@ -131,6 +131,18 @@ def counts_table(counts, committed):
     return "\n".join(lines)
 
 
+def profile_tables(profiles):
+    """Where the counts that miss their goals come from: of what `counts.per_call` gives."""
+    tables = []
+    for count in COUNTS:
+        if not (parts := profiles.get(count.name)): continue
+        smallest = sum(parts.values()) / 100
+        shown = sorted((part for part in parts.items() if part[1] >= smallest), key=lambda part: -part[1])
+        lines = [f"| {count.title} | per call |", "|---|---|", *[f"| {name} | {number_of(number)} |" for name, number in shown]]
+        tables.append("\n".join(lines))
+    return tables
+
+
 def number_of(count):
     return "" if count is None else f"{count:,.0f}" if count >= 100 else f"{count:.1f}"
 
