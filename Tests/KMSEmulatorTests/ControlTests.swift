@@ -3,7 +3,7 @@ import KMSEmulator
 import KMSPlatform
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct ControlTests {
+@Suite(.timeLimit(.minutes(5))) struct ControlTests {
     private let emulator: Emulator
 
     init() throws {

@@ -2,7 +2,7 @@ import KMSEmulator
 import KMSPlatform
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct HostileRequestTests {
+@Suite(.timeLimit(.minutes(5))) struct HostileRequestTests {
     private let emulator: Emulator
 
     init() throws { emulator = try Emulator(.init(usesTLS: false)) }

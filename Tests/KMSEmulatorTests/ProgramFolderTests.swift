@@ -5,7 +5,7 @@ import KMSTestSupport
 import Testing
 
 /// The built program's temporary folder: where it is, and when it is removed.
-@Suite(.timeLimit(.minutes(1))) struct ProgramFolderTests {
+@Suite(.timeLimit(.minutes(5))) struct ProgramFolderTests {
     /// Makes every folder for temporary files read-only, as in a hardened container, then becomes the program.
     private static let readOnly = [
         "/usr/bin/unshare", "--mount", "/bin/sh", "-c",

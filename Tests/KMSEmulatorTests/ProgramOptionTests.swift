@@ -5,7 +5,7 @@ import KMSTestSupport
 import Testing
 
 /// Options of the built program about where it listens, whom it serves and what it repeats.
-@Suite(.timeLimit(.minutes(2))) struct ProgramOptionTests {
+@Suite(.timeLimit(.minutes(5))) struct ProgramOptionTests {
     private func shell(_ script: String) -> [String] { ["--", "/bin/sh", "-c", script] }
 
     // MARK: Where it listens

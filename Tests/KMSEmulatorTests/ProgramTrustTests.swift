@@ -4,7 +4,7 @@ import KMSTestSupport
 import Testing
 
 /// Clients in other languages trust the emulator by the variables that they know.
-@Suite(.timeLimit(.minutes(1))) struct ProgramTrustTests {
+@Suite(.timeLimit(.minutes(5))) struct ProgramTrustTests {
     private static let python = Python(having: "requests")
     private static let node = "/usr/bin/node"
 

@@ -3,7 +3,7 @@ import KMSPlatform
 import Testing
 
 /// Each fault over a real socket.
-@Suite(.timeLimit(.minutes(2))) struct ServedFaultTests {
+@Suite(.timeLimit(.minutes(5))) struct ServedFaultTests {
     private func emulator(_ faults: String..., latency: Duration = .zero, usesTLS: Bool = false) throws -> Emulator {
         try Emulator(
             .init(usesTLS: usesTLS, latency: latency, faults: try faults.map { try Fault(parsing: $0) }))

@@ -5,7 +5,7 @@ import KMSTestSupport
 import Testing
 
 /// The two paths of a VPC server's metadata service.
-@Suite(.timeLimit(.minutes(2))) struct ServerRoleTests {
+@Suite(.timeLimit(.minutes(5))) struct ServerRoleTests {
     private static let path = "/latest/meta-data/iam/security-credentials/"
     private static let clock = ManualClock(wallClockMilliseconds: 1_700_000_000_999)
 

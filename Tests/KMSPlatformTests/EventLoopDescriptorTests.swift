@@ -4,7 +4,7 @@ import Testing
 @testable import KMSPlatform
 
 /// What the loop tells its sources about descriptors.
-@Suite(.timeLimit(.minutes(1))) struct EventLoopDescriptorTests {
+@Suite(.timeLimit(.minutes(5))) struct EventLoopDescriptorTests {
     private let recorders = Recorders()
 
     @Test func `a descriptor is told for what it is watched for, and as closed whenever it is watched`() throws {

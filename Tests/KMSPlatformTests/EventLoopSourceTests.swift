@@ -4,7 +4,7 @@ import Testing
 @testable import KMSPlatform
 
 /// When the loop runs its sources, how long it waits, and when it stops.
-@Suite(.timeLimit(.minutes(1))) struct EventLoopSourceTests {
+@Suite(.timeLimit(.minutes(5))) struct EventLoopSourceTests {
     private let recorders = Recorders()
 
     @Test func `stop ends the loop after the step that is going on, and it can run again`() throws {

@@ -4,7 +4,7 @@ import Testing
 @testable import KMSPlatform
 
 /// Work for the loop from other threads.
-@Suite(.timeLimit(.minutes(1))) struct EventLoopThreadTests {
+@Suite(.timeLimit(.minutes(5))) struct EventLoopThreadTests {
     private let recorders = Recorders()
 
     @Test func `closures and jobs of other threads run on the loop, in order, those before its start, too`()

@@ -2,7 +2,7 @@ import Testing
 
 @testable import KMSPlatform
 
-@Suite(.timeLimit(.minutes(1))) struct FileContentsTests {
+@Suite(.timeLimit(.minutes(5))) struct FileContentsTests {
     @Test func `a non-blocking pipe, empty or full, is waited for`() async throws {
         let (input, output) = try Descriptors.pipe(isNonBlocking: true)
         defer { close(input) }

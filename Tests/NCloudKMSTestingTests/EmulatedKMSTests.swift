@@ -4,7 +4,7 @@ import NCloudKMSTesting
 import Testing
 
 /// The emulator as the tests of a user's program use it.
-@Suite(.timeLimit(.minutes(1))) struct EmulatedKMSTests {
+@Suite(.timeLimit(.minutes(5))) struct EmulatedKMSTests {
     @Test func `a client gets the demo keys over TLS, without further configuration`() async throws {
         let kms = try EmulatedKMS()
         defer { kms.stop() }

@@ -3,7 +3,7 @@ import KMSTestSupport
 import Testing
 
 /// How a build learns its commit.
-@Suite(.timeLimit(.minutes(1))) struct BuildIdentityTests {
+@Suite(.timeLimit(.minutes(5))) struct BuildIdentityTests {
     private static var repository: String {
         let file: String = #filePath
         return String(file.prefix(upTo: file.range(of: "/Tests/ProcessTests/")!.lowerBound))

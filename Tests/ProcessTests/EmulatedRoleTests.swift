@@ -4,7 +4,7 @@ import KMSTestSupport
 import Testing
 
 /// The service inside an emulator that is the metadata service of a server, too.
-@Suite(.timeLimit(.minutes(1))) struct EmulatedRoleTests {
+@Suite(.timeLimit(.minutes(5))) struct EmulatedRoleTests {
     private static let input = """
         {"jsonrpc":"2.0","id":1,"method":"getPublicKey","params":["demo-ec"]}
         {"jsonrpc":"2.0","id":2,"method":"getStatus"}

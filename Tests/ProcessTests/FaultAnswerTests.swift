@@ -4,7 +4,7 @@ import KMSTestSupport
 import Testing
 
 /// Answers that bring no key. The rows are those of the table in `protocol/`, Errors.
-@Suite(.timeLimit(.minutes(1))) struct FaultAnswerTests {
+@Suite(.timeLimit(.minutes(5))) struct FaultAnswerTests {
     /// What the emulator does to every request, and what the client sees of it.
     struct Row: Sendable, CustomTestStringConvertible {
         var fault: String

@@ -5,7 +5,7 @@ import KMSTestSupport
 import Testing
 
 /// What goes wrong on a connection.
-@Suite(.timeLimit(.minutes(1))) struct FaultConnectionTests {
+@Suite(.timeLimit(.minutes(5))) struct FaultConnectionTests {
     /// What a server does on every connection, and what the client sees of it.
     struct Row: Sendable, CustomTestStringConvertible {
         var name: String

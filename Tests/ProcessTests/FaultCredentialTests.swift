@@ -5,7 +5,7 @@ import KMSTestSupport
 import Testing
 
 /// Credentials: what changes while the program runs, and what is wrong from the start.
-@Suite(.timeLimit(.minutes(1))) struct FaultCredentialTests {
+@Suite(.timeLimit(.minutes(5))) struct FaultCredentialTests {
     private static let old = Seed.AccessKey(id: "OLDACCESSKEY00000001", secret: "an-old-secret-key-that-is-long-enough")
     private static let new = Seed.AccessKey(id: "NEWACCESSKEY00000002", secret: "a-new-secret-key=with=equals=signs===")
 

@@ -5,7 +5,7 @@ import KMSTestSupport
 import Testing
 
 /// Answers that nobody asked for, on connections that are kept.
-@Suite(.timeLimit(.minutes(1))) struct FaultKeptConnectionTests {
+@Suite(.timeLimit(.minutes(5))) struct FaultKeptConnectionTests {
     /// The key of the first demonstration key, which is no answer to any call here.
     private static let otherKeyBody =
         #"{"code":"SUCCESS","data":{"publicKey":\#(quoted(Seed.demo.keys[0].versions[0].publicKey ?? ""))}}"#

@@ -4,7 +4,7 @@ import KMSTestSupport
 import Testing
 
 /// Answers that say SUCCESS and hold no key that may be trusted.
-@Suite(.timeLimit(.minutes(1))) struct FaultKeyTests {
+@Suite(.timeLimit(.minutes(5))) struct FaultKeyTests {
     /// A 200 answer, and how often it is asked for.
     private static let bodies: [(name: String, body: String, attempts: Int)] = [
         ("no key", #"{"code":"SUCCESS","data":{}}"#, 2),

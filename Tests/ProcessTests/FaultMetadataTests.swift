@@ -5,7 +5,7 @@ import KMSTestSupport
 import Testing
 
 /// The metadata service of a server, as it should be and as it should not.
-@Suite(.timeLimit(.minutes(1))) struct FaultMetadataTests {
+@Suite(.timeLimit(.minutes(5))) struct FaultMetadataTests {
     private static let key = Seed.AccessKey.demo
     private static let path = "/latest/meta-data/iam/security-credentials/"
 

@@ -5,7 +5,7 @@ import Testing
 
 /// A name with several addresses, and one whose address changes.
 @Suite(
-    .timeLimit(.minutes(1)), .enabled(if: access(Nginx.program, X_OK) == 0, "nginx is not installed"),
+    .timeLimit(.minutes(5)), .enabled(if: access(Nginx.program, X_OK) == 0, "nginx is not installed"),
     .enabled(if: PrivateHosts.arePossible, "mount namespaces are refused"))
 struct FaultNameTests {
     private static let host = "kms.test"

@@ -5,7 +5,7 @@ import KMSTestSupport
 import Testing
 
 /// The proxy: which calls go through it, and what goes wrong there.
-@Suite(.timeLimit(.minutes(1)), .enabled(if: access(Nginx.program, X_OK) == 0, "nginx is not installed"))
+@Suite(.timeLimit(.minutes(5)), .enabled(if: access(Nginx.program, X_OK) == 0, "nginx is not installed"))
 struct FaultProxyTests {
     private static let host = "kms.example.com"
     private static let endpoint = "https://kms.example.com"

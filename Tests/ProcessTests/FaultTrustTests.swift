@@ -5,7 +5,7 @@ import KMSTestSupport
 import Testing
 
 /// TLS, against servers as the world runs them.
-@Suite(.timeLimit(.minutes(1))) struct FaultTrustTests {
+@Suite(.timeLimit(.minutes(5))) struct FaultTrustTests {
     struct Row: Sendable, CustomTestStringConvertible {
         var name: String
         var subjects: String? = "IP:127.0.0.1"

@@ -3,7 +3,7 @@ import KMSTestSupport
 import Testing
 
 /// Readers of lines do not agree on what ends one: JavaScript and Java have U+2028 and U+2029, Python has U+0085 as well.
-@Suite(.timeLimit(.minutes(1))) struct LineBreakTests {
+@Suite(.timeLimit(.minutes(5))) struct LineBreakTests {
     private static let breaks = "a\u{2028}b\u{2029}c\u{85}d"
 
     /// The symptom: a message of the service broke the line in Node's `readline`, and the client could read neither half.

@@ -5,7 +5,7 @@ import KMSTestSupport
 import Testing
 
 /// `getStatus` tells what happened.
-@Suite(.timeLimit(.minutes(1))) struct ResilienceStatusTests {
+@Suite(.timeLimit(.minutes(5))) struct ResilienceStatusTests {
     @Test func `every figure is what the calls before it make of it`() async throws {
         let faults = ["status=503,code=500,count=1,key=demo-rsa", "code=410,count=1,key=demo-ec"]
         try await EmulatedKMS.with(faults: faults) { kms in

@@ -5,7 +5,7 @@ import KMSTestSupport
 import Testing
 
 /// Coalescing, limiter and retry quota, through the real program.
-@Suite(.timeLimit(.minutes(1))) struct ResilienceTests {
+@Suite(.timeLimit(.minutes(5))) struct ResilienceTests {
     /// As many keys as calls, all of the demonstration's elliptic curve.
     private static func keys(_ count: Int) -> Seed {
         Seed(keys: (0..<count).map { Seed.Key("k\($0)", .ecdsa, [demoKey]) })

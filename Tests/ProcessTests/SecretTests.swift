@@ -5,7 +5,7 @@ import KMSTestSupport
 import Testing
 
 /// No log at any level, no error, no status and no help holds a secret, a token or a signature.
-@Suite(.timeLimit(.minutes(1))) struct SecretTests {
+@Suite(.timeLimit(.minutes(5))) struct SecretTests {
     private static let secret = "PlantedSecretKey0aB1cD2eF3gH4iJ5kL6mN7oP"
     private static let token = "PlantedToken0aB1cD2eF3gH4iJ5kL6mN7oP8qR9"
     private static let accessKey = "PLANTEDACCESSKEY0001"

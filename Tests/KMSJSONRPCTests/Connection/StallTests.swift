@@ -5,7 +5,7 @@ import Testing
 @testable import KMSJSONRPC
 
 /// A limit stops the reading; it must go on when the limit is left, whoever leaves it.
-@Suite(.timeLimit(.minutes(2))) struct StallTests {
+@Suite(.timeLimit(.minutes(5))) struct StallTests {
     @Test func `more answers than may wait go to a file that takes them all at once`() throws {
         var template = Array("/tmp/stall.XXXXXX\0".utf8CString.dropLast())
         let file = mkstemp(&template)

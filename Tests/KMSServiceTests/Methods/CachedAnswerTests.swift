@@ -3,7 +3,7 @@ import KMSEmulator
 import KMSPlatform
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct CachedAnswerTests {
+@Suite(.timeLimit(.minutes(5))) struct CachedAnswerTests {
     private static let plain = #"{"keyTag":"demo-rsa"}"#
     private static let aged = #"{"keyTag":"demo-rsa","maxAgeMs":60000}"#
 

@@ -6,7 +6,7 @@ import Testing
 @testable import NCloudKMS
 
 /// The cache and the fetches of the client as a whole, on an injected clock.
-@Suite(.timeLimit(.minutes(1))) struct ClientCacheTests {
+@Suite(.timeLimit(.minutes(5))) struct ClientCacheTests {
     @Test func `an answer is fresh for the time to live, counted from the start of its fetch`() async throws {
         let fixture = try ClientFixture()
         let query = try ClientFixture.query()

@@ -6,7 +6,7 @@ import Testing
 @testable import NCloudKMS
 
 /// The client as a whole on an injected clock: what `FetchMachine` decides is done. The decisions have tests of their own.
-@Suite(.timeLimit(.minutes(1))) struct ClientRetryTests {
+@Suite(.timeLimit(.minutes(5))) struct ClientRetryTests {
     // MARK: Retries
 
     @Test func `the next attempt comes when the service asks for it, and not before`() async throws {

@@ -6,7 +6,7 @@ import Testing
 @testable import NCloudKMS
 
 /// A server role's keys over hours, on an injected clock.
-@Suite(.timeLimit(.minutes(1))) struct ClientServerRoleTests {
+@Suite(.timeLimit(.minutes(5))) struct ClientServerRoleTests {
     /// A metadata service whose keys a test replaces.
     private final class Metadata: Sendable {
         let responder: RawResponder

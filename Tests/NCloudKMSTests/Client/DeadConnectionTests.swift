@@ -7,7 +7,7 @@ import Testing
 @testable import NCloudKMS
 
 /// Connections that something between the client and the service has forgotten, without a word to either.
-@Suite(.timeLimit(.minutes(1))) struct DeadConnectionTests {
+@Suite(.timeLimit(.minutes(5))) struct DeadConnectionTests {
     private static let key = Seed.demo.keys[1].versions[0].publicKey ?? ""
     private static let body =
         #"{"code":"SUCCESS","data":{"publicKey":"\#(key.replacing("\n", with: #"\n"#))"}}"#

@@ -7,7 +7,7 @@ import Testing
 @testable import NCloudKMS
 
 /// What happens between calls, and between a call and the client's end: a real client against a scripted server.
-@Suite(.timeLimit(.minutes(1))) struct KMSClientTests {
+@Suite(.timeLimit(.minutes(5))) struct KMSClientTests {
     private func client(
         _ responder: RawResponder, _ authentication: KMSClientConfiguration.Authentication? = nil
     ) throws -> KMSClient {

@@ -5,7 +5,7 @@ import NCloudKMS
 import Testing
 
 /// The library as its users call it, without `@testable`.
-@Suite(.timeLimit(.minutes(1))) struct PublicKeyProviderTests {
+@Suite(.timeLimit(.minutes(5))) struct PublicKeyProviderTests {
     /// A fake as a user would write it.
     private struct FakeKeys: PublicKeyProvider {
         let answer: Result<PublicKey, KMSError>

@@ -6,7 +6,7 @@ import Testing
 @testable import NCloudKMS
 
 /// libcurl hands a connection from a transfer that ends to one that begins, within one turn.
-@Suite(.timeLimit(.minutes(1))) struct HandedOverConnectionTests {
+@Suite(.timeLimit(.minutes(5))) struct HandedOverConnectionTests {
     /// Longer than what libcurl reads at once.
     private static func answer(to target: String) -> String {
         RawResponder.answer("200 OK", body: target + String(repeating: " ", count: 5_000))

@@ -6,7 +6,7 @@ import Testing
 @testable import NCloudKMS
 
 /// A proxy that is spoken to by TLS: what its TLS has decrypted is neither in the socket nor in the service's TLS.
-@Suite(.timeLimit(.minutes(1))) struct TLSProxyTests {
+@Suite(.timeLimit(.minutes(5))) struct TLSProxyTests {
     /// A proxy that plays the service, too, and puts whatever the service has to say at a time into one record.
     private static func startProxy(
         _ authority: TestAuthority, serviceVersion: CInt,

@@ -73,7 +73,7 @@ import Testing
         ("NCLOUD_KMS_TOKEN_FILE", false), ("NCLOUD_CONFIG_FILE", false),
     ]
 
-    @Test(.timeLimit(.minutes(1)), arguments: paths, ["pipe", "/dev/null", "/dev/tty", "folder"])
+    @Test(.timeLimit(.minutes(5)), arguments: paths, ["pipe", "/dev/null", "/dev/tty", "folder"])
     func `what is no regular file keeps nobody waiting`(
         _ origin: (name: String, isFatal: Bool), _ kind: String
     ) async throws {
