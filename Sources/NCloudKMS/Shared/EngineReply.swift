@@ -69,7 +69,8 @@ struct EngineError: Error, Equatable {
             case "NOAUTH", "NOPERM": "the engine does not let the user \(user.excerpt) log in; see its access list"
             case "ERR" where text.hasPrefix("ERR AUTH"):
                 "the engine has no password for the user \(user.excerpt); set one there, or give none here"
-            case "ERR" where text.contains("max number of clients"): loss.message
+            case "ERR" where text.contains("max number of clients"):
+                "the engine has too many clients; raise its maxclients"
             case let code where Self.unavailable.contains(code): "the engine answers the login with \(code)"
             default: "the engine does not know this way to log in (AUTH USER PASSWORD); it must be Redis 6 or newer"
             }

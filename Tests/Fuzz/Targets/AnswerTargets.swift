@@ -73,6 +73,11 @@ private func checkHeaders(_ input: [UInt8]) throws {
     try require(whole.bodyIsComplete == pieces.bodyIsComplete, "complete however it arrives")
     try require(whole.isMalformed == pieces.isMalformed, "malformed however it arrives")
     try require(whole.isTooLarge == pieces.isTooLarge, "too large however it arrives")
+
+    // For the next answer on the same connection.
+    whole.reset()
+    let isFresh = whole.status == 0 && whole.body.isEmpty && whole.headers == HTTPResponse.Headers()
+    try require(isFresh && !whole.headerIsComplete && !whole.hasSurplus, "nothing is left after a reset")
 }
 
 // MARK: The metadata service
@@ -107,6 +112,21 @@ private func checkReply(_ input: [UInt8]) throws {
         if let time = reply.time { try require(time >= 0, "a time is after 1970") }
         _ = FlightReply(reply)
         _ = reply.textOrNull
+        try checkErrors(in: reply)
+    }
+}
+
+private func checkErrors(in reply: EngineReply) throws {
+    switch reply {
+    case .array(let elements): for element in elements { try checkErrors(in: element) }
+    case .error(let error):
+        let login = error.lossOfLogin(user: "user")
+        try require(error.loss.kind == login.kind, "an error means the same at a login")
+        try require(error.text.utf8.count <= 256 && error.loss.message.utf8.count < 512, "texts are cut")
+        // It may hold the password. The code alone may be told.
+        let isTold = error.text.utf8.count > 32 && login.message.contains(error.text)
+        try require(!isTold, "the text of the answer to a login is not repeated")
+    case .status, .integer, .bytes, .null: break
     }
 }
 
@@ -126,27 +146,44 @@ private func replies(
     return (replies, nil)
 }
 
-/// The first byte chooses whether to seal the rest as an entry's PEM text, or to read it as a whole entry.
+/// The first byte chooses whether to seal the rest as an entry's PEM text, or to read it as a whole entry; and whether
+/// the start is near the present.
 private func checkEntry(_ input: [UInt8]) throws {
     guard let first = input.first else { return }
     let rest = Array(input.dropFirst())
     let seal = try SharedSeal(secret: SecretBytes(secretKey), baseURL: "https://localhost")
     let request = PublicKeyRequest(keyTag: try KeyTag("a"), version: nil)
     guard first & 1 == 1 else {
-        let entry = try? SharedEntry(rest, for: request, seal)
+        do throws(SharedEntry.Rejection) {
+            _ = try SharedEntry(rest, for: request, seal)
+        } catch {
+            return try require(error.sentence.hasSuffix("."), "a rejection says why")
+        }
         // Nobody can make a tag without the key.
-        return try require(entry == nil, "an entry is authenticated")
+        throw BrokenRule(description: "an entry is authenticated")
     }
-    let started = rest.prefix(8).reduce(0 as UInt64) { $0 << 8 | UInt64($1) } >> 1
-    let entry = SharedEntry(startedAt: Int64(started), attempts: 1, requestID: rest.text, pem: rest)
     let now: Int64 = 1_767_225_600_000
-    if let age = try? entry.age(wallClock: now, timeToLive: .seconds(300)) {
+    let number = rest.prefix(8).reduce(0 as UInt64) { $0 << 8 | UInt64($1) } >> 1
+    // Within 17 minutes of it.
+    let started = first & 2 == 0 ? Int64(number) : now - Int64(number & 0xF_FFFF) + 0x10000
+    let entry = SharedEntry(startedAt: started, attempts: 1, requestID: rest.text, pem: rest)
+    let timeToLive = Duration.seconds(300)
+    switch Result(catching: { () throws(SharedEntry.Rejection) in
+        try entry.age(wallClock: now, timeToLive: timeToLive)
+    }) {
+    case .success(let age):
         try require(Duration.milliseconds(now - entry.startedAt) == age, "the age is the time since the start")
+        let isYoung = SharedEntry.isYoungEnough(age, for: timeToLive)
+        try require(isYoung == (age <= .seconds(298)), "young by any clock that counts as equal")
+    case .failure(let rejection):
+        try require(rejection == (entry.startedAt > now ? .fromTheFuture : .aged), "why it is refused")
     }
     guard let text = entry.text(for: request, seal) else { return }
     try require(try SharedEntry(text, for: request, seal) == entry, "a sealed entry can be read")
     let other = PublicKeyRequest(keyTag: request.keyTag, version: try KeyVersion(1))
     try require((try? SharedEntry(text, for: other, seal)) == nil, "it is for one version")
+    let names = [seal.name(of: request), seal.name(of: other)].compactMap(\.self)
+    try require(Set(names).count == 2 && names.allSatisfy { $0.utf8.count == 32 }, "each version has its own name")
     var changed = text
     changed[Int(first >> 1) % changed.count] ^= 1
     try require((try? SharedEntry(changed, for: request, seal)) == nil, "a changed entry is refused")

@@ -1,6 +1,7 @@
 import KMSJSON
 import KMSPlatform
 import Logging
+import NCloudKMS
 
 @testable import KMSCommands
 
@@ -14,9 +15,15 @@ let clientTargets = [
 /// The message, a line feed, the value of a field.
 private func checkLog(_ input: [UInt8]) throws {
     let fields = input.fields(2)
+    let number = input.count
+    let members = Logger.Metadata([(fields[0], .string(fields[1])), ("b", "c")]) { first, _ in first }
     func line(_ format: LogFormat) -> [UInt8] {
         format.line(
-            level: .info, message: fields[0], metadata: [("value", .string(fields[1]))], wallClockMilliseconds: 0)
+            level: .info, message: fields[0],
+            metadata: [
+                ("value", .string(fields[1])), ("number", .stringConvertible(number)),
+                ("list", .array([.dictionary(members)])),
+            ], wallClockMilliseconds: 0)
     }
     let text = line(.text)
     let json = line(.json)
@@ -31,6 +38,9 @@ private func checkLog(_ input: [UInt8]) throws {
     let entry = ReferenceJSON(json)
     try require(areSame(entry?["message"]?.string, fields[0]), "the message can be read")
     try require(areSame(entry?["value"]?.string, fields[1]), "the value can be read")
+    try require(entry?["number"]?.integer == number, "the number can be read")
+    guard case .array(let list) = entry?["list"] else { throw BrokenRule(description: "the list can be read") }
+    try require(list.count == 1 && areSame(list[0][fields[0]]?.string, fields[1]), "a member can be read")
 }
 
 private func movesText(_ scalar: Unicode.Scalar) -> Bool {
@@ -44,15 +54,20 @@ private func movesText(_ scalar: Unicode.Scalar) -> Bool {
 // MARK: The sigstore plugin
 
 private func checkSigstore(_ input: [UInt8]) throws {
+    let requested: KeyVersion?
+    let used: KeyVersion?
     do throws(SigstoreError) {
-        let arguments = try SigstoreArguments([Array("v1".utf8), input])
+        let arguments = try SigstoreArguments([Array("v1".utf8)] + (input.isEmpty ? [] : [input]))
         _ = try SigstoreDeadline.time(for: arguments, now: 1_767_225_600_000)
-        _ = try SigstoreKey(arguments)
-        _ = try SigstoreSignature(arguments)
+        let key = try SigstoreKey(arguments)
+        let signature = try SigstoreSignature(arguments)
+        requested = key.version
+        used = try signature.version(requested: requested)
     } catch {
         try require(!error.message.isEmpty && !error.message.contains("\n"), "an error is one line")
         return
     }
+    try require(requested == nil || used == requested, "no other version than the requested one")
     let options = ReferenceJSON(input)?["initOptions"]
     try require(options?["keyResourceID"]?.string?.isEmpty == false, "a call names its key")
 }

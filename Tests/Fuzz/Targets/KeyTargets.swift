@@ -1,4 +1,5 @@
 import CKMSOpenSSL
+import KMSJSON
 import KMSPlatform
 
 @testable import KMSCommands
@@ -28,6 +29,20 @@ private func checkPEM(_ input: [UInt8]) throws {
     if let pem = key.pkcs1PEM { try require(try PublicKey(pem: pem) == key, "its PKCS#1 is the same key") }
     guard let jwk = ReferenceJSON(Array(key.jwk.utf8)) else { throw BrokenRule(description: "its JWK is JSON") }
     try require(areSame(jwk["kty"]?.string, key.keyType.rawValue), "the JWK's type")
+    var verifying = JSONWriter()
+    key.writeVerifyingJWK(to: &verifying)
+    let set = ReferenceJSON(verifying.bytes)
+    try require(set?["alg"]?.string?.hasPrefix("ES") == (key.curve == nil ? nil : true), "the algorithm of a curve")
+    try require(areSame(set?["kid"]?.string, key.jwkThumbprint), "a thumbprint names the key")
+    guard let line = key.sshLine(comment: "a\nb") else {
+        return try require(key.curve == .secp256k1, "OpenSSH supports every other key")
+    }
+    let words = line.split(separator: " ", omittingEmptySubsequences: false)
+    let blob = words.count == 3 ? referenceBase64(Array(words[1].utf8)) ?? [] : []
+    let name = Array(words[0].utf8)
+    try require(words.count == 3 && words[2] == "ab", "a comment stays on the line")
+    try require(blob.starts(with: [0, 0, 0, UInt8(name.count)] + name), "the blob begins with the type")
+    try require(key.sshFingerprint?.utf8.count == 50, "SHA256: and 43 digits")
 }
 
 // MARK: DER

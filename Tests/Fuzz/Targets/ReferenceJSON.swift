@@ -41,9 +41,11 @@ indirect enum ReferenceJSON {
         let fraction = mantissa.count > 1 ? mantissa[1] : ""
         var digits = Substring((mantissa[0] + fraction).drop { $0 == "0" })
         if digits.isEmpty { return 0 }
-        // An exponent that does not fit is far from what an `Int` can be.
-        let far = parts.count > 1 && parts[1].hasPrefix("-") ? -1_000_000 : 1_000_000
-        var exponent = (parts.count > 1 ? Int(parts[1]) ?? far : 0) - fraction.count
+        // Beyond these bounds, an exponent is far from what an `Int` can be.
+        let bound = 1_000_000
+        let far = parts.count > 1 && parts[1].hasPrefix("-") ? -bound : bound
+        let written = parts.count > 1 ? Int(parts[1]) ?? far : 0
+        var exponent = min(max(written, -bound), bound) - fraction.count
         while digits.last == "0" {
             digits.removeLast()
             exponent += 1

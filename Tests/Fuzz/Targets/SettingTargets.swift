@@ -64,6 +64,10 @@ private func checkDates(_ input: [UInt8]) throws {
         let expected = date == -1_000 ? 0 : date / 1_000
         let reference = Int64(curl_getdate(text, nil))
         try require(!text.contains("\0") && reference == expected, "libcurl reads the same date: \(reference)")
+        let hasFourDigits = (-11_676_096_000_000..<253_402_300_800_000).contains(date)
+        let written = CivilTime(milliseconds: date).httpDate
+        let again = HTTPDate.milliseconds(of: written, now: now)
+        try require(!hasFourDigits || again == date, "it can be written: \(written)")
     }
     if let delay = RetryAfter.delay(of: text, now: now) {
         try require((.zero ... .seconds(86_400)).contains(delay), "a wait is at most a day")
@@ -109,9 +113,28 @@ private func checkEndpoint(_ input: [UInt8]) throws {
                 ? address.bytes[0] == 127 : address.bytes == [UInt8](repeating: 0, count: 15) + [1]
             try require(isThisMachine, "loopback is this machine")
         }
+        let isSafe = endpoint.scheme == .https || endpoint.isLoopback
+        try require(((try? Endpoint(text)) == endpoint) == isSafe, "plain http is for this machine")
+        if endpoint.isLinkLocal {
+            let bytes = IPAddress(endpoint.host)?.bytes ?? []
+            try require(bytes.starts(with: [169, 254]) || bytes.first == 0xFE, "link-local is an address")
+        }
+    }
+    if let zone = try? Zone(named: text) {
+        try require(try Endpoint("\(zone.endpoint)") == zone.endpoint, "a zone has an endpoint")
     }
     if let address = try? EngineAddress(text) {
         try require(try EngineAddress("\(address)") == address, "an engine's address can be written")
+        let peer = address.peer(identity: nil)
+        let reference = try referenceURL(peer.url)
+        try require(reference.scheme == (address.usesTLS ? "https" : "http"), "a stream is as safe as the address")
+        try require(!address.isPlaintextToAnotherMachine || !peer.usesTLS, "plain text is plain text")
+        switch address.place {
+        case .socket(let path): try require(peer.socketPath == path, "the path of the socket")
+        case .host(let host, let port, _, _):
+            try requireSameHost(reference.host, host)
+            try require(reference.port == String(port) && reference.rest.isEmpty, "the port and nothing else")
+        }
         try require(!"\(address)".contains("@") || text.lowercased().hasPrefix("unix:"), "no user name is accepted")
     }
 }
@@ -177,6 +200,9 @@ private func checkExceptions(_ input: [UInt8]) throws {
     try require(
         isListed(ProxyExceptions(reordered).verdict(host: host, port: 443)) == isListed(verdict), "in any order")
     try require(ProxyExceptions(fields[0] + ",*").verdict(host: host, port: 443) == .listed, "* lists every host")
+    if let endpoint = try? Endpoint(anySecurity: "https://\(host)", name: "endpoint"), endpoint.host == host {
+        try checkChoice(ProxyExceptions(fields[0]), verdict, endpoint)
+    }
 
     // Names alone follow a simple rule.
     let isName = { (text: Substring) in
@@ -189,4 +215,17 @@ private func checkExceptions(_ input: [UInt8]) throws {
         return host == name || host.hasSuffix(".\(name)")
     }
     try require(verdict == (matches ? .listed : .notListed), "a name lists itself and what is below it")
+}
+
+private func checkChoice(
+    _ exceptions: ProxyExceptions, _ verdict: ProxyExceptions.Verdict, _ endpoint: Endpoint
+) throws {
+    let settings = ProxySettings(try ProxyConfiguration(url: "http://proxy:3128"), exceptions: exceptions)
+    let choice = Result { () throws(InvalidValue) in try settings.proxy(for: endpoint) }
+    switch (choice, verdict) {
+    case (.success(nil), .listed), (.success(.some), .notListed): break
+    case (.success(nil), _): try require(endpoint.isLoopback, "only this machine is reached directly without an entry")
+    case (.failure(let error), .undecidable): try require(!"\(error)".isEmpty, "an error says why")
+    default: throw BrokenRule(description: "the choice follows from the list: \(verdict)")
+    }
 }

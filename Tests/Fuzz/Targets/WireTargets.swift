@@ -117,30 +117,58 @@ private func serve(_ input: [UInt8]) throws -> [UInt8] {
     close(requests.writing)
     defer { close(requests.reading) }
 
+    let loop = try EventLoop()
     let methods: [any Method] = [
-        ParsingMethod(name: "getPublicKey") { params throws(RPCError) in _ = try GetPublicKey.Request(params) },
-        ParsingMethod(name: "verifySignature") { params throws(RPCError) in _ = try SignatureQuery(params) },
+        WaitingMethod(name: "getPublicKey", loop: loop) { params throws(RPCError) in
+            _ = try GetPublicKey.Request(params)
+        },
+        ReadyMethod(name: "verifySignature") { params throws(RPCError) in _ = try SignatureQuery(params) },
     ]
     let connection = Connection(
         Connection.Configuration(
             input: requests.reading, output: answers.writing,
             framing: AutomaticFraming(maximumMessageBytes: 512), maximumBatchCount: 8, maximumInFlight: 4),
-        on: try EventLoop(), methods: methods, dialects: Service.dialects(version: "0", methods))
+        on: loop, methods: methods, dialects: Service.dialects(version: "0", methods))
     let _: ConnectionEnding = connection.run()
+    // Calls whose connection has ended before them may still end: that does nothing.
+    loop.submit { loop.stop() }
+    loop.run()
     close(answers.writing)
     return answers.readToEnd()
 }
 
-/// Reads its parameters as the method of this name does.
-private struct ParsingMethod: Method {
+/// Reads its parameters as the method of this name does, and answers later, so that the call can be cancelled.
+private struct WaitingMethod: Method {
     let name: String
+    let loop: EventLoop
     let parse: @Sendable (RawParameters?) throws(RPCError) -> Void
 
     func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
         try parse(params)
         call.report("parsing", total: 1)
-        call.succeed { $0.value(params?.value) }
+        call.onCancellation {}
+        let value = params?.value
+        loop.submit { call.succeed { $0.value(value) } }
     }
+}
+
+/// Reads its parameters as the method of this name does, and answers at once.
+private struct ReadyMethod: Method {
+    let name: String
+    let parse: @Sendable (RawParameters?) throws(RPCError) -> Void
+
+    func answerAtOnce(_ params: RawParameters?, arrival: Instant) -> (any ReadyResult)? {
+        (try? parse(params)).map { ReadyNull() }
+    }
+
+    func start(_ call: Call, _ params: RawParameters?) throws(RPCError) {
+        try parse(params)
+        call.succeed { $0.null() }
+    }
+}
+
+private struct ReadyNull: ReadyResult {
+    func append(to json: inout [UInt8]) { json.append(contentsOf: "null".utf8) }
 }
 
 /// Large enough for every answer to the longest input.

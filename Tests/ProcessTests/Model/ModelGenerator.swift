@@ -61,7 +61,20 @@ struct ModelGenerator {
             session.faults = faults.map(\.spec)
             requests.faultCodes = faults.reduce(into: []) { $0.formUnion($1.codes) }
         }
+        chooseEngine()
         chooseArguments()
+    }
+
+    private mutating func chooseEngine() {
+        session.engine = requests.chance(20) ? requests.oneOf([.running, .silent, .absent]) : .none
+        session.sharesKeys = requests.chance(50)
+        guard session.engine == .silent || session.engine == .absent else { return }
+        // One request per second is left, so calls without a short limit would take many seconds.
+        if requests.isSilent {
+            session.engine = .running
+        } else {
+            requests.shortLimit = 250
+        }
     }
 
     private mutating func chooseArguments() {

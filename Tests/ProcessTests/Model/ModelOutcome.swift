@@ -142,7 +142,7 @@ extension ModelResult {
         let expected = version.map { number in versions.first { $0.number == number } } ?? versions.last
         guard let expected = expected?.publicKey, result["publicKey"]?.string == expected,
             result["keyVersion"]?.isNull == (version == nil), result["spkiSha256"]?.string != nil,
-            ["kms", "cache", "stale"].contains(result["source"]?.string ?? ""),
+            ["kms", "cache", "shared", "stale"].contains(result["source"]?.string ?? ""),
             result["ageMs"]?.integer ?? -1 >= 0, result["attempts"]?.integer ?? 0 >= 1
         else { throw ModelViolation("not the key \(tag): \(result.text)") }
         return .publicKey(tag, version: version)

@@ -14,6 +14,11 @@ extension ModelSession {
         let parent = ending == .endOfParent ? try ChildProcess("/bin/sleep", ["600"]) : nil
         var arguments = arguments
         if let parent { arguments += ["--parent-pid", "\(parent.processID)"] }
+        let server = try engineServer()
+        defer { server?.kill() }
+        if let url = server?.url ?? (engine == .absent ? "unix:///no/such/engine.sock" : nil) {
+            arguments += ["--shared", url] + (sharesKeys ? ["--shared-keys", "on"] : [])
+        }
 
         let (input, answers) = try channels()
         let outcome = try await ServiceProcess.run(
@@ -28,6 +33,14 @@ extension ModelSession {
         return ModelRecord(
             output: outcome.result.output, log: outcome.log, status: outcome.status, parent: parent?.processID,
             wasKilled: outcome.result.wasKilled)
+    }
+
+    /// Without Redis, sessions run without an engine: the same answers are right.
+    private func engineServer() throws -> RedisServer? {
+        guard engine == .running || engine == .silent, RedisServer.Kind.redis.isInstalled else { return nil }
+        let server = try RedisServer()
+        if engine == .silent { server.pause() }
+        return server
     }
 
     private func channels() throws -> (Channel, Channel) {

@@ -10,6 +10,9 @@ struct ModelSession {
     /// In the syntax of `--fault`.
     var faults: [String] = []
     var usesTLS = false
+    var engine = Engine.none
+    /// Whether keys are shared, too, if there is an engine.
+    var sharesKeys = false
     var steps: [Step] = []
     var ending = Ending.endOfInput
     var expectations: [ModelExpectation] = []
@@ -21,6 +24,15 @@ struct ModelSession {
         case inputSocket
         /// One socket for both directions, of which one half is closed at the end of the input.
         case oneSocket
+    }
+
+    /// What `--shared` names.
+    enum Engine: CaseIterable {
+        case none
+        case running
+        /// It takes commands and does not answer.
+        case silent
+        case absent
     }
 
     enum Step: Equatable {
@@ -100,7 +112,8 @@ struct ModelSession {
             }
         }
         return """
-            \(transport), headers: \(usesHeaders), TLS: \(usesTLS), \(arguments), faults: \(faults), then \(ending)
+            \(transport), headers: \(usesHeaders), TLS: \(usesTLS), engine: \(engine), shares keys: \(sharesKeys)
+            \(arguments), faults: \(faults), then \(ending)
             \(sizes.joined(separator: ", "))
             """
     }

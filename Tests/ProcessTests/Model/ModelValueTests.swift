@@ -28,6 +28,10 @@ import Testing
                 "endOfInput", "invalidFrame", "exit", "shutdown", "signal", "signals", "endOfParent", "closedOutput",
             ])
         #expect(Self.sessions.contains { $0.steps.contains(.stopReading) })
+        for engine in ModelSession.Engine.allCases {
+            #expect(Self.sessions.contains { $0.engine == engine && $0.sharesKeys })
+            #expect(Self.sessions.contains { $0.engine == engine && !$0.sharesKeys })
+        }
         let allowed = Set(Self.sessions.flatMap(\.expectations).flatMap(\.answers).flatMap(\.allowed))
         // These take a fault of the program, or a configuration that no session has.
         let never = [-32603, 1001, 1011]
