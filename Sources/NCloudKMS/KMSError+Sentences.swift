@@ -117,6 +117,7 @@ extension KMSError {
 
     /// What a call was doing when its time ran out.
     package enum Activity: String, CaseIterable, Sendable {
+        case waitingForSharedKey = "waiting for a shared key"
         case waitingForLimiter = "waiting for the rate limiter"
         case waitingForCredentials = "waiting for the server role's credentials"
         case waitingForConnection = "waiting for a free connection"
@@ -126,6 +127,7 @@ extension KMSError {
 
         var word: String {
             switch self {
+            case .waitingForSharedKey: "shared-key"
             case .waitingForLimiter: "rate-limiter"
             case .waitingForCredentials: "credentials"
             case .waitingForConnection: "connection"

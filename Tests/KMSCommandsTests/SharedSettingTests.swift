@@ -55,7 +55,10 @@ import Testing
         ([.shared: "unix:///run/redis.sock?db=1"], "--shared must have nothing after the path of the socket"),
         ([.shared: "unix://redis.sock"], "--shared must hold an absolute path"),
         ([.shared: "http://localhost"], "--shared must be unix:///PATH, "),
-        ([.shared: "redis://cache.example.com"], "--shared must be rediss://"),
+        (
+            [.shared: "redis://cache.example.com"],
+            "--shared must be rediss://…, because others could change what passes between the machines; if they can't, set --shared-plaintext"
+        ),
         ([.shared: ""], "--shared needs a value"),
         ([.sharedKeys: "maybe"], "--shared-keys must be one of off, read, on"),
         ([.sharedTimeout: "0"], "--shared-timeout must be an integer from 1 to 10000"),

@@ -11,7 +11,8 @@ struct SettingReader {
     let environment: EnvironmentVariables
 
     private var client: ClientSettingReader {
-        ClientSettingReader(environment: environment) { setting in flag(Setting.Name(setting)) }
+        ClientSettingReader(
+            environment: environment, explicit: { flag(Setting.Name($0)) }, name: { Setting.Name($0).flag })
     }
 
     func zone() throws(ConfigurationError) -> Zone {

@@ -98,6 +98,8 @@ struct WaitingCall: Sendable {
     let completion: PublicKeyCompletion
     /// The fetch that it waits for.
     fileprivate(set) var fetch: FetchID?
+    /// The progress that was reported last.
+    var lastReport: FetchProgress.Activity?
 
     init(
         _ query: PublicKeyQuery, arrival: Instant, label: String?, progress: FetchProgress.Handler? = nil,

@@ -207,14 +207,8 @@ extension FetchMachine {
             case .notFound(let id):
                 if case .shared(let credentials) = fetches[id]?.phase { admit(id, credentials, now: now) }
             case .givenUp(let id):
-                guard case .shared(let credentials) = fetches[id]?.phase, let fetch = fetches[id] else { break }
-                let waiters = fetch.waiters.places.filter { calls[$0] != nil }
-                // A call may have joined the refresh.
-                if waiters.contains(where: { calls[$0]?.isRefresh == false }) {
-                    admit(id, credentials, now: now)
-                } else {
-                    for waiter in waiters { leave(waiter, .failure(.cancelled), now: now) }
-                }
+                guard case .shared = fetches[id]?.phase else { break }
+                for waiter in fetches[id]?.waiters.places ?? [] { leave(waiter, .failure(.cancelled), now: now) }
             case .admitted(let id):
                 if case .budget(let credentials) = fetches[id]?.phase { passLimiter(id, credentials, now: now) }
             case .turn(let id, let turn):
@@ -263,10 +257,11 @@ extension FetchMachine {
 
     // MARK: Reports
 
-    /// Reports progress to those calls that want it.
+    /// Reports progress to those calls that want it, and have not been told the same last.
     mutating func report(_ activity: FetchProgress.Activity, to waiters: [CallID]) {
         for waiter in waiters {
-            guard let call = calls[waiter], call.progress != nil else { continue }
+            guard let call = calls[waiter], call.progress != nil, call.lastReport != activity else { continue }
+            calls[waiter]?.lastReport = activity
             let progress = FetchProgress(activity: activity, maximumAttempts: configuration.maximumAttempts)
             actions.append(.report(call, progress))
         }

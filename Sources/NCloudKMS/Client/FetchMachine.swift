@@ -189,7 +189,8 @@ struct FetchMachine: ~Copyable {
         let activity: KMSError.Activity =
             switch fetch.phase {
             case .credentials, .refused: .waitingForCredentials
-            case .shared, .budget, .limiter: .waitingForLimiter
+            case .shared: .waitingForSharedKey
+            case .budget, .limiter: .waitingForLimiter
             case .connection, .departure: .waitingForConnection
             case .transfer, .answered: .waitingForAnswer
             case .backoff: .waitingToRepeat

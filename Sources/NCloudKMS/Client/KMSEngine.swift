@@ -68,6 +68,7 @@ final class KMSEngine: EventSource {
         isShutDown = true
         machine.shutDown(now: clock.now)
         carryOut()
+        sharedEngine?.flush()
         sharedEngine?.close()
         multi.close()
         loop.remove(self)
@@ -82,6 +83,7 @@ final class KMSEngine: EventSource {
         if let due, due <= now {
             machine.due(now: now)
             carryOut()
+            flushShared()
         } else if !machine.hasDepartures {
             return due.map { $0 - now }
         }
@@ -140,6 +142,7 @@ final class KMSEngine: EventSource {
     func cancel(_ call: CallID) {
         machine.cancel(call, now: clock.now)
         proceed()
+        flushShared()
     }
 
     // MARK: Decisions of the machine
@@ -235,8 +238,7 @@ final class KMSEngine: EventSource {
         instruments.attemptEnded(fetch, outcome, now: now)
         machine.responded(fetch, outcome, now: now)
         proceed()
-        // The caller may have stopped the loop because it has all it wants, but other processes wait for this key.
-        sharedEngine?.flush()
+        flushShared()
     }
 
     private func tell(_ call: WaitingCall, _ outcome: FetchMachine.Outcome) {
@@ -321,6 +323,10 @@ final class KMSEngine: EventSource {
     }
 
     // MARK: The shared engine
+
+    /// After calls may have ended: the caller may stop the loop because it has all it wants, but other processes wait for
+    /// a key, or for the next leader.
+    private func flushShared() { sharedEngine?.flush() }
 
     private func carryOut(_ request: EngineDialogue.Request) {
         switch request {

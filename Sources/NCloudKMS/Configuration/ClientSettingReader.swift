@@ -5,11 +5,16 @@ import KMSPlatform
 package struct ClientSettingReader {
     private let environment: EnvironmentVariables
     private let explicit: (ClientSetting) -> SettingText?
+    private let name: (ClientSetting) -> String
 
-    /// - Parameter explicit: the texts that were given specifically for this client, such as flags.
+    /// - Parameters:
+    ///   - explicit: the texts that were given specifically for this client, such as flags.
+    ///   - name: what messages call a setting that was not given.
     package init(
-        environment: EnvironmentVariables, explicit: @escaping (ClientSetting) -> SettingText? = { _ in nil }
+        environment: EnvironmentVariables, explicit: @escaping (ClientSetting) -> SettingText? = { _ in nil },
+        name: @escaping (ClientSetting) -> String = { $0.variables[0] }
     ) {
+        self.name = name
         self.environment = environment
         self.explicit = explicit
     }
@@ -158,13 +163,25 @@ package struct ClientSettingReader {
         let macSecret = try macSecret()
         let allowsPlaintext = try isSet(.sharedPlaintext)
         guard let address else { return nil }
+        if !allowsPlaintext, address.isPlaintextToAnotherMachine, let source = given(.shared) {
+            throw source.error(
+                "must be rediss://…, because others could change what passes between the machines; if they can't, set \(name(.sharedPlaintext))"
+            )
+        }
         do {
-            return try Shared(
+            var shared = try Shared(
                 address: address, allowsPlaintext: allowsPlaintext, keys: keys ?? .off,
                 user: user?.text ?? Shared.defaultUser, password: password, caFile: authorities,
                 clientCertificate: certificate, clientKey: key, macSecret: macSecret,
                 commandTimeout: timeout.map { .milliseconds($0) } ?? Shared.defaultCommandTimeout,
                 prefix: prefix?.text ?? Shared.defaultPrefix)
+            shared.names.user = user?.name ?? name(.sharedUser)
+            shared.names.password =
+                switch password {
+                case .text: ClientSetting.sharedPasswordVariable
+                case .file, .none: given(.sharedPasswordFile)?.name ?? name(.sharedPasswordFile)
+                }
+            return shared
         } catch {
             let setting = ClientSetting.allCases.first { $0.sharedParameter == error.name } ?? .shared
             guard let source = given(setting) ?? given(.shared) else { throw SettingError(error, isMisuse: false) }

@@ -95,8 +95,6 @@ package final class SharedEngineProbe {
         let (start, wallStart) = (clock.now, clock.wallClockMilliseconds)
         let reply = try replies(to: [EngineCommand("TIME")])[0]
         let roundTrip = clock.now - start
-        // Without its password an engine accepts the connection, but no command.
-        if case .error(let error) = reply, error.code == "NOAUTH" { throw Failure(description: error.loss.message) }
         return (roundTrip, reply.time.map { .microseconds($0 - wallStart * 1_000) - roundTrip / 2 })
     }
 
@@ -117,9 +115,8 @@ package final class SharedEngineProbe {
     ///
     /// - Returns: the rights that the user lacks, in the words of the engine's access list; empty if all works.
     package func missingRights() throws(Failure) -> [String] {
-        var generator = SystemRandomNumberGenerator()
-        let id = (0..<2).map { _ in withUnsafeBytes(of: generator.next()) { Array($0).hexadecimal } }.joined()
-        let rights = EngineRights(keys: configuration.keys, prefix: configuration.prefix, id: id)
+        let rights = EngineRights(
+            keys: configuration.keys, prefix: configuration.prefix, id: Flight.randomMarker())
         let (missing, failure) = rights.verdict(on: try replies(to: rights.trials.map(\.command)))
         if let failure { throw Failure(description: failure.loss.message) }
         guard missing.isEmpty else { return missing }

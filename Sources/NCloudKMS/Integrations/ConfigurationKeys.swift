@@ -32,7 +32,8 @@ extension KMSClientConfiguration {
         config: ConfigReader, environment: EnvironmentVariables = .process, userAgent: String = defaultUserAgent
     ) throws(InvalidValue) {
         let keys = ConfigurationKeys(config.snapshot())
-        let reader = ClientSettingReader(environment: environment) { keys.text(of: $0) }
+        let reader = ClientSettingReader(
+            environment: environment, explicit: { keys.text(of: $0) }, name: { $0.configurationKey })
         // A token file that is named takes precedence, as it does in every look-up.
         let credentials = keys.text(of: .tokenFile) == nil ? try keys.credentials() : nil
         do {

@@ -2,6 +2,9 @@ import KMSPlatform
 
 /// The connection to the shared engine: connects, logs in, sends commands and matches the replies to them.
 ///
+/// It counts as connected once the engine has answered: the login, or without a password `TIME`, which the scripts need
+/// anyway. Otherwise a stopped engine, or a server of another kind, would count as connected until the first time-out.
+///
 /// It decides neither when to connect nor what a reply means. It gives up an engine that is slow, or whose replies it does
 /// not understand: a late reply belongs to nobody.
 ///
@@ -20,6 +23,8 @@ final class EngineConnection: EventSource {
         case failed(EngineLoss)
         case connecting(SecretBytes?)
         case loggingIn(SecretBytes?)
+        /// Without a login: has asked for the time.
+        case greeting(deadline: Instant)
         case connected
     }
 
@@ -33,8 +38,6 @@ final class EngineConnection: EventSource {
 
     /// For the name, TCP, TLS and the login together.
     static let longestOpening = Duration.milliseconds(1_000)
-    /// How long a password that was refused is not tried again.
-    private static let refusalTime = Duration.seconds(60)
 
     private let configuration: SharedStateConfiguration
     private let multi: CurlMulti
@@ -50,6 +53,8 @@ final class EngineConnection: EventSource {
     /// The commands of this turn, as they are sent.
     private var unsent: [UInt8] = []
     private var pending = Queue<Pending>()
+    /// A password is read again when the engine has refused it, and sent if it is another one. The same is not sent again
+    /// for a while.
     private var refusal: (password: SecretBytes?, loss: EngineLoss, end: Instant)?
 
     /// - Parameter handler: called on the loop.
@@ -159,6 +164,7 @@ final class EngineConnection: EventSource {
         switch state {
         case .closed, .failed: nil
         case .connecting, .loggingIn: openingEnd
+        case .greeting(let deadline): deadline
         case .connected: pending.first?.deadline
         }
     }
@@ -203,7 +209,10 @@ final class EngineConnection: EventSource {
     private func logIn() {
         guard case .connecting(let password) = state, let stream else { return }
         guard password != nil || configuration.user != SharedStateConfiguration.defaultUser else {
-            return becomeConnected()
+            state = .greeting(deadline: min(openingEnd, clock.now + configuration.commandTimeout))
+            EngineCommand("TIME").withFormatted { unsent.append(contentsOf: $0) }
+            flush()
+            return
         }
         state = .loggingIn(password)
         do throws(TransportFailure) {
@@ -241,13 +250,13 @@ final class EngineConnection: EventSource {
     private func take(_ reply: EngineReply) {
         switch state {
         case .loggingIn(let password): takeLogin(reply, password)
+        case .greeting: takeTime(reply)
         case .connected:
             guard let pending = pending.popFirst() else { return takeUnasked(reply) }
             if case .error(let error) = reply {
                 if error.kind == .noScript, pending.command.script != nil, !pending.hasSource {
                     return send(pending.command, withSource: true, until: pending.deadline, pending.completion)
                 }
-                if error.code == "NOAUTH" { refuse(nil, error.loss) }
             }
             pending.completion(reply)
         case .closed, .failed, .connecting: break
@@ -264,15 +273,27 @@ final class EngineConnection: EventSource {
         switch reply {
         case .status: becomeConnected()
         case .error(let error):
-            let loss = error.lossOfLogin(user: configuration.user)
-            if loss.kind == .refused { refuse(password, loss) }
+            let loss = error.lossOfLogin(user: configuration.user, configuration.names)
+            if loss.kind == .credentials { refuse(password, loss) }
             lose(loss)
         default:
             lose(EngineLoss(kind: .refused, message: "\(configuration.address) answers the login with nonsense"))
         }
     }
 
+    private func takeTime(_ reply: EngineReply) {
+        if case .error(let error) = reply {
+            let loss = error.code == "NOAUTH" ? error.lossWithoutPassword(configuration.names) : error.loss
+            if loss.kind == .credentials { refuse(nil, loss) }
+            return lose(loss)
+        }
+        guard reply.time != nil else {
+            return lose(EngineLoss(kind: .refused, message: "\(configuration.address) answers TIME with nonsense"))
+        }
+        becomeConnected()
+    }
+
     private func refuse(_ password: SecretBytes?, _ loss: EngineLoss) {
-        refusal = (password, loss, clock.now + Self.refusalTime)
+        refusal = (password, loss, clock.now + EngineHealth.pauseAfterRefusal)
     }
 }

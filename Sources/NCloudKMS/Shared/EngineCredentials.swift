@@ -16,7 +16,8 @@ extension SharedStateConfiguration.Password {
             }
             guard password.count > 0 else {
                 throw EngineLoss(
-                    kind: .refused, message: "the file \(path.excerpt) with the password of the shared engine is empty")
+                    kind: .credentials,
+                    message: "the file \(path.excerpt) with the password of the shared engine is empty")
             }
             return password
         }
@@ -40,7 +41,7 @@ extension SecretFile {
             return try SecretFile(reading: path).contents
         } catch {
             throw EngineLoss(
-                kind: .refused, message: "the file \(path.excerpt) with the \(what) can't be read: \(error)")
+                kind: .credentials, message: "the file \(path.excerpt) with the \(what) can't be read: \(error)")
         }
     }
 }

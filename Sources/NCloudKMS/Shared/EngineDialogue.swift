@@ -40,6 +40,8 @@ struct EngineDialogue {
         case time(FetchID)
         case entry(FetchID)
         case marker(FetchID)
+        /// Whether an entry was stored.
+        case store
         /// Nothing depends on the reply.
         case none
 
@@ -47,7 +49,7 @@ struct EngineDialogue {
         var isPlainLookUp: Bool {
             switch self {
             case .entry, .marker: true
-            case .budget, .flight, .time, .none: false
+            case .budget, .flight, .time, .store, .none: false
             }
         }
     }

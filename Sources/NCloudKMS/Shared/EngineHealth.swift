@@ -12,7 +12,8 @@ struct EngineHealth: Sendable {
     /// The first pause after a loss; doubled by each further loss.
     static let shortestPause = Duration.milliseconds(100)
     static let longestPause = Duration.seconds(5)
-    /// The pause after a refusal, which an operator has to deal with.
+    /// The pause after a refusal, which an operator has to deal with. A password that was refused is not sent again in this
+    /// time either; another one is, after the longest pause, so that a rotated password is found soon.
     static let pauseAfterRefusal = Duration.seconds(60)
     /// An unused connection is closed after this time.
     static let longestRest = Duration.seconds(60)
@@ -115,13 +116,15 @@ struct EngineHealth: Sendable {
     /// - Returns: whether this is news: the first loss since the engine worked, or the first one that an operator has to
     ///   deal with.
     mutating func lost(_ loss: EngineLoss, now: Instant, random: Double) -> Bool {
-        let isNews = reportedLoss == nil || (loss.kind == .refused && reportedLoss != .refused)
+        let isNews = reportedLoss == nil || (loss.kind != .unreachable && reportedLoss == .unreachable)
         if isNews { reportedLoss = loss.kind }
         lastError = loss.message
         let pause: Duration
         switch loss.kind {
         case .refused:
             pause = Self.pauseAfterRefusal
+        case .credentials:
+            pause = Self.longestPause.part(0.5 + random / 2)
         case .unreachable:
             let bound = min(Self.shortestPause * (1 << min(losses, 10)), Self.longestPause)
             pause = bound.part(0.5 + random / 2)

@@ -61,20 +61,30 @@ struct EngineError: Error, Equatable {
         EngineLoss(kind: kind == .refused ? .refused : .unreachable, message: message)
     }
 
+    /// What it means that the engine wants a password, and there is none.
+    ///
+    /// - Parameter names: of the parameters to change.
+    func lossWithoutPassword(_ names: SharedStateConfiguration.Names) -> EngineLoss {
+        EngineLoss(kind: .credentials, message: "the engine requires a password; give it with \(names.password)")
+    }
+
     /// What it means in answer to the login. The engine's text is not repeated: it may hold the password.
-    func lossOfLogin(user: String) -> EngineLoss {
+    ///
+    /// - Parameter names: of the parameters to change.
+    func lossOfLogin(user: String, _ names: SharedStateConfiguration.Names) -> EngineLoss {
         let message =
             switch code {
-            case "WRONGPASS": "the engine refuses the user \(user.excerpt) or the password; correct them"
+            case "WRONGPASS":
+                "the engine refuses the user \(user.excerpt) or the password; correct \(names.user) or \(names.password)"
             case "NOAUTH", "NOPERM": "the engine does not let the user \(user.excerpt) log in; see its access list"
             case "ERR" where text.hasPrefix("ERR AUTH"):
-                "the engine has no password for the user \(user.excerpt); set one there, or give none here"
+                "the engine has no password for the user \(user.excerpt); set one there, or remove \(names.password)"
             case "ERR" where text.contains("max number of clients"):
                 "the engine has too many clients; raise its maxclients"
             case let code where Self.unavailable.contains(code): "the engine answers the login with \(code)"
             default: "the engine does not know this way to log in (AUTH USER PASSWORD); it must be Redis 6 or newer"
             }
-        return EngineLoss(kind: loss.kind, message: message)
+        return EngineLoss(kind: loss.kind == .refused ? .credentials : loss.kind, message: message)
     }
 
     private var message: String {
@@ -99,7 +109,9 @@ struct EngineLoss: Error, Equatable {
     enum Kind: Equatable {
         /// Worth trying again soon.
         case unreachable
-        /// Somebody has to change something first.
+        /// The user, the password or a file of the login is wrong. Files are read again.
+        case credentials
+        /// Somebody has to change something in the engine first.
         case refused
     }
 

@@ -40,29 +40,34 @@ struct Flight {
         case ask(at: Instant)
     }
 
+    /// In the order of arrival.
+    let number: Int
     let request: PublicKeyRequest
     let seal: SharedSeal
     /// Tells this fetch from those of all processes: what it writes into the marker.
-    let marker: [UInt8]
+    let marker: String
     let names: SharedKeyNames
     /// The maximum age of an entry.
     let limit: Duration
     /// How long it may wait for the engine and for others: half of the time of its calls.
     private(set) var patience: Instant
-    /// Whether it refreshes a key that is about to expire.
-    let isRefresh: Bool
+    /// Whether it refreshes a key that is about to expire, and no call waits for it.
+    private(set) var isRefresh: Bool
 
     private(set) var role = Role.asking
     /// The SHA-1 in hexadecimal of the entry to pass over; empty for none.
     private(set) var passedOver: [UInt8] = []
     private var rejections = 0
+    /// Whether it has waited for another process.
+    private(set) var hasFollowed = false
     /// How much of a plain look-up has been answered.
     var lookUp: (entry: [UInt8]?, time: Int64?) = (nil, nil)
 
     init(
-        _ request: PublicKeyRequest, _ seal: SharedSeal, marker: [UInt8], names: SharedKeyNames, limit: Duration,
-        patience: Instant, isRefresh: Bool
+        _ request: PublicKeyRequest, _ seal: SharedSeal, number: Int, marker: String, names: SharedKeyNames,
+        limit: Duration, patience: Instant, isRefresh: Bool
     ) {
+        self.number = number
         self.request = request
         self.seal = seal
         self.marker = marker
@@ -83,8 +88,25 @@ struct Flight {
     /// Goes on without the engine.
     mutating func goAlone() { role = .alone }
 
-    /// A call joined it whose patience may end earlier.
-    mutating func shorten(patience: Instant) { self.patience = min(self.patience, patience) }
+    /// A call joined it, whose patience may end earlier.
+    mutating func join(patience: Instant) {
+        self.patience = min(self.patience, patience)
+        isRefresh = false
+    }
+
+    /// Notes an entry that can't be used, which another process replaces.
+    ///
+    /// - Returns: whether it is another one than the last.
+    mutating func passOver(_ sha1: [UInt8]) -> Bool {
+        defer { passedOver = sha1 }
+        return passedOver != sha1
+    }
+
+    /// 16 random bytes in hexadecimal.
+    static func randomMarker() -> String {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<2).map { _ in withUnsafeBytes(of: generator.next()) { Array($0).hexadecimal } }.joined()
+    }
 
     /// - Parameter random: in 0..<1.
     mutating func answered(_ answer: Answer, now: Instant, random: Double) -> Step {
@@ -113,6 +135,7 @@ struct Flight {
             var round = 0
             if case .following(let previous) = role { round = previous + 1 }
             role = .following(round: round)
+            hasFollowed = true
             let pause = min(Self.shortestPause * (1 << min(round, 10)), Self.longestPause)
             return .ask(at: min(now + pause.part(0.5 + random), patience))
         }
@@ -180,6 +203,18 @@ struct FlightReply: Equatable {
 }
 
 extension EngineReply {
+    /// The flight script's answer to `store`: whether the entry was stored. Nil for any other reply.
+    var hasStored: Bool? {
+        guard case .array(let parts) = self, parts.count == 2, case .bytes(let word) = parts[0],
+            case .integer = parts[1]
+        else { return nil }
+        return switch String(decoding: word, as: UTF8.self) {
+        case "done": true
+        case "kept": false
+        default: nil
+        }
+    }
+
     /// The answer to `TIME` in microseconds since 1970-01-01T00:00:00Z: seconds and microseconds, in decimal. Nil for any
     /// other reply.
     var time: Int64? {

@@ -11,8 +11,8 @@ struct SharedBudgets {
     private let baseURL: String
     private let random: @Sendable () -> Double
     private var budgets: [KeyTag: SharedBudget] = [:]
-    /// The keys with waiting fetches.
-    private var waitingKeys: Set<KeyTag> = []
+    /// The keys with waiting fetches, in the order in which the fetches began to wait.
+    private var waitingKeys: [KeyTag] = []
     private var sweepAt = minimumSweep
     private(set) var counters = SharedStatus.Budget()
 
@@ -48,8 +48,8 @@ struct SharedBudgets {
         _ fetch: FetchID, _ key: KeyTag, deadline: Instant, _ dialogue: inout EngineDialogue, now: Instant
     ) {
         dropIdleBudgets(now: now)
+        if budgets[key]?.waiting ?? 0 == 0 { waitingKeys.append(key) }
         budgets[key, default: SharedBudget(rate)].join(fetch, deadline: deadline)
-        waitingKeys.insert(key)
         if dialogue.wanted(now: now, deadline: deadline) == .goWithout {
             degrade(key, dialogue, now: now)
         }
@@ -65,7 +65,11 @@ struct SharedBudgets {
     /// A fetch that waits for a slot does not need it any more.
     mutating func leave(_ fetch: FetchID, _ key: KeyTag) {
         budgets[key]?.leave(fetch)
-        if budgets[key]?.waiting == 0 { waitingKeys.remove(key) }
+        removeIfUnwanted(key)
+    }
+
+    private mutating func removeIfUnwanted(_ key: KeyTag) {
+        if budgets[key]?.waiting == 0, let place = waitingKeys.firstIndex(of: key) { waitingKeys.remove(at: place) }
     }
 
     /// When a fetch's turn comes; nil if it is not known yet.
@@ -106,7 +110,8 @@ struct SharedBudgets {
 
     /// The engine can't be asked from now on.
     mutating func degrade(_ dialogue: inout EngineDialogue, now: Instant) {
-        for key in budgets.keys { degrade(key, dialogue, now: now) }
+        // In an order that does not depend on this process's hash seed, because of the random numbers.
+        for key in budgets.keys.sorted(by: { $0.text < $1.text }) { degrade(key, dialogue, now: now) }
         due(&dialogue, now: now)
         for key in waitingKeys { report(budgets[key]?.turns(now: now), &dialogue) }
     }
@@ -126,7 +131,7 @@ struct SharedBudgets {
         guard let admission = budgets[key]?.admitDue(now: now, random: random) else { return }
         counters.local += admission.local
         for fetch in admission.admitted { dialogue.append(.admitted(fetch)) }
-        if budgets[key]?.waiting == 0 { waitingKeys.remove(key) }
+        removeIfUnwanted(key)
         guard dialogue.health.isConnected, let question = budgets[key]?.question(now: now) else { return }
         counters.asked += question.count
         let numbers = [

@@ -5,7 +5,7 @@ import KMSPublicKeys
 struct SharedKeys {
     private let configuration: SharedState.Configuration
     private var flights: [FetchID: Flight] = [:]
-    private var lastFlight: UInt64 = 0
+    private var lastFlight = 0
     /// When followers ask again, and when leaders renew their markers.
     private var timers = DeadlineHeap<Fetch>()
     private var seal: (identity: CredentialIdentity, value: SharedSeal)?
@@ -47,8 +47,9 @@ struct SharedKeys {
         else { return false }
         lastFlight += 1
         var flight = Flight(
-            request, seal, marker: marker(lastFlight), names: SharedKeyNames(prefix: configuration.prefix, name),
-            limit: limit, patience: now + (deadline - now) / 2, isRefresh: isRefresh)
+            request, seal, number: lastFlight, marker: configuration.marker(),
+            names: SharedKeyNames(prefix: configuration.prefix, name), limit: limit,
+            patience: now + (deadline - now) / 2, isRefresh: isRefresh)
         let verdict = dialogue.wanted(now: now, deadline: deadline)
         if verdict == .goWithout {
             // Without the engine, another process may refresh the key as well.
@@ -66,7 +67,7 @@ struct SharedKeys {
     /// A call joined a fetch: nobody waits for more than half of the time.
     mutating func joined(_ fetch: FetchID, deadline: Instant, _ dialogue: inout EngineDialogue, now: Instant) {
         guard let flight = flights[fetch], flight.isWaiting else { return }
-        flights[fetch]?.shorten(patience: now + (deadline - now) / 2)
+        flights[fetch]?.join(patience: now + (deadline - now) / 2)
         if let due = timers.remove(fetch), let patience = flights[fetch]?.patience {
             timers.insert(fetch, due: min(due, patience))
         }
@@ -97,9 +98,9 @@ struct SharedKeys {
         }
         let names = SharedKeyNames(prefix: configuration.prefix, name)
         if let entry {
-            counters.stored += 1
             let milliseconds = Array(String(life.millisecondsRoundedUp).utf8)
-            tell(names, "store", flight?.marker ?? [], [entry, milliseconds], &dialogue, now: now)
+            let arguments = [entry, milliseconds, flight?.passedOver ?? []]
+            dialogue.send(command(names, "store", flight?.marker ?? "", arguments), .store, now: now)
         } else if let flight, flight.role == .leading {
             tell(names, "release", flight.marker, [], &dialogue, now: now)
         }
@@ -120,7 +121,7 @@ struct SharedKeys {
         if isGone {
             // Whoever finds out deletes the entry, also without having looked for it.
             guard let names = flight?.names ?? names(of: request, identity) else { return }
-            tell(names, "refuse", flight?.marker ?? [], [Array("1".utf8)], &dialogue, now: now)
+            tell(names, "refuse", flight?.marker ?? "", [Array("1".utf8)], &dialogue, now: now)
         } else if let flight, flight.role == .leading {
             if let error, !error.code.isUnavailability {
                 tell(flight.names, "refuse", flight.marker, [Array("0".utf8)], &dialogue, now: now)
@@ -198,7 +199,8 @@ struct SharedKeys {
                     return dialogue.append(.found(fetch, key, start: now + (.zero - max(age, .zero))))
                 }
             } catch {
-                counters.rejected += 1
+                // A process that may only read is told of the same one until it is replaced.
+                if flight.passOver(EngineScript.sha1(of: text)) { counters.rejected += 1 }
                 if keyLog.isRejectionDue(now: now) { dialogue.log(.entryRejected(error)) }
             }
             // A process that may only read waits for the leader that replaces it.
@@ -209,7 +211,9 @@ struct SharedKeys {
         }
         // It could not use the entry that it would wait for, and it may not replace one.
         if answer != .lead, clocksDiffer || (configuration.keys == .read && answer != .wait) { answer = .alone }
+        let hadFollowed = flight.hasFollowed
         let step = flight.answered(answer, now: now, random: configuration.random())
+        if flight.hasFollowed, !hadFollowed { counters.followed += 1 }
         flights[fetch] = flight
         follow(step, fetch, flight.role, &dialogue, now: now)
     }
@@ -229,7 +233,6 @@ struct SharedKeys {
             flights[fetch] = nil
             dialogue.append(.givenUp(fetch))
         case .ask(let time):
-            if role == .following(round: 0) { counters.followed += 1 }
             if time <= now { ask(fetch, &dialogue, now: now) } else { timers.insert(fetch, due: time) }
         }
     }
@@ -251,12 +254,12 @@ struct SharedKeys {
 
     /// The engine can be asked from now on.
     mutating func connected(_ dialogue: inout EngineDialogue, now: Instant) {
-        for (fetch, flight) in flights where flight.role == .asking { ask(fetch, &dialogue, now: now) }
+        for (fetch, flight) in flightsInOrder where flight.role == .asking { ask(fetch, &dialogue, now: now) }
     }
 
     /// The engine can't be asked from now on. Leaders keep on: their entries may be stored later.
     mutating func degrade(_ dialogue: inout EngineDialogue) {
-        for (fetch, flight) in flights {
+        for (fetch, flight) in flightsInOrder {
             switch flight.role {
             case .asking, .following: goAlone(fetch, &dialogue)
             case .leading, .alone: break
@@ -272,29 +275,30 @@ struct SharedKeys {
             return dialogue.append(.givenUp(fetch))
         }
         flights[fetch]?.goAlone()
+        counters.misses += 1
         dialogue.append(.notFound(fetch))
     }
 
+    /// The engine has stored an entry.
+    mutating func stored() { counters.stored += 1 }
+
+    /// So that what happens does not depend on this process's hash seed.
+    private var flightsInOrder: [(key: FetchID, value: Flight)] { flights.sorted { $0.value.number < $1.value.number } }
+
     /// Sends a verb of the flight script whose reply does not matter.
     private func tell(
-        _ names: SharedKeyNames, _ verb: StaticString, _ marker: [UInt8], _ arguments: [[UInt8]],
+        _ names: SharedKeyNames, _ verb: StaticString, _ marker: String, _ arguments: [[UInt8]],
         _ dialogue: inout EngineDialogue, now: Instant
     ) {
         dialogue.send(command(names, verb, marker, arguments), .none, now: now)
     }
 
     private func command(
-        _ names: SharedKeyNames, _ verb: StaticString, _ marker: [UInt8], _ arguments: [[UInt8]]
+        _ names: SharedKeyNames, _ verb: StaticString, _ marker: String, _ arguments: [[UInt8]]
     ) -> EngineCommand {
-        .script(.flight, keys: [names.entry, names.marker], arguments: [Array(verb.bytes), marker] + arguments)
-    }
-
-    /// 16 bytes in hexadecimal that no other fetch of any process has.
-    private func marker(_ number: UInt64) -> [UInt8] {
-        let bytes = [configuration.processID, number].flatMap { number in
-            withUnsafeBytes(of: number.bigEndian) { Array($0) }
-        }
-        return Array(bytes.hexadecimal.utf8)
+        .script(
+            .flight, keys: [names.entry, names.marker],
+            arguments: [Array(verb.bytes), Array(marker.utf8)] + arguments)
     }
 
     private mutating func seal(for credentials: Credentials) -> SharedSeal? {

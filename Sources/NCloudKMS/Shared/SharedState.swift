@@ -20,8 +20,8 @@ struct SharedState {
         var timeToLive: Duration
         /// The secret that authenticates keys; nil: that of the credentials.
         var macSecret: SecretBytes?
-        /// Random: tells the markers of this process from those of others.
-        var processID: UInt64
+        /// Returns a text that no other fetch of any process has.
+        var marker: @Sendable () -> String
         /// Returns a number in 0..<1.
         var random: @Sendable () -> Double
     }
@@ -152,6 +152,9 @@ struct SharedState {
         }
         switch subject {
         case .none: break
+        case .store:
+            guard let hasStored = reply.hasStored else { return .unknownReply }
+            if hasStored { keys.stored() }
         case .budget(let key, let asked):
             guard let grant = Lease.Grant(reply, asked: asked) else { return .unknownReply }
             budgets?.replied(key, asked: asked, grant, &dialogue, now: now)
@@ -200,7 +203,6 @@ extension SharedState.Configuration {
         self.init(
             keys: shared.keys, prefix: shared.prefix, url: shared.address.description,
             baseURL: client.endpoint.description, ratePerKey: client.ratePerKey, timeToLive: client.cacheTimeToLive,
-            macSecret: shared.macSecret, processID: .random(in: .min ... .max),
-            random: random)
+            macSecret: shared.macSecret, marker: Flight.randomMarker, random: random)
     }
 }

@@ -23,6 +23,12 @@ public struct SharedStateConfiguration: Sendable {
         case on
     }
 
+    /// What messages call the parameters that the engine may refuse: the flags or variables that gave them.
+    package struct Names: Sendable {
+        package var user = "user"
+        package var password = "password"
+    }
+
     /// `nkms`.
     public static let defaultPrefix = "nkms"
     /// 32 bytes.
@@ -57,6 +63,7 @@ public struct SharedStateConfiguration: Sendable {
     public let commandTimeout: Duration
     /// The beginning of all names in the engine.
     public let prefix: String
+    package var names = Names()
 
     /// A configuration; the values that are left out have their defaults.
     ///
@@ -82,7 +89,9 @@ public struct SharedStateConfiguration: Sendable {
     ) throws(InvalidValue) {
         guard allowsPlaintext || !address.isPlaintextToAnotherMachine else {
             throw InvalidValue(
-                "address", "must be rediss://…: without TLS only this machine itself (127.0.0.0/8, ::1, localhost)")
+                "address",
+                "must be rediss://…, unless allowsPlaintext: without TLS only this machine itself (127.0.0.0/8, ::1, localhost)"
+            )
         }
         guard !user.isEmpty, user.hasOnly({ $0 > 0x20 && $0 != 0x7F }) else {
             throw InvalidValue("user", "must be a name without spaces and control characters")

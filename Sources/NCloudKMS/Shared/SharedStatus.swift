@@ -4,7 +4,7 @@ public struct SharedStatus: Sendable {
     public enum State: String, Sendable {
         /// There is no connection, as nothing needed one.
         case idle
-        /// There is a connection.
+        /// There is a connection, on which the engine has answered.
         case connected
         /// The engine can't be asked; the process limits itself.
         case degraded
@@ -14,27 +14,27 @@ public struct SharedStatus: Sendable {
     public struct Budget: Sendable {
         /// Slots that the engine granted.
         public internal(set) var granted = 0
-        /// Slots that were asked for.
+        /// Slots that were asked for, answered or not.
         public internal(set) var asked = 0
         /// Questions that were answered with no slot.
         public internal(set) var refused = 0
-        /// Requests that were sent without asking, because the engine could not be asked.
+        /// Requests that went without a slot, because the engine could not be asked, or did not answer in time.
         public internal(set) var local = 0
     }
 
     /// The shared keys.
     public struct Keys: Sendable {
-        /// Fetches that an entry of another process answered.
+        /// Fetches that an entry answered.
         public internal(set) var hits = 0
-        /// Fetches that asked the service after they had asked the engine.
+        /// Fetches that looked for an entry in vain, and asked the service.
         public internal(set) var misses = 0
-        /// Entries that were stored.
+        /// Entries that the engine stored.
         public internal(set) var stored = 0
-        /// Entries that failed a check.
+        /// Entries that failed a check, counted once by each fetch that saw them.
         public internal(set) var rejected = 0
         /// Fetches on behalf of all processes.
         public internal(set) var led = 0
-        /// Fetches that waited for the one of another process.
+        /// Fetches that waited for the one of another process, whether its key came or not.
         public internal(set) var followed = 0
     }
 

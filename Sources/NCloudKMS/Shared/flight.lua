@@ -5,16 +5,19 @@
 -- ARGV     a verb, the id of the process's fetch, and
 --   ask ID SHA1         the entry, unless its SHA-1 is that one; else become the leader, or wait for the leader
 --   renew ID            keep the marker
---   store ID ENTRY TTL  store the entry for that many milliseconds, and give up the marker
+--   store ID ENTRY TTL SHA1  store the entry for that many milliseconds, unless a younger one is there whose SHA-1 is not
+--                       that one; and give up the marker
 --   release ID          give up the marker, so that another process leads
 --   refuse ID FORGET    nobody leads for 2 s; with 1, delete the entry
--- Returns a word (`entry`, `lead`, `wait`, `alone`, `done`), the time in µs, and the entry.
+-- Returns a word (`entry`, `lead`, `wait`, `alone`, `done`; `kept` instead of storing), the time in µs, and the entry.
 local entryName, markerName = KEYS[1], KEYS[2]
 local verb, id = ARGV[1], ARGV[2]
 
 -- How long a marker lives that is not renewed, in milliseconds.
 local LEADERSHIP = 1000
 local REFUSAL = 2000
+-- What lies further ahead of this server's clock is not the start of a fetch, in milliseconds.
+local TOLERANCE = 5000
 -- A longer text is not an entry. One more byte shows that.
 local LONGEST_ENTRY = 4096
 
@@ -30,6 +33,12 @@ local function text(name)
     return nil
   end
   return value or nil
+end
+
+-- When the fetch of an entry began, in milliseconds; 0 for a text that is not an entry.
+local function start(entry)
+  local digits = #entry <= LONGEST_ENTRY and string.match(entry, '^1 (%d+) ')
+  return digits and #digits <= 15 and tonumber(digits) or 0
 end
 
 local function isLeader() return text(markerName) == id end
@@ -52,8 +61,13 @@ if verb == 'ask' then
 elseif verb == 'renew' then
   if isLeader() then redis.call('PEXPIRE', markerName, LEADERSHIP) end
 elseif verb == 'store' then
-  redis.call('SET', entryName, ARGV[3], 'PX', ARGV[4])
+  local current, failure = text(entryName)
+  if failure then return failure end
+  local isYounger = current and start(current) > start(ARGV[3]) and start(current) <= now / 1000 + TOLERANCE
+  local isKept = isYounger and redis.sha1hex(current) ~= ARGV[5]
+  if not isKept then redis.call('SET', entryName, ARGV[3], 'PX', ARGV[4]) end
   if isLeader() then redis.call('DEL', markerName) end
+  if isKept then return { 'kept', now } end
 elseif verb == 'release' then
   if isLeader() then redis.call('DEL', markerName) end
 elseif verb == 'refuse' then

@@ -44,7 +44,7 @@ final class CurlMulti: EventSource {
     private var watched: [TransferID] = []
     /// When libcurl wants a turn; nil if it does not.
     private var timer: Instant?
-    /// When the connecting transfers get a turn; nil if there are none.
+    /// When what connects gets a turn; nil if nothing does.
     private var nextNudge: Instant?
     /// Services to which no connection could be opened since the last success: their addresses may have changed.
     private var unreachedServices: Set<String> = []
@@ -176,13 +176,13 @@ final class CurlMulti: EventSource {
     // MARK: The loop
 
     func run() -> Duration? {
-        guard transfers.count > 0 || timer != nil else { return nil }
+        guard transfers.count + connectingStreams > 0 || timer != nil else { return nil }
         if let timer, timer <= systemClock.now {
             self.timer = nil
             connections.beginTurn()
             act(CURL_SOCKET_TIMEOUT, 0)
         }
-        let look = watched.isEmpty ? nil : lookAfterWatched()
+        let look = watched.isEmpty && connectingStreams == 0 ? nil : lookAfterWatched()
         guard let timer else { return look }
         let wait = max(timer - systemClock.now, .zero)
         return look.map { min($0, wait) } ?? wait
@@ -277,7 +277,7 @@ final class CurlMulti: EventSource {
     // MARK: In addition to libcurl
 
     /// Ends the transfers that have exceeded a limit that libcurl does not know, and gives a turn to those that
-    /// connect.
+    /// connect, and to streams that do.
     ///
     /// - Returns: how long this can wait now; nil while all transfers wait for answers on sound connections, so that no
     ///   timer wakes an idle process.
@@ -299,7 +299,7 @@ final class CurlMulti: EventSource {
             }
             return false
         }
-        guard !connecting.isEmpty else {
+        guard !connecting.isEmpty || connectingStreams > 0 else {
             nextNudge = nil
             return wait
         }
@@ -307,7 +307,7 @@ final class CurlMulti: EventSource {
         return min(wait ?? pause, pause)
     }
 
-    /// - Returns: how long the next turn of the connecting transfers can wait.
+    /// - Returns: how long the next turn of what connects can wait.
     private func nudge(_ connecting: [TransferID]) -> Duration {
         let now = systemClock.now
         let due = nextNudge ?? now + Self.longestPauseWhileConnecting
@@ -319,6 +319,7 @@ final class CurlMulti: EventSource {
         for id in connecting {
             for socket in transfers[id]?.easy.watch.sockets ?? [] { act(socket, 0) }
         }
+        for stream in streams where stream.isConnecting { stream.nudge() }
         return Self.longestPauseWhileConnecting
     }
 

@@ -129,6 +129,16 @@ final class CurlStream: EventSource, CurlHandle {
 
     // MARK: Events
 
+    /// Makes libcurl look after it in the next turn, while it connects.
+    ///
+    /// libcurl 7.88 sets no timer for giving up the first of two addresses, and then has neither a timer nor a socket until
+    /// it is asked to try the next one. The end of a pause is a reason for a turn at once.
+    func nudge() {
+        // They fail before there is a connection to pause, when there is nothing to do either.
+        _ = curl_easy_pause(handle, CURLPAUSE_RECV)
+        _ = curl_easy_pause(handle, CURLPAUSE_CONT)
+    }
+
     /// libcurl has connected, or given up.
     func connected(_ code: CURLcode) {
         guard isConnecting else { return }

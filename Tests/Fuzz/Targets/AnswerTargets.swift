@@ -112,6 +112,7 @@ private func checkReply(_ input: [UInt8]) throws {
         if let time = reply.time { try require(time >= 0, "a time is after 1970") }
         _ = FlightReply(reply)
         _ = reply.textOrNull
+        _ = reply.hasStored
         try checkErrors(in: reply)
     }
 }
@@ -120,8 +121,9 @@ private func checkErrors(in reply: EngineReply) throws {
     switch reply {
     case .array(let elements): for element in elements { try checkErrors(in: element) }
     case .error(let error):
-        let login = error.lossOfLogin(user: "user")
-        try require(error.loss.kind == login.kind, "an error means the same at a login")
+        let login = error.lossOfLogin(user: "user", SharedStateConfiguration.Names())
+        let passes = (error.loss.kind == .unreachable, login.kind == .unreachable)
+        try require(passes.0 == passes.1, "an error that passes by itself does so at a login too")
         try require(error.text.utf8.count <= 256 && error.loss.message.utf8.count < 512, "texts are cut")
         // It may hold the password. The code alone may be told.
         let isTold = error.text.utf8.count > 32 && login.message.contains(error.text)

@@ -16,10 +16,18 @@ struct EngineEnd {
         _ keys: SharedStateConfiguration.Keys, timeToLive: Duration, ratePerKey: Int,
         random: @escaping @Sendable () -> Double
     ) -> SharedState.Configuration {
-        SharedState.Configuration(
+        // Each fetch has its own, and the same each time.
+        let markers = Lock(0)
+        return SharedState.Configuration(
             keys: keys, prefix: "nkms", url: "unix:///engine", baseURL: baseURL, ratePerKey: ratePerKey,
-            timeToLive: timeToLive, macSecret: SecretBytes("mac"), processID: 7,
-            random: random)
+            timeToLive: timeToLive, macSecret: SecretBytes("mac"),
+            marker: {
+                let number = markers.withLock { number in
+                    number += 1
+                    return String(number)
+                }
+                return String(repeating: "0", count: 32 - number.count) + number
+            }, random: random)
     }
 
     mutating func take(_ request: EngineDialogue.Request) -> FetchScript.Step? {

@@ -6,12 +6,20 @@ import Testing
 
 /// Engines that are not there, and servers that answer nonsense.
 @Suite struct EngineFaultTests {
-    /// An engine that answers the first bytes it gets with these.
+    /// The answer to `TIME`, with which every connection without a login begins.
+    private static let time = "*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n"
+
+    /// An engine that answers the first command, or the login, with these bytes.
     private func fixture(
         answering bytes: [UInt8], then end: @escaping @Sendable (RawConnection) -> Void = { $0.waitUntilPeerCloses() },
         timeout: Duration = .seconds(10), password: SharedStateConfiguration.Password = .none
     ) throws -> (EngineFixture, RawResponder) {
+        let greets = if case .none = password { true } else { false }
         let responder = try RawResponder { connection in
+            if greets {
+                try connection.readSome()
+                try connection.send(Self.time)
+            }
             try connection.readSome()
             try connection.send(bytes)
             end(connection)
@@ -55,14 +63,48 @@ import Testing
         #expect(loss.message.contains(answer.message), "\(loss.message)")
     }
 
+    @Test(arguments: [
+        Answer("HTTP", "HTTP/1.1 400 Bad Request\r\n\r\n", .refused, "neither Redis nor Valkey"),
+        Answer("another reply", "+PONG\r\n", .refused, "answers TIME with nonsense"),
+        Answer("no number", "*2\r\n$1\r\nx\r\n$1\r\n0\r\n", .refused, "answers TIME with nonsense"),
+        Answer("an error", "-ERR unknown command 'TIME'\r\n", .refused, "unknown command 'TIME'"),
+        Answer(
+            "no right", "-NOPERM no permissions to run the 'time' command\r\n", .refused, "give its user this right"),
+        Answer("no password", "-NOAUTH Authentication required.\r\n", .credentials, "give it with password"),
+        Answer("loading", "-LOADING Redis is loading\r\n", .unreachable, "LOADING"),
+        Answer("too much", "+" + String(repeating: "x", count: 1 << 20), .unreachable, "more than 64 KiB"),
+    ])
+    func `who does not answer TIME as an engine does never counts as connected`(answer: Answer) throws {
+        let responder = try RawResponder { connection in
+            #expect(try connection.readSome() == Array("*1\r\n$4\r\nTIME\r\n".utf8))
+            try connection.send(answer.bytes)
+            connection.waitUntilPeerCloses()
+        }
+        defer { responder.stop() }
+        let engine = try EngineFixture("redis://127.0.0.1:\(responder.port)")
+        let loss = try #require(engine.open())
+        #expect(loss.kind == answer.kind)
+        #expect(loss.message.contains(answer.message), "\(loss.message)")
+        #expect(engine.events.isEmpty)
+    }
+
+    @Test func `who accepts and says nothing is waited for as long as for a command`() throws {
+        let silent = try RawResponder { $0.waitUntilPeerCloses() }
+        defer { silent.stop() }
+        let engine = try EngineFixture("redis://127.0.0.1:\(silent.port)", timeout: .milliseconds(100))
+        let loss = try #require(engine.open())
+        #expect(loss.kind == .unreachable)
+        #expect(loss.message.contains("took longer than 100 ms to answer a command"), "\(loss.message)")
+    }
+
     @Test func `half a reply is a time-out`() throws {
-        let (engine, responder) = try fixture(answering: Array("$5\r\nab".utf8), timeout: .milliseconds(100))
+        let (engine, responder) = try fixture(answering: Array("$5\r\nab".utf8), timeout: .seconds(1))
         defer { responder.stop() }
         #expect(engine.open() == nil)
         #expect(engine.reply(to: EngineCommand("PING")) == nil)
         let loss = try #require(engine.next())
         #expect(loss.kind == .unreachable)
-        #expect(loss.message.contains("took longer than 100 ms to answer a command"), "\(loss.message)")
+        #expect(loss.message.contains("took longer than 1000 ms to answer a command"), "\(loss.message)")
     }
 
     @Test func `an engine that hangs up is lost`() throws {
@@ -109,8 +151,8 @@ import Testing
 
     @Test func `a login that is answered with nonsense fails, and no answer to it is repeated`() throws {
         let answers: [(String, EngineLoss.Kind, String)] = [
-            ("-ERR unknown command 'AUTH', with args beginning with: 'default' 'hunter2'\r\n", .refused, "Redis 6"),
-            ("-hunter2\r\n", .refused, "Redis 6"), (":1\r\n", .refused, "nonsense"),
+            ("-ERR unknown command 'AUTH', with args beginning with: 'default' 'hunter2'\r\n", .credentials, "Redis 6"),
+            ("-hunter2\r\n", .credentials, "Redis 6"), (":1\r\n", .refused, "nonsense"),
             ("-LOADING hunter2\r\n", .unreachable, "LOADING"),
             ("-ERR max number of clients reached\r\n", .unreachable, "maxclients"),
             ("+OK\r\n+OK\r\n", .refused, "without having been asked"),
@@ -129,6 +171,8 @@ import Testing
         let received = Lock<[[UInt8]]>([])
         let gate = Gate()
         let responder = try RawResponder { connection in
+            try connection.readSome()
+            try connection.send(Self.time)
             gate.wait()
             let bytes = try connection.readSome()
             received.withLock { $0.append(bytes) }
@@ -148,17 +192,22 @@ import Testing
     @Test func `closing tells nothing, and ends the connection`() throws {
         let ended = Gate()
         let responder = try RawResponder { connection in
+            try connection.readSome()
+            try connection.send(Self.time)
             connection.waitUntilPeerCloses()
             ended.open()
         }
         defer { responder.stop() }
-        let engine = try EngineFixture("redis://127.0.0.1:\(responder.port)", timeout: .milliseconds(1))
+        let clock = ManualClock()
+        let engine = try EngineFixture(
+            SharedStateConfiguration(address: EngineAddress("redis://127.0.0.1:\(responder.port)")), clock: clock)
         #expect(engine.open() == nil)
         var replies = 0
         engine.connection.send(EngineCommand("PING")) { _ in replies += 1 }
         engine.connection.close()
         engine.connection.close()
         ended.wait()
+        clock.advance(by: .seconds(1))
         var turns = 0
         engine.loop.run {
             turns += 1

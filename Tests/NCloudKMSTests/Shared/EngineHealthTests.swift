@@ -81,6 +81,20 @@ import Testing
             health.wanted(now: start + .seconds(60), deadline: start + .seconds(60) + .seconds(30)).connects == true)
     }
 
+    @Test func `after a login that failed it tries again soon, as files can change`() {
+        var health = Self.new
+        let wrong = EngineLoss(kind: .credentials, message: "the password is wrong")
+        _ = health.wanted(now: start, deadline: start + .seconds(30))
+        #expect(health.lost(wrong, now: start, random: 0) == true)
+        #expect(health.lost(wrong, now: start, random: 0) == false)
+        #expect(health.lost(refused, now: start, random: 0) == false)
+        #expect(health.lost(wrong, now: start, random: 0) == false)
+        let end = start + .milliseconds(2_500)
+        #expect(
+            health.wanted(now: end + .nanoseconds(-1), deadline: end + .seconds(30)) == (.goWithout, connects: false))
+        #expect(health.wanted(now: end, deadline: end + .seconds(30)) == (.goWithout, connects: true))
+    }
+
     @Test func `the first loss is news, and so is the first answer after it`() {
         var health = Self.new
         health.connected(now: start)

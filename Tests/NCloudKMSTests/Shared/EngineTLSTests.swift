@@ -43,11 +43,11 @@ import Testing
         let engine = try EngineFixture(
             SharedStateConfiguration(
                 address: EngineAddress("rediss://127.0.0.1:\(server.port)"),
-                caFile: CertificateFile(path: authority.file)))
+                caFile: CertificateFile(path: authority.file), commandTimeout: .seconds(1)))
         #expect(engine.open() == nil)
         server.pause()
         #expect(engine.reply(to: EngineCommand("PING")) == nil)
-        #expect(engine.next()?.message.contains("100 ms") == true)
+        #expect(engine.next()?.message.contains("1000 ms") == true)
         // Here TLS needs an answer to begin.
         let hanging = try #require(engine.open())
         #expect(hanging.message.contains("while setting up TLS"), "\(hanging.message)")
@@ -143,8 +143,8 @@ import Testing
             (.init(certificate: client.certificate, key: other.key), .unreachable, "check both PEM files"),
             (.init(certificate: client.certificate, key: encrypted), .unreachable, "check both PEM files"),
             (.init(certificate: client.key, key: client.key), .unreachable, "check both PEM files"),
-            (.init(certificate: directory.path("missing"), key: client.key), .refused, directory.path("missing")),
-            (.init(certificate: client.certificate, key: directory.path), .refused, "it is a directory"),
+            (.init(certificate: directory.path("missing"), key: client.key), .credentials, directory.path("missing")),
+            (.init(certificate: client.certificate, key: directory.path), .credentials, "it is a directory"),
         ]
         for (identity, kind, text) in cases {
             let loss = try #require(try fixture(port: server.port, caFile: authority.file, client: identity).open())

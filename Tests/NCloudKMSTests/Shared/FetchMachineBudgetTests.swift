@@ -102,6 +102,30 @@ import Testing
         #expect(script.engineGrants(1) == [.start(2)])
     }
 
+    @Test func `a call that waits for its turn is told so once`() {
+        let script = connectedScript()
+        #expect(script.call("0", wantsProgress: true) == [.ask("budget 300000 1 30000000 0")])
+        for round in 0..<3 {
+            let steps = script.engineGrants(0, first: .milliseconds(1_300))
+            #expect(steps == (round == 0 ? [.report("0", .waitingForLimiter)] : []))
+            #expect(script.advance(by: .milliseconds(300)).count == 1)
+        }
+        #expect(script.engineGrants(1, first: .milliseconds(100)) == [])
+        #expect(script.advance(by: .milliseconds(100)) == [.start(2)])
+    }
+
+    @Test func `budgets are asked in the order in which they were wanted`() {
+        let script = script()
+        let keys = (0..<20).map { "k\($0)" }
+        for key in keys { script.call(key, key: key) }
+        script.engineConnects()
+        let names = keys.map {
+            SharedBudgets.name(of: FetchScript.request($0, nil).keyTag, prefix: "nkms", baseURL: EngineEnd.baseURL)
+        }
+        #expect(script.engine.questions.map { $0.words[3] } == names)
+        #expect(script.engineIsLost() == (1...20).map { .start($0) })
+    }
+
     // MARK: Without the engine
 
     @Test func `nobody waits for a connection for more than half of the time`() {

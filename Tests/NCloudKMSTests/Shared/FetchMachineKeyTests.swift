@@ -177,6 +177,8 @@ import Testing
         #expect(entry.pem == Reply.demoKey.pem)
         #expect(words[8] == "\(300_000 - 900)")
         #expect(keys(script).led == 1)
+        #expect(keys(script).stored == 0)
+        for _ in 0..<4 { #expect(script.engineSays("done") == []) }
         #expect(keys(script).stored == 1)
         #expect(script.advance(by: .seconds(10)) == [])
     }
@@ -276,6 +278,24 @@ import Testing
         #expect(script.respond(3, .gone).contains(.ask("flight refuse 1")))
     }
 
+    @Test func `a call whose time ends while it waits for a shared key is told so`() {
+        let script = script()
+        script.call("0", timeout: .seconds(1))
+        // Its process was stopped.
+        #expect(script.oversleep(for: .seconds(1)) == [.tell("0", .failure(.deadlineExceeded, "shared-key"))])
+    }
+
+    @Test func `keys are looked for in the order in which they were wanted`() throws {
+        let script = FetchScript(sharesKeys: .on)
+        let keys = (0..<20).map { "k\($0)" }
+        for key in keys { script.call(key, key: key) }
+        script.engineConnects()
+        let seal = try SharedSeal(secret: SecretBytes("mac"), baseURL: EngineEnd.baseURL)
+        let names = try keys.map { try #require(seal.name(of: FetchScript.request($0, nil))) }
+        #expect(script.engine.questions.map { $0.words[3] } == names.map { SharedKeyNames(prefix: "nkms", $0).entry })
+        #expect(script.engineIsLost() == (1...20).map { .start($0) })
+    }
+
     // MARK: Refreshing
 
     @Test func `a refresh needs the marker`() throws {
@@ -298,11 +318,14 @@ import Testing
         #expect(script.engineSays("entry", try FetchScript.entry(age: .seconds(100))) == [.store])
     }
 
-    @Test func `a call that joined a refresh gets its key, whoever refreshes`() {
+    @Test func `a call that joined a refresh gets its key, whoever refreshes`() throws {
         let script = script()
         script.refresh()
         #expect(script.call("0", maxAge: .seconds(270)) == [])
-        #expect(script.engineSays("wait") == [.start(2)])
+        #expect(script.engineSays("wait") == [])
+        #expect(script.advance(by: .milliseconds(20)) == [.ask("flight ask")])
+        let steps = script.engineSays("entry", try FetchScript.entry(age: .zero))
+        #expect(steps == [.store, .tell("0", .shared(age: .zero))])
     }
 
     // MARK: Reading alone

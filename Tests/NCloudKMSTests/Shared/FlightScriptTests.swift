@@ -22,6 +22,7 @@ import Testing
         // A number of Lua in a reply is an integer.
         #expect(elements.dropFirst().first?.integer == script.now)
         #expect(elements.count == (word == "entry" ? 3 : 2))
+        #expect(word != "kept" || EngineReply.array(elements).hasStored == false)
         return ([word] + elements.dropFirst(2).compactMap(\.text)).joined(separator: ":")
     }
 
@@ -96,6 +97,37 @@ import Testing
         // As after 2 s.
         try script.server.command("DEL", Self.marker)
         #expect(try run("ask", "c", "") == "lead")
+    }
+
+    /// The entry that is there, the entry to store, the one that is passed over, and whether it is stored. The engine's clock
+    /// shows 1,700,000,000,000 ms.
+    static let meetings: [(String?, String, String?, Bool)] = [
+        (nil, "1 5 1 tag -", nil, true), ("1 5 1 tag -", "1 6 1 tag -", nil, true),
+        ("1 5 1 old -", "1 5 1 new -", nil, true), ("1 6 1 tag -", "1 5 1 tag -", nil, false),
+        ("1 10 1 tag -", "1 9 1 tag -", nil, false),
+        // A process that can't use an entry replaces it, whatever it says of itself.
+        ("1 6 1 tag -", "1 5 1 tag -", "1 6 1 tag -", true), ("1 6 1 tag -", "1 5 1 tag -", "1 7 1 tag -", false),
+        ("1 1700000005000 1 tag -", "1 1700000000000 1 tag -", nil, false),
+        // From the future, or not an entry.
+        ("1 1700000005001 1 tag -", "1 1700000000000 1 tag -", nil, true),
+        ("1 9999999999999999999999 1 tag -", "1 5 1 tag -", nil, true), ("1 -6 1 tag -", "1 5 1 tag -", nil, true),
+        ("2 6 1 tag -", "1 5 1 tag -", nil, true), ("rubbish", "1 5 1 tag -", nil, true),
+        ("", "1 5 1 tag -", nil, true),
+        ("1 6 " + String(repeating: "x", count: 4_093), "1 5 1 tag -", nil, true),
+    ]
+
+    @Test func `an entry is not replaced by an older one`() throws {
+        for (present, new, passedOver, isStored) in Self.meetings {
+            try script.server.command("FLUSHALL")
+            #expect(try run("ask", "a", "") == "lead")
+            if let present { try script.server.command("SET", Self.entry, present) }
+            let digest = try passedOver.map(sha1) ?? ""
+            let answer = try run("store", "a", new, "5000", digest)
+            #expect(answer == (isStored ? "done" : "kept"), "\(present ?? "-"), \(new)")
+            #expect(try get(Self.entry) == (isStored ? new : present))
+            // Whoever waits finds it there.
+            #expect(try script.server.command("EXISTS", Self.marker) == "0")
+        }
     }
 
     @Test func `a leader that vanishes is replaced`() throws {

@@ -9,7 +9,7 @@ import Testing
     private func flight(isRefresh: Bool = false) throws -> Flight {
         Flight(
             PublicKeyRequest(keyTag: try KeyTag("a"), version: nil),
-            try SharedSeal(secret: SecretBytes("secret"), baseURL: "https://example.com"), marker: Array("me".utf8),
+            try SharedSeal(secret: SecretBytes("secret"), baseURL: "https://example.com"), number: 1, marker: "me",
             names: SharedKeyNames(prefix: "nkms", "0"), limit: .seconds(300), patience: start + .seconds(15),
             isRefresh: isRefresh)
     }
@@ -69,6 +69,14 @@ import Testing
         #expect(refresh.answered(answer, now: start, random: 0) == .giveUp)
         var leader = try flight(isRefresh: true)
         #expect(leader.answered(.lead, now: start, random: 0) == .fetch)
+    }
+
+    @Test func `a marker has 16 random bytes in hexadecimal`() {
+        let markers = (0..<100).map { _ in Flight.randomMarker() }
+        #expect(Set(markers).count == 100)
+        #expect(markers.allSatisfy { $0.utf8.count == 32 && $0.utf8.allSatisfy("0123456789abcdef".utf8.contains) })
+        // No part is the same in all: each has its own.
+        for place in 0..<32 { #expect(Set(markers.map { Array($0.utf8)[place] }).count > 1) }
     }
 
     static let replies: [(EngineReply, FlightReply.Kind?)] = [

@@ -34,6 +34,22 @@ extension ServiceProcess {
         let answer = try await ask(Lines.request(2, "getStatus"))
         return try #require(answer.result?["shared"])
     }
+
+    /// The same, once the engine has answered that it stored so many entries.
+    func sharedStatus(stored count: Int) async throws -> JSONValue {
+        while true {
+            let status = try await sharedStatus()
+            if status["keys"]?["stored"]?.integer == count { return status }
+        }
+    }
+
+    /// Makes calls that ask the service, until the process is connected to the engine.
+    func callUntilConnected() async throws {
+        while true {
+            _ = try await key("demo-rsa", #","maxAgeMs":0"#)
+            if try await sharedStatus()["state"]?.string == "connected" { return }
+        }
+    }
 }
 
 extension EmulatedKMS {

@@ -1,3 +1,4 @@
+import Foundation
 import KMSEmulator
 import KMSJSON
 import KMSPlatform
@@ -11,19 +12,11 @@ struct SharedEngineLossTests {
         ["--shared", engine.url, "--shared-keys", "on"] + more
     }
 
-    /// Makes calls that ask the service, until the process is connected to the engine.
-    private func callUntilConnected(_ process: ServiceProcess) async throws {
-        while true {
-            _ = try await process.key("demo-rsa", #","maxAgeMs":0"#)
-            if try await process.sharedStatus()["state"]?.string == "connected" { return }
-        }
-    }
-
     @Test func `a stopped engine is waited for once, and used again when it goes on`() async throws {
         let (kms, engine) = (try EmulatedKMS(), try RedisServer())
         let run = try await ServiceProcess.run(arguments: arguments(engine), environment: kms.environment) {
             process async throws in
-            try await callUntilConnected(process)
+            try await process.callUntilConnected()
             engine.pause()
             // A call that waited for the engine would fail at its deadline.
             for _ in 0..<5 { #expect(try await process.key("demo-ec", #","maxAgeMs":0"#).source == "kms") }
@@ -32,7 +25,7 @@ struct SharedEngineLossTests {
             #expect(status["lastError"]?.string?.hasPrefix(engine.url) == true, "\(status["lastError"]?.string ?? "")")
             #expect(try #require(status["budget"]?["local"]?.integer) >= 5)
             engine.resume()
-            try await callUntilConnected(process)
+            try await process.callUntilConnected()
         }
         #expect(run.status == 0)
         #expect(run.log.contains("the shared engine"), "\(run.log)")
@@ -49,7 +42,7 @@ struct SharedEngineLossTests {
             #expect(try await members[0].sharedStatus()["state"]?.string == "degraded")
             try engine.restart()
             #expect(try engine.command("DBSIZE") == "0")
-            try await callUntilConnected(members[0])
+            try await members[0].callUntilConnected()
             #expect(try engine.command("DBSIZE") != "0")
             // What it stores now serves a process that never saw the first engine.
             #expect(try await members[0].key("demo-rsa", #","keyVersion":1"#).source == "kms")
@@ -69,15 +62,64 @@ struct SharedEngineLossTests {
             for version in [1, 3] {
                 #expect(try await members[0].key("demo-rsa", #","keyVersion":\#(version)"#).source == "kms")
             }
-            let status = try await members[0].sharedStatus()
+            let status = try await members[0].sharedStatus(stored: 3)
             #expect(status["state"]?.string == "connected")
             #expect(status["lastError"]?.isNull == true)
-            #expect(status["keys"]?["stored"]?.integer == 3)
         }
     }
 
+    @Test func `a server that is neither Redis nor Valkey never counts as connected`() async throws {
+        let kms = try EmulatedKMS()
+        let web = try RawResponder { connection in
+            try connection.send(RawResponder.answer("400 Bad Request", body: ""))
+        }
+        defer { web.stop() }
+        let url = "redis://127.0.0.1:\(web.port)"
+        let run = try await ServiceProcess.run(
+            arguments: ["--shared", url, "--shared-keys", "on"] + Fleet.patient, environment: kms.environment
+        ) { process async throws in
+            for _ in 0..<3 {
+                #expect(try await process.key("demo-rsa", #","maxAgeMs":0"#).source == "kms")
+                #expect(try await process.sharedStatus()["state"]?.string != "connected")
+            }
+            let status = try await process.sharedStatus()
+            #expect(status["state"]?.string == "degraded")
+            #expect(status["lastError"]?.string == "what answers at \(url) is neither Redis nor Valkey")
+        }
+        #expect(run.status == 0)
+    }
+
+    /// The delay of every command, in milliseconds, and whether the engine can be used.
+    @Test(arguments: [(50, true), (150, false), (2_000, false)])
+    func `a slow engine is used if it is fast enough, and fails no call`(delay: Int, isUsed: Bool) async throws {
+        let (kms, engine, folder) = (try EmulatedKMS(), try RedisServer(), try TemporaryDirectory())
+        let script = OutsidePackage.checkout.appending(path: "Tests/ProcessTests/Fixtures/slow-engine.py").path
+        let proxy = try ChildProcess(
+            "/usr/bin/env", ["python3", script, folder.path("slow.sock"), engine.socket, "\(delay)"])
+        defer { proxy.signal(SIGKILL) }
+        _ = try proxy.waitForLine(containing: "ready")
+        let arguments = ["--shared", "unix://\(folder.path("slow.sock"))", "--shared-keys", "on"]
+        let run = try await ServiceProcess.run(
+            arguments: arguments + (isUsed ? Fleet.patient : []), environment: kms.environment
+        ) { process async throws in
+            for version in [1, 3] {
+                #expect(try await process.key("demo-rsa", #","keyVersion":\#(version)"#).source == "kms")
+            }
+            guard isUsed else {
+                let status = try await process.sharedStatus()
+                #expect(status["state"]?.string == "degraded")
+                #expect(status["lastError"]?.string?.hasSuffix("took longer than 100 ms to answer a command") == true)
+                #expect(status["budget"]?["local"]?.integer == 2)
+                return
+            }
+            #expect(try await process.sharedStatus(stored: 2)["state"]?.string == "connected")
+        }
+        #expect(run.status == 0)
+        #expect(try engine.command("DBSIZE") == (isUsed ? "3" : "0"))
+    }
+
     @Test(arguments: [
-        (["--requirepass", "right"], "the engine refuses the user default or the password; correct them"),
+        (["--requirepass", "right"], "the password; correct --shared-user or NCLOUD_KMS_SHARED_PASSWORD"),
         // It says so and closes the connection, which may be seen first.
         (["--maxclients", "1"], ""),
         (["--cluster-enabled", "yes"], "CLUSTERDOWN"),
