@@ -170,22 +170,10 @@ extension FetchMachine {
     /// - Returns: whether the fetch waits for the outcome.
     mutating func lookUpShared(_ id: FetchID, _ credentials: Credentials, now: Instant) -> Bool {
         guard let fetch = fetches[id], fetch.progress.attempts == 0, shared?.limit(of: id) == nil else { return false }
-        // Calls join while credentials are awaited: the entry must suit all of them.
-        var limit = configuration.timeToLive
-        var end = Instant.distantFuture
-        var isRefresh = true
-        for waiter in fetch.waiters.places {
-            guard let call = calls[waiter] else { continue }
-            isRefresh = isRefresh && call.isRefresh
-            end = min(end, call.deadline)
-            limit = min(limit, AgeLimit(call.query.maxAge, timeToLive: configuration.timeToLive).maximumAge)
-        }
-        // A refresh wants a younger key than the one that is about to expire.
-        if isRefresh { limit = AgeLimit.refresh(timeToLive: configuration.timeToLive) }
-        let waits =
-            shared?.lookUp(
-                id, fetch.request, credentials, limit: limit, deadline: end, isRefresh: isRefresh,
-                now: now) ?? false
+        // Calls join while credentials are awaited.
+        let waiting = fetch.waiters.places.lazy.compactMap { [calls] in calls[$0] }
+        let lookUp = SharedLookUp(for: waiting, timeToLive: configuration.timeToLive)
+        let waits = shared?.lookUp(id, fetch.request, credentials, lookUp, now: now) ?? false
         if waits { fetches[id]?.phase = .shared(credentials) }
         return waits
     }

@@ -34,26 +34,23 @@ struct SharedKeys {
 
     /// Looks for the key of a fetch.
     ///
-    /// - Parameters:
-    ///   - limit: the maximum age.
-    ///   - deadline: of its calls.
     /// - Returns: whether a verdict follows; otherwise the fetch asks the service.
     mutating func lookUp(
-        _ fetch: FetchID, _ request: PublicKeyRequest, _ credentials: Credentials, limit: Duration, deadline: Instant,
-        isRefresh: Bool, _ dialogue: inout EngineDialogue, now: Instant
+        _ fetch: FetchID, _ request: PublicKeyRequest, _ credentials: Credentials, _ lookUp: SharedLookUp,
+        _ dialogue: inout EngineDialogue, now: Instant
     ) -> Bool {
-        guard configuration.keys != .off, limit > .zero, let seal = seal(for: credentials),
+        guard configuration.keys != .off, lookUp.limit > .zero, let seal = seal(for: credentials),
             let name = seal.name(of: request)
         else { return false }
         lastFlight += 1
         var flight = Flight(
             request, seal, number: lastFlight, marker: configuration.marker(),
-            names: SharedKeyNames(prefix: configuration.prefix, name), limit: limit,
-            patience: now + (deadline - now) / 2, isRefresh: isRefresh)
-        let verdict = dialogue.wanted(now: now, deadline: deadline)
+            names: SharedKeyNames(prefix: configuration.prefix, name), limit: lookUp.limit,
+            patience: now + (lookUp.deadline - now) / 2, isRefresh: lookUp.isRefresh)
+        let verdict = dialogue.wanted(now: now, deadline: lookUp.deadline)
         if verdict == .goWithout {
             // Without the engine, another process may refresh the key as well.
-            guard !isRefresh else {
+            guard !lookUp.isRefresh else {
                 dialogue.append(.givenUp(fetch))
                 return true
             }

@@ -66,11 +66,9 @@ struct SharedState {
 
     /// See `SharedKeys.lookUp`.
     mutating func lookUp(
-        _ fetch: FetchID, _ request: PublicKeyRequest, _ credentials: Credentials, limit: Duration, deadline: Instant,
-        isRefresh: Bool, now: Instant
+        _ fetch: FetchID, _ request: PublicKeyRequest, _ credentials: Credentials, _ lookUp: SharedLookUp, now: Instant
     ) -> Bool {
-        keys.lookUp(
-            fetch, request, credentials, limit: limit, deadline: deadline, isRefresh: isRefresh, &dialogue, now: now)
+        keys.lookUp(fetch, request, credentials, lookUp, &dialogue, now: now)
     }
 
     /// The maximum age that a fetch looks for; nil if it looks for none.
