@@ -31,13 +31,14 @@ public struct ProxyConfiguration: Sendable, CustomStringConvertible, CustomDebug
     package init(url: String, name: String) throws(InvalidValue) {
         // The usual cause where there is a password.
         let advice =
-            url.contains("@")
+            url.utf8.contains(UInt8(ascii: "@"))
             ? "; in a user name or password write @ as %40, : as %3A, / as %2F, # as %23, and a space as %20" : ""
         let invalid = InvalidValue(
             name, "must be scheme://host:port, with a scheme of \(Self.schemes.joined(separator: ", "))\(advice)")
         guard let parts = curl_url() else { throw invalid }
         defer { curl_url_cleanup(parts) }
-        let absolute = url.contains("://") ? url : "http://" + url
+        // By bytes, as libcurl reads it: a combining character after the slashes is a part of the last one for `String`.
+        let absolute = url.utf8.firstRange(of: "://".utf8) != nil ? url : "http://" + url
         guard curl_url_set(parts, CURLUPART_URL, absolute, UInt32(CURLU_NON_SUPPORT_SCHEME)) == CURLUE_OK,
             let scheme = Self.part(CURLUPART_SCHEME, of: parts), Self.schemes.contains(scheme.lowercased()),
             let host = Self.part(CURLUPART_HOST, of: parts), !host.isEmpty,

@@ -94,6 +94,11 @@ import Testing
         #expect(try ProxyConfiguration(url: url).isNamed(in: text) == isNamed)
     }
 
+    @Test func `a scheme ends where its bytes do, whatever combines with the last slash`() throws {
+        let url = "http://\u{599}:1"
+        #expect(try ProxyConfiguration(url: url).url == url)
+    }
+
     @Test func `a request that is direct does not see the proxy`() throws {
         let proxyServer = try RawResponder([.readRequest, .send(RawResponder.answer("502 Proxy"))])
         let server = try RawResponder([.readRequest, .send(RawResponder.answer("200 OK")), .again])
