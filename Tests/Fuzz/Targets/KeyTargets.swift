@@ -154,7 +154,7 @@ private func checkSignature(_ input: [UInt8]) throws {
 
     let text = bytes.text
     guard let signature = try? ServiceSignature(text) else { return }
-    let base64 = text.split(separator: ":").last.map(String.init) ?? ""
+    let base64 = text.split(separator: ":", omittingEmptySubsequences: false).last.map(String.init) ?? ""
     try require(referenceBase64(Array(base64.utf8)) == signature.bytes, "the bytes of a signature's text")
     try require(text.hasPrefix("ncpkms:") == (signature.version != nil), "the version of a signature's text")
     try require(try SignatureFile(bytes).signature == signature, "a file of that text has that signature")
