@@ -84,8 +84,10 @@ docs: ## Build the documentation of the Swift library, at .build/documentation
 	$(SWIFT) build --target NCloudKMSTesting
 	@.ci/docs "$$($(SWIFT) build --show-bin-path)"
 
+# For the fleets NCLOUD_KMS_SOAK_PROCESSES sets how many processes run, and NCLOUD_KMS_SOAK_PROGRAM the program, which is
+# otherwise that of the debug build. Their bounds are for a machine that does little else.
 # The tests append their figures. If there are none, no test ran, which is a failure.
-soak: ## Run the soak tests: mixed traffic (NCLOUD_KMS_SOAK_MINUTES, default 10), an outage, throttling, an idle minute
+soak: ## Run the soak tests: mixed traffic (NCLOUD_KMS_SOAK_MINUTES, default 10), an outage, throttling, fleets, an idle minute
 	@.ci/dependencies test
 	@rm -f $(SOAK_FIGURES)
 	$(SWIFT) build --build-tests

@@ -152,6 +152,9 @@ package final class Emulator: Sendable {
     /// The last requests, the oldest first.
     package var requests: [Recorder.Record] { core.recorder.records(since: 0) }
 
+    /// Those of them after this number.
+    package func requests(since number: Int) -> [Recorder.Record] { core.recorder.records(since: number) }
+
     /// Waits until the state fulfils a condition.
     ///
     /// - Throws: `CancellationError` if the task is cancelled.

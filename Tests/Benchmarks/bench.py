@@ -19,7 +19,7 @@ import counts
 import report
 from programs import HERE, OTHER, OURS, PIPES, Bench
 from scenarios import ONCE, scenarios
-from service import Emulator, Keys, Nginx, make_authority
+from service import Emulator, Engine, Keys, Nginx, make_authority
 
 ROOT = HERE.parent.parent
 LAST = HERE / "last"
@@ -84,11 +84,13 @@ def main():
         bench = Bench(folder, builds, keys, options.quick)
         servers.append(nginx := Nginx(folder, keys, bench.service_cpu))
         servers.append(late := Emulator(str(options.binaries / "ncloud-kms-emulator"), folder, keys, bench.service_cpu, 50))
+        engine = Engine(folder, bench.service_cpu) if Engine.is_installed() else None
+        if engine: servers.append(engine)
         service = f"https://127.0.0.1:{nginx.port}"
         rounds = 3 if options.quick else 8
-        results = measure(bench, scenarios(bench, nginx, late, result_files(bench, service)), rounds, options.only)
+        results = measure(bench, scenarios(bench, nginx, late, engine, result_files(bench, service)), rounds, options.only)
         counted, profiles = ({}, {}) if options.no_counts else counts.per_call(
-            bench, nginx, list(builds) if options.quick else [*builds, PIPES])
+            bench, nginx, engine, list(builds) if options.quick else [*builds, PIPES])
     finally:
         for server in servers: server.stop()
         shutil.rmtree(folder)

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Callable
 
 from programs import OURS, PIPES
+from service import Engine
 
 # How often as many as committed a count may be.
 TOLERANCE = 1.05
+# The same, where two runs of one build are compared.
+SAME = 1.01
 
 
 def drive(bench, endpoint, program, flags, options, prefix=()):
@@ -71,17 +74,22 @@ class Count:
     options: dict
     connections: int = 1  # the fewer are made, the less their handshakes blur the count
     is_slow: bool = False  # the service lets each call wait
+    is_shared: bool = False  # the limit is that of a shared engine
 
     @property
     def tool(self):
         return {instructions: "valgrind", system_calls: "strace"}.get(self.of)
 
-    def per_call(self, bench, nginx, program):
+    def per_call(self, bench, nginx, engine, program):
         """{part: number}"""
         endpoint = f"https://127.0.0.1:{nginx.slow_port if self.is_slow else nginx.port}"
 
+        flags = ["--max-connections", str(self.connections)]
+        # Without a limit, the engine would not be asked.
+        if self.is_shared: flags += ["--rate-per-key", "1000000", *engine.flags]
+
         def run(calls):
-            return self.of(bench, endpoint, program, ["--max-connections", str(self.connections)],
+            return self.of(bench, endpoint, program, flags,
                            {**self.options, "count": calls})
 
         parts = run(self.many)
@@ -98,22 +106,27 @@ COUNTS = [
     Count("fetched", "instructions, fetched, 32 in flight", None, instructions, 32 * 5, 32 * 25, MANY, 4),
     Count("cached", "instructions, cached, 64 in flight", 8_500, instructions, 64 * 20, 64 * 120, CACHED),
     Count("cachedOneAtATime", "instructions, cached, one at a time", 13_000, instructions, 200, 1_200, CACHED_ONE),
+    Count("fetchedShared", "instructions, fetched, one at a time, a shared engine", None, instructions, 50, 350, ONE, is_shared=True),
+    Count("cachedShared", "instructions, cached, 64 in flight, a shared engine", 8_500, instructions, 64 * 20, 64 * 120, CACHED, is_shared=True),
     Count("start", "instructions, start to first answer", 38_000_000, instructions, 0, 1, {"window": 1}, 32),
     Count("systemCalls", "system calls, fetched, one at a time", 9, system_calls, 50, 350, ONE, is_slow=True),
     Count("contextSwitches", "context switches, fetched, one at a time", 2, context_switches, 0, 500, ONE, is_slow=True),
 ]
 
 
-def per_call(bench, nginx, programs):
+def per_call(bench, nginx, engine, programs):
     """{program: {name: count}}, of the C program only what compares with it; and {name: {part: count}} of what misses its goal."""
     counts, profiles = {program: {} for program in programs}, {}
     for count in COUNTS:
         if count.tool and not shutil.which(count.tool):
             print(f"{count.title}: not counted, {count.tool} is missing", flush=True)
             continue
+        if count.is_shared and not engine:
+            print(f"{count.title}: not counted, {Engine.PROGRAM} is missing", flush=True)
+            continue
         for program in programs:
-            if program != PIPES or count.options is ONE:
-                parts = count.per_call(bench, nginx, program)
+            if program != PIPES or count.options is ONE and not count.is_shared:
+                parts = count.per_call(bench, nginx, engine, program)
                 number = sum(parts.values())
                 counts[program][count.name] = round(number) if number >= 100 else round(number, 2)
                 if program == OURS and count.goal and number > count.goal and len(parts) > 1: profiles[count.name] = parts
@@ -123,5 +136,9 @@ def per_call(bench, nginx, programs):
 
 def grown(now, committed):
     """A line for each count that is larger than it may be."""
-    return [f"{count.title}: {committed[count.name]:,} -> {now[count.name]:,}" for count in COUNTS
-            if count.name in now and now[count.name] > TOLERANCE * committed.get(count.name, float("inf"))]
+    lines = [f"{count.title}: {committed[count.name]:,} -> {now[count.name]:,}" for count in COUNTS
+             if count.name in now and now[count.name] > TOLERANCE * committed.get(count.name, float("inf"))]
+    # What a process has cached costs the same, whatever it shares.
+    if "cachedShared" in now and now["cachedShared"] > SAME * now["cached"]:
+        lines.append(f"cached, without and with a shared engine: {now['cached']:,} -> {now['cachedShared']:,}")
+    return lines

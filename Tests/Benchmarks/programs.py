@@ -11,6 +11,8 @@ from peers import signing
 HERE = Path(__file__).resolve().parent
 CREDENTIALS = {"NCLOUD_ACCESS_KEY_ID": "BENCHMARK", "NCLOUD_SECRET_ACCESS_KEY": "benchmark-secret"}
 OURS, OTHER = "ncloud-kms-rpc", "ncloud-kms-rpc, the other build"
+# Behind the name of a build: with a shared engine.
+SHARED = ", a shared engine"
 C, PIPES, BOTO3, CURL = "C, libcurl multi", "C, over pipes", "Python, boto3", "curl, once per call"
 
 

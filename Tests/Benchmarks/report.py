@@ -4,7 +4,7 @@ import statistics
 from html import escape
 
 from counts import COUNTS
-from programs import BOTO3, C, OTHER, OURS, PIPES
+from programs import BOTO3, C, OTHER, OURS, PIPES, SHARED
 
 
 def values(results, scenario, program, figure):
@@ -102,6 +102,11 @@ def goals(results):
     add(f"{idle}: CPU", "0", of("idle", lambda run: run["cpuSeconds"] * 1e6), 0, lambda number: f"{number:.0f} µs")
     add(f"{idle}: context switches", "0", of("idle", lambda run: run["contextSwitches"]), 0, whole)
     add("256 identical calls: requests to the service", "1", of("burst", lambda run: run["upstream"]), 1, whole)
+    add("CPU that a shared engine adds to a fetched call", "≤ 15 µs", lambda build: [
+        on - off for on, off in zip(of("shared", cpu, SHARED)(build), of("shared", cpu)(build))], 15, lambda number: f"{number:.1f} µs")
+    add("200 processes with a shared engine: requests to the service a second", "≤ 305",
+        of("fleet", lambda run: run["upstream"] / run["seconds"], SHARED), 305, whole)
+    add("200 processes with a shared engine: failed calls", "0", of("fleet", lambda run: run["failed"], SHARED), 0, whole)
     add("CPU per byte, a line of 64 MiB against 64 KiB", "≤ 1.2 ×",
         ratios(of("long", per_byte), of("long", per_byte, ", lines of 64 KiB")), 1.2)
     return rows

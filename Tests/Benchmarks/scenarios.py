@@ -4,7 +4,9 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import Callable
 
-from programs import BOTO3, C, CURL
+import fleet
+from programs import BOTO3, C, CURL, SHARED
+from service import Engine
 
 
 # Puts a folder into the place of the system's authorities, and leaves the program to find them.
@@ -31,9 +33,9 @@ def together(runs):
     }
 
 
-def scenarios(bench, nginx, late, result_files):
+def scenarios(bench, nginx, late, engine, result_files):
     """
-    - nginx: `Nginx`; late: an `Emulator` that is 50 ms late.
+    - nginx: `Nginx`; late: an `Emulator` that is 50 ms late; engine: an `Engine`, or None.
     - result_files: of the C program that answers lines, the results for even and odd tags.
     """
     service, faulty, closing = [
@@ -95,6 +97,24 @@ def scenarios(bench, nginx, late, result_files):
         return bench.drive([str(bench.folder / "echo")], service, window=1, echo=1, warm=20, keys=10, fresh=0,
                            seconds=seconds)
 
+    def limited(build):
+        """A limit that no call reaches, each process for itself and all together."""
+        flags = ["--rate-per-key", "1000000"]
+        return {name: drive(build, window=1, seconds=seconds, flags=flags + more)
+                for name, more in [(build, []), (build + SHARED, engine.flags)]}
+
+    def many(build):
+        """All processes want more than the service allows for a key."""
+        flags = ["--rate-per-key", "300"]
+        return {name: lambda more=more: fleet.run(bench, bench.command(build, *flags, *more), late, 200, 3 if bench.quick else 8)
+                for name, more in [(build, []), (build + SHARED, engine.flags)]}
+
+    def with_engine(name, title, of):
+        if not engine:
+            print(f"{title}: not measured, {Engine.PROGRAM} is missing", flush=True)
+            return []
+        return [Scenario(name, title, {name: run for build in bench.builds for name, run in of(build).items()})]
+
     start = ours(starts)
     with_authorities = [*WITH_AUTHORITIES, str(bench.folder / "certs")]
     if (bench.folder / "certs").exists() and not subprocess.run([*with_authorities, "true"], capture_output=True).returncode:
@@ -125,6 +145,8 @@ def scenarios(bench, nginx, late, result_files):
             if program != BOTO3 or BOTO3 in bench.peers}),
         Scenario("late", "The service answers after 50 ms, 64 in flight on 32 connections", {
             program: late_run(program) for program in [*bench.builds, *([] if bench.quick else stdio)] if program != BOTO3}),
+        *with_engine("shared", "Fetched, 1 in flight, within a limit", limited),
+        *with_engine("fleet", "200 processes at once, one key, 300 a second allowed", many),
         Scenario("memory", "Fetched, 1,024 in flight", ours(
             lambda build: drive(build, window=1024, seconds=seconds, warm=1024, keys=2048))),
         Scenario("long", "A line of 64 MiB", ours(cached(1, count=long_lines, pad=64 << 20, seconds=0, flags=long)) | {
@@ -135,4 +157,4 @@ def scenarios(bench, nginx, late, result_files):
 
 
 # Scenarios that need no repeats: nothing in them is about speed.
-ONCE = {"idle", "memory", "burst"}
+ONCE = {"idle", "memory", "burst", "fleet"}

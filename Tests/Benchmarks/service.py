@@ -125,8 +125,36 @@ class Nginx:
         self.process.wait()
 
 
+class Engine:
+    """A Redis server on a Unix socket, which stores nothing."""
+
+    PROGRAM = "/usr/bin/redis-server"
+
+    def __init__(self, folder, cpu):
+        path, log = folder / "engine.sock", folder / "engine.log"
+        with log.open("w") as output:
+            self.process = subprocess.Popen(
+                [self.PROGRAM, "--port", "0", "--unixsocket", str(path), "--dir", str(folder), "--save", ""],
+                preexec_fn=lambda: os.sched_setaffinity(0, {cpu}), stdout=output)
+        for _ in range(200):
+            if "eady to accept connections" in log.read_text(): break
+            time.sleep(0.05)
+        else:
+            raise SystemExit(f"{self.PROGRAM} does not start: {log.read_text()}")
+        # A benchmark is not about its time-outs.
+        self.flags = ["--shared", f"unix://{path}", "--shared-timeout", "10000"]
+
+    @classmethod
+    def is_installed(cls): return os.access(cls.PROGRAM, os.X_OK)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
 class Emulator:
-    """The project's own emulator, for what nginx can't do: it answers 50 ms late."""
+    """The project's own emulator, for what nginx can't do: it answers late, and counts what has come over connections
+    that are closed."""
 
     def __init__(self, program, folder, keys, cpu, latency_ms):
         seed = folder / "seed.json"

@@ -13,7 +13,7 @@ package struct Recorder: Sendable {
         /// 1 for the emulator's first request; increases in the order in which the headers arrived.
         package let number: Int
         /// When the headers arrived: milliseconds since 1970 by the emulator's clock, without a fault's skew.
-        let wallClockMilliseconds: Int64
+        package let wallClockMilliseconds: Int64
         package let method: String
         /// Path and query, as received.
         package let target: String

@@ -42,13 +42,16 @@ struct Lease: Sendable {
 
     /// How many slots to ask for now; nil: don't ask. The answer goes to `granted` or `failed`.
     ///
+    /// It does not ask while it has slots. Whoever asks again for each caller that comes is always at the horizon, where the
+    /// engine grants one slot at a time.
+    ///
     /// - Parameter waiting: the number of callers that wait.
     mutating func question(waiting: Int, now: Instant) -> Int? {
         dropLost(now: now)
-        guard asked == nil, waiting > slots.count, nextQuestion ?? now <= now else { return nil }
+        guard asked == nil, waiting > 0, slots.isEmpty, nextQuestion ?? now <= now else { return nil }
         asked = now
         nextQuestion = nil
-        return min(waiting - slots.count, Int(rate.burst))
+        return min(waiting, Int(rate.burst))
     }
 
     /// The engine has answered a question.
@@ -85,11 +88,11 @@ struct Lease: Sendable {
         return true
     }
 
-    /// When a caller's turn comes at the earliest: at its slot, or after a refusal not before the next question. Nil if it is
-    /// not known.
+    /// When a caller's turn comes at the earliest: at its slot, or not before the next question, which comes after the last
+    /// slot, or some time after a refusal. Nil if it is not known.
     ///
     /// - Parameter place: how many callers wait before it.
-    func turn(atPlace place: Int) -> Instant? { hasSlot(atPlace: place) ? slots[place] : nextQuestion }
+    func turn(atPlace place: Int) -> Instant? { hasSlot(atPlace: place) ? slots[place] : slots.last ?? nextQuestion }
 
     func hasSlot(atPlace place: Int) -> Bool { place < slots.count }
 
@@ -99,7 +102,7 @@ struct Lease: Sendable {
     ///   - waiting: the number of callers that wait.
     ///   - isConnected: whether the engine can be asked.
     func nextDue(waiting: Int, isConnected: Bool) -> Instant? {
-        earliest(slots.first, isConnected && waiting > slots.count ? nextQuestion : nil)
+        slots.first ?? (isConnected && waiting > 0 ? nextQuestion : nil)
     }
 
     private mutating func dropLost(now: Instant) {

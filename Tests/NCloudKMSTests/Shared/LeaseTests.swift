@@ -23,11 +23,23 @@ import Testing
         var lease = Lease(rate)
         #expect(lease.question(waiting: 1, now: start) == 1)
         #expect(lease.question(waiting: 5, now: start) == nil)
-        lease.granted(grant(1, first: .zero), now: start, random: 0)
-        #expect(lease.question(waiting: 5, now: start) == 4)
         // Lost with the connection.
         lease.failed()
-        #expect(lease.question(waiting: 5, now: start) == 4)
+        #expect(lease.question(waiting: 5, now: start) == 5)
+    }
+
+    @Test func `asks for more slots when it has used the last one`() {
+        var lease = Lease(rate)
+        _ = lease.question(waiting: 5, now: start)
+        lease.granted(grant(2, first: .zero, interval: .milliseconds(3)), now: start, random: 0)
+        #expect(lease.take(now: start) == true)
+        #expect(lease.question(waiting: 4, now: start) == nil)
+        let last = start + .milliseconds(3)
+        // Whoever has none knows that its turn does not come before the question.
+        #expect((0..<3).map { lease.turn(atPlace: $0) } == [last, last, last])
+        #expect(lease.nextDue(waiting: 4, isConnected: true) == last)
+        #expect(lease.take(now: last) == true)
+        #expect(lease.question(waiting: 3, now: last) == 3)
     }
 
     @Test func `a slot comes at its time, and is lost 250 ms later`() {
@@ -35,7 +47,8 @@ import Testing
         _ = lease.question(waiting: 3, now: start)
         lease.granted(grant(3, first: .milliseconds(-4), interval: .milliseconds(3)), now: start, random: 0)
         // The first two were due before the answer came: they are used at once.
-        #expect((0..<4).map { lease.turn(atPlace: $0) } == [start, start, start + .milliseconds(2), nil])
+        let third = start + .milliseconds(2)
+        #expect((0..<4).map { lease.turn(atPlace: $0) } == [start, start, third, third])
         #expect(lease.take(now: start) == true)
         #expect(lease.nextDue(waiting: 1, isConnected: true) == start)
         #expect(lease.take(now: start) == true)
@@ -81,21 +94,19 @@ import Testing
         #expect(lease.question(waiting: 1, now: now + wait) == 1)
         // A slot ends the series.
         lease.granted(grant(1, first: .zero), now: now + wait, random: random)
-        #expect(lease.question(waiting: 2, now: now + wait) == 1)
+        #expect(lease.take(now: now + wait) == true)
+        #expect(lease.question(waiting: 1, now: now + wait) == 1)
         lease.granted(grant(0, first: .seconds(1)), now: now + wait, random: 0.5)
-        #expect(lease.question(waiting: 2, now: now + wait + .milliseconds(50)) == 1)
+        #expect(lease.question(waiting: 1, now: now + wait + .milliseconds(50)) == 1)
     }
 
-    @Test func `nothing is asked, and nothing is due, for callers that have slots`() {
+    @Test func `nothing is asked, and nothing is due, if nobody waits after a refusal`() {
         var lease = Lease(rate)
-        _ = lease.question(waiting: 2, now: start)
-        lease.granted(grant(1, first: .milliseconds(900)), now: start, random: 0)
-        _ = lease.question(waiting: 2, now: start)
+        _ = lease.question(waiting: 1, now: start)
         lease.granted(grant(0, first: .seconds(1)), now: start, random: 0)
-        #expect(lease.nextDue(waiting: 2, isConnected: true) == start)
-        // The other caller has left.
-        #expect(lease.question(waiting: 1, now: start) == nil)
-        #expect(lease.nextDue(waiting: 1, isConnected: true) == start + .milliseconds(900))
+        #expect(lease.nextDue(waiting: 1, isConnected: true) == start)
+        #expect(lease.nextDue(waiting: 0, isConnected: true) == nil)
+        #expect(lease.question(waiting: 0, now: start) == nil)
     }
 
     @Test func `a lower rate lowers the number of slots to ask for`() {
@@ -104,6 +115,7 @@ import Testing
         let slow = Rate(perSecond: 100)
         lease.granted(
             Lease.Grant(count: 1, first: .zero, interval: .milliseconds(10), rate: slow), now: start, random: 0)
+        #expect(lease.take(now: start) == true)
         #expect(lease.question(waiting: 100, now: start) == 10)
     }
 

@@ -13,6 +13,15 @@ enum Soak {
     /// How long the mixed traffic runs.
     static let minutes = variable("NCLOUD_KMS_SOAK_MINUTES").flatMap { Int($0) } ?? 10
 
+    /// How many processes share an engine; nil: as many as a test's goal names.
+    static let processes = variable("NCLOUD_KMS_SOAK_PROCESSES").flatMap { Int($0) }
+
+    /// The program that the fleets run: that of the tests' build, or the path of another build.
+    static let program = variable("NCLOUD_KMS_SOAK_PROGRAM") ?? "ncloud-kms-rpc"
+
+    /// What else the machine does, on which many figures depend: processes that wanted to run in the last minute.
+    static func load() throws -> String { String(try contents(of: "/proc/loadavg").prefix { $0 != " " }) }
+
     private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
     /// Adds a row to the table of figures.
