@@ -10,8 +10,15 @@ public protocol EventSource: AnyObject {
     ///   limit.
     func run() -> Duration?
 
+    /// Whether the loop may run it late after the machine was suspended, because nobody waits for it. False by default.
+    var mayRunLate: Bool { get }
+
     /// A watched descriptor has one of the requested events, or was hung up.
     func ready(_ watch: EventLoop.Watch, _ events: EventLoop.Events)
+}
+
+extension EventSource {
+    public var mayRunLate: Bool { false }
 }
 
 /// An event loop on one thread: it waits for descriptors, deadlines and other threads, and runs its sources.
@@ -38,7 +45,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
         let isFirst: Bool
         /// Whether it has to run before the loop waits.
         var isDue = true
-        /// What its last `run` returned.
+        /// How long the loop may wait before it runs it again.
         var wait: Duration?
     }
 
@@ -46,8 +53,8 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     private static let turnTime = Duration.microseconds(500)
     /// How often a source may run before the descriptors are polled.
     private static let maximumRounds = 8
-    /// While a deadline is pending, the loop reads the clock at least this often. `poll` does not count the time that the
-    /// machine is suspended, but the clock does: this is how late a deadline can be noticed after the machine resumes.
+    /// While somebody waits for a deadline, the loop reads the clock at least this often. `poll` does not count the time
+    /// that the machine is suspended, but the clock does: this is how late a deadline can be noticed after it resumes.
     private static let longestWait = Duration.seconds(1)
     /// The pause after a failure of `poll`, so that a lasting error does not occupy a whole core.
     private static let pauseAfterFailure = Duration.milliseconds(20)
@@ -272,10 +279,15 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     private func run(at index: Int) {
         let source = runners[index].source
         runners[index].isDue = false
-        let wait = source.run()
+        let wait = Self.bounded(source.run(), mayRunLate: source.mayRunLate)
         if urgentPace.hasFound { urgentPace.dealtWith(now: clock.now) }
         // It may have moved.
         if let index = runners.firstIndex(where: { $0.source === source }) { runners[index].wait = wait }
+    }
+
+    /// A source's wait, as long as the loop may sleep for it.
+    static func bounded(_ wait: Duration?, mayRunLate: Bool) -> Duration? {
+        wait.map { mayRunLate ? $0 : min($0, longestWait) }
     }
 
     private func poll(_ wait: Duration?) {
@@ -293,7 +305,7 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     static func timeout(for wait: Duration?) -> CInt {
         guard let wait else { return -1 }
         // Rounded up, so that the loop does not wake just before the time and find nothing to do.
-        return CInt(max(0, min(wait, longestWait).millisecondsRoundedUp))
+        return CInt(clamping: max(0, wait.millisecondsRoundedUp))
     }
 
     private func dispatch() {

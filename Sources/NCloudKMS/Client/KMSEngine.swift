@@ -96,6 +96,9 @@ final class KMSEngine: EventSource {
         return machine.nextDue(now: later).map { max($0 - later, .zero) }
     }
 
+    /// Without calls, the only timer is the one that closes an unused connection to the shared engine.
+    var mayRunLate: Bool { machine.calls.count == 0 }
+
     func ready(_ watch: EventLoop.Watch, _ events: EventLoop.Events) {}
 
     // MARK: Calls
@@ -314,12 +317,11 @@ final class KMSEngine: EventSource {
     }
 
     private func metadataEnded(_ outcome: Result<HTTPResponse, TransportFailure>) {
-        if let next = signers.chain.serverRole?.ended(outcome, now: clock.now) {
-            ask(next)
-            return
+        guard let next = signers.chain.serverRole?.ended(outcome, now: clock.now) else {
+            machine.credentialsMayBeThere()
+            return proceed()
         }
-        machine.credentialsMayBeThere()
-        proceed()
+        ask(next)
     }
 
     // MARK: The shared engine

@@ -22,9 +22,9 @@ final class EngineConnection: EventSource {
         /// It could not even be begun.
         case failed(EngineLoss)
         case connecting(SecretBytes?)
-        case loggingIn(SecretBytes?)
+        case loggingIn
         /// Without a login: has asked for the time.
-        case greeting(deadline: Instant)
+        case greeting
         case connected
     }
 
@@ -36,7 +36,8 @@ final class EngineConnection: EventSource {
         let hasSource: Bool
     }
 
-    /// For the name, TCP, TLS and the login together.
+    /// For the name, TCP, TLS, the login and the first answers together. Of many processes that start at once, most wait
+    /// for a processor meanwhile.
     static let longestOpening = Duration.milliseconds(1_000)
 
     private let configuration: SharedStateConfiguration
@@ -53,9 +54,6 @@ final class EngineConnection: EventSource {
     /// The commands of this turn, as they are sent.
     private var unsent: [UInt8] = []
     private var pending = Queue<Pending>()
-    /// A password is read again when the engine has refused it, and sent if it is another one. The same is not sent again
-    /// for a while.
-    private var refusal: (password: SecretBytes?, loss: EngineLoss, end: Instant)?
 
     /// - Parameter handler: called on the loop.
     init(
@@ -77,8 +75,6 @@ final class EngineConnection: EventSource {
         loop.add(self)
         do throws(EngineLoss) {
             let password = try configuration.password.read()
-            if let refusal, refusal.password == password, clock.now < refusal.end { throw refusal.loss }
-            refusal = nil
             reader = EngineReplyReader()
             stream = try makeStream()
             openingEnd = clock.now + Self.longestOpening
@@ -127,7 +123,8 @@ final class EngineConnection: EventSource {
     ///
     /// - Parameter completion: gets the reply, unless the connection is lost or closed before.
     func send(_ command: EngineCommand, _ completion: @escaping (EngineReply) -> Void) {
-        send(command, withSource: false, until: clock.now + configuration.commandTimeout, completion)
+        send(
+            command, withSource: false, until: max(clock.now + configuration.commandTimeout, openingEnd), completion)
     }
 
     private func send(
@@ -163,8 +160,7 @@ final class EngineConnection: EventSource {
     private var deadline: Instant? {
         switch state {
         case .closed, .failed: nil
-        case .connecting, .loggingIn: openingEnd
-        case .greeting(let deadline): deadline
+        case .connecting, .loggingIn, .greeting: openingEnd
         case .connected: pending.first?.deadline
         }
     }
@@ -172,8 +168,9 @@ final class EngineConnection: EventSource {
     private var delay: EngineLoss {
         let address = configuration.address
         if case .connecting = state, let stream { return EngineLoss(stream.delay) }
-        let limit = if case .loggingIn = state { Self.longestOpening } else { configuration.commandTimeout }
-        let what = if case .loggingIn = state { "connect and log in" } else { "answer a command" }
+        let (limit, what) =
+            deadline == openingEnd
+            ? (Self.longestOpening, "connect and answer") : (configuration.commandTimeout, "answer a command")
         return EngineLoss(
             kind: .unreachable, message: "\(address) took longer than \(limit.milliseconds) ms to \(what)")
     }
@@ -209,12 +206,12 @@ final class EngineConnection: EventSource {
     private func logIn() {
         guard case .connecting(let password) = state, let stream else { return }
         guard password != nil || configuration.user != SharedStateConfiguration.defaultUser else {
-            state = .greeting(deadline: min(openingEnd, clock.now + configuration.commandTimeout))
+            state = .greeting
             EngineCommand("TIME").withFormatted { unsent.append(contentsOf: $0) }
             flush()
             return
         }
-        state = .loggingIn(password)
+        state = .loggingIn
         do throws(TransportFailure) {
             try EngineCommand.withLogin(user: configuration.user, password: password) {
                 bytes throws(TransportFailure) in try stream.write(bytes)
@@ -249,7 +246,7 @@ final class EngineConnection: EventSource {
 
     private func take(_ reply: EngineReply) {
         switch state {
-        case .loggingIn(let password): takeLogin(reply, password)
+        case .loggingIn: takeLogin(reply)
         case .greeting: takeTime(reply)
         case .connected:
             guard let pending = pending.popFirst() else { return takeUnasked(reply) }
@@ -269,13 +266,11 @@ final class EngineConnection: EventSource {
         lose(EngineLoss(kind: .refused, message: "\(configuration.address) answers without having been asked"))
     }
 
-    private func takeLogin(_ reply: EngineReply, _ password: SecretBytes?) {
+    private func takeLogin(_ reply: EngineReply) {
         switch reply {
         case .status: becomeConnected()
         case .error(let error):
-            let loss = error.lossOfLogin(user: configuration.user, configuration.names)
-            if loss.kind == .credentials { refuse(password, loss) }
-            lose(loss)
+            lose(error.lossOfLogin(user: configuration.user, configuration.names))
         default:
             lose(EngineLoss(kind: .refused, message: "\(configuration.address) answers the login with nonsense"))
         }
@@ -283,17 +278,11 @@ final class EngineConnection: EventSource {
 
     private func takeTime(_ reply: EngineReply) {
         if case .error(let error) = reply {
-            let loss = error.code == "NOAUTH" ? error.lossWithoutPassword(configuration.names) : error.loss
-            if loss.kind == .credentials { refuse(nil, loss) }
-            return lose(loss)
+            return lose(error.code == "NOAUTH" ? error.lossWithoutPassword(configuration.names) : error.loss)
         }
         guard reply.time != nil else {
             return lose(EngineLoss(kind: .refused, message: "\(configuration.address) answers TIME with nonsense"))
         }
         becomeConnected()
-    }
-
-    private func refuse(_ password: SecretBytes?, _ loss: EngineLoss) {
-        refusal = (password, loss, clock.now + EngineHealth.pauseAfterRefusal)
     }
 }

@@ -12,9 +12,11 @@ struct EngineHealth: Sendable {
     /// The first pause after a loss; doubled by each further loss.
     static let shortestPause = Duration.milliseconds(100)
     static let longestPause = Duration.seconds(5)
-    /// The pause after a refusal, which an operator has to deal with. A password that was refused is not sent again in this
-    /// time either; another one is, after the longest pause, so that a rotated password is found soon.
+    /// The pause after a refusal, which an operator has to deal with.
     static let pauseAfterRefusal = Duration.seconds(60)
+    /// The pause after a password was refused. Short, as a password may be changed in its file and in the engine in any
+    /// order.
+    static let pauseAfterWrongPassword = Duration.seconds(4)
     /// An unused connection is closed after this time.
     static let longestRest = Duration.seconds(60)
 
@@ -124,7 +126,7 @@ struct EngineHealth: Sendable {
         case .refused:
             pause = Self.pauseAfterRefusal
         case .credentials:
-            pause = Self.longestPause.part(0.5 + random / 2)
+            pause = Self.pauseAfterWrongPassword.part(0.5 + random / 2)
         case .unreachable:
             let bound = min(Self.shortestPause * (1 << min(losses, 10)), Self.longestPause)
             pause = bound.part(0.5 + random / 2)

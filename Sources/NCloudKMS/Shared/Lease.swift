@@ -2,8 +2,9 @@ import KMSPlatform
 
 /// The slots of one key's shared budget that this process was granted, and when to ask for more.
 struct Lease: Sendable {
-    /// A slot is lost if nobody uses it for this long after its time.
-    static let slotLife = Duration.milliseconds(250)
+    /// A slot is lost if nobody uses it for this long after its time. So all processes together send at most the burst and
+    /// 1.1 times the rate within a second, even if some wait for a processor.
+    static let slotLife = Duration.milliseconds(100)
     /// The engine grants no slot further ahead than this.
     static let horizon = Duration.seconds(1)
     /// The unit of the random delay after a refusal; doubled by each further refusal, up to 32 times.

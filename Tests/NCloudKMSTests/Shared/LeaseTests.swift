@@ -42,7 +42,7 @@ import Testing
         #expect(lease.question(waiting: 3, now: last) == 3)
     }
 
-    @Test func `a slot comes at its time, and is lost 250 ms later`() {
+    @Test func `a slot comes at its time, and is lost 100 ms later`() {
         var lease = Lease(rate)
         _ = lease.question(waiting: 3, now: start)
         lease.granted(grant(3, first: .milliseconds(-4), interval: .milliseconds(3)), now: start, random: 0)

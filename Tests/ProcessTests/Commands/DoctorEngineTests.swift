@@ -126,7 +126,7 @@ struct DoctorEngineTests {
         defer { engine.resume() }
         let stopped = try await run(["--shared", engine.url])
         #expect(stopped.verdicts == " fail,-clock skip,-rights skip,-memory skip")
-        #expect(stopped.findings[0].text == "\(engine.url) took longer than 100 ms to answer a command")
+        #expect(stopped.findings[0].text == "\(engine.url) took longer than 1000 ms to connect and answer")
     }
 
     @Test func `what is neither Redis nor Valkey`() async throws {

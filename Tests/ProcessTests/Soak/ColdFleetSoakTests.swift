@@ -20,11 +20,6 @@ struct ColdFleetSoakTests {
         var testDescription: String { name }
     }
 
-    /// On a machine with few cores, most of them wait for a processor longer than the time-out of 100 ms; and an engine does
-    /// not take so many connections at once by default.
-    private static let patience = ["--shared-timeout", "1000"]
-    private static let engineOptions = ["--tcp-backlog", "4096"]
-
     private static let cases = [
         Case(name: "cold", limit: 3),
         Case(name: "leader killed", faults: ["hang,count=1"], losesLeader: true, limit: 4),
@@ -33,11 +28,11 @@ struct ColdFleetSoakTests {
 
     @Test(arguments: cases) func `1,000 processes that need one key make a few requests`(_ row: Case) async throws {
         let count = Soak.processes ?? 1_000
-        let (kms, engine) = (try EmulatedKMS(faults: row.faults), try RedisServer(Self.engineOptions))
+        let (kms, engine) = (try EmulatedKMS(faults: row.faults), try RedisServer())
         defer { kms.emulator.stop() }
         let load = try Soak.load()
         let (sources, seconds) = try await SoakFleet.run(
-            count, ["--shared", engine.url, "--shared-keys", "on"] + Self.patience, environment: kms.environment
+            count, ["--shared", engine.url, "--shared-keys", "on"], environment: kms.environment
         ) { processes async throws in
             let start = FleetTraffic.now
             if row.losesLeader {
