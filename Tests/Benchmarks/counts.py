@@ -125,7 +125,7 @@ def per_call(bench, nginx, engine, programs):
             print(f"{count.title}: not counted, {Engine.PROGRAM} is missing", flush=True)
             continue
         for program in programs:
-            if program != PIPES or count.options is ONE and not count.is_shared:
+            if program == OURS or not count.is_shared and (program != PIPES or count.options is ONE):
                 parts = count.per_call(bench, nginx, engine, program)
                 number = sum(parts.values())
                 counts[program][count.name] = round(number) if number >= 100 else round(number, 2)

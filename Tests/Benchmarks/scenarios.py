@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 import fleet
-from programs import BOTO3, C, CURL, SHARED
+from programs import BOTO3, C, CURL, OURS, SHARED
 from service import Engine
 
 
@@ -110,10 +110,11 @@ def scenarios(bench, nginx, late, engine, result_files):
                 for name, more in [(build, []), (build + SHARED, engine.flags)]}
 
     def with_engine(name, title, of):
+        """Of this build alone: another one may not know a shared engine."""
         if not engine:
             print(f"{title}: not measured, {Engine.PROGRAM} is missing", flush=True)
             return []
-        return [Scenario(name, title, {name: run for build in bench.builds for name, run in of(build).items()})]
+        return [Scenario(name, title, of(OURS))]
 
     start = ours(starts)
     with_authorities = [*WITH_AUTHORITIES, str(bench.folder / "certs")]
