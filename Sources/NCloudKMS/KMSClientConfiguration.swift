@@ -176,10 +176,10 @@ public struct KMSClientConfiguration: Sendable {
     package var usesProxy: Bool { (try? proxyToEndpoint.get()) ?? nil != nil }
 
     var transport: TransportConfiguration {
-        // One more for the metadata service, whose answer those who hold the others may be waiting for.
+        // One more for the metadata service, whose answer those who hold the others may be waiting for. A request that
+        // needs a new connection must not make it one more for the service, beside its idle ones.
         TransportConfiguration(
-            maximumConnections: maximumConnections + 1, maximumStreams: shared == nil ? 0 : 1, caFile: caFile,
-            proxy: proxyToEndpoint,
-            userAgent: userAgent)
+            maximumConnections: maximumConnections + 1, maximumConnectionsPerHost: maximumConnections,
+            maximumStreams: shared == nil ? 0 : 1, caFile: caFile, proxy: proxyToEndpoint, userAgent: userAgent)
     }
 }

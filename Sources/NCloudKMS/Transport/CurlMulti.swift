@@ -79,6 +79,7 @@ final class CurlMulti: EventSource {
         let total = configuration.maximumConnections + configuration.maximumStreams
         try set(CURLMOPT_MAX_TOTAL_CONNECTIONS, total)
         try set(CURLMOPT_MAXCONNECTS, total)
+        try set(CURLMOPT_MAX_HOST_CONNECTIONS, configuration.maximumConnectionsPerHost)
         try set(CURLMOPT_PIPELINING, Int(CURLPIPE_NOTHING))
         try joinLoop()
         idle.append(try makeEasy())

@@ -3,6 +3,9 @@ struct TransportConfiguration: Sendable {
     /// The maximum number of connections, and so of concurrent transfers.
     var maximumConnections = 32
 
+    /// The maximum number of connections to one host, idle ones included; 0: no limit but `maximumConnections`.
+    var maximumConnectionsPerHost = 0
+
     /// The maximum number of streams (`CurlStream`), whose connections don't count as connections of transfers.
     var maximumStreams = 0
 

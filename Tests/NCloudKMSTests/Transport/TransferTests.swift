@@ -159,6 +159,26 @@ import Testing
         }
     }
 
+    /// As the first attempt after a lost connection needs one.
+    @Test func `a new connection replaces an idle one if the host has as many as it may have`() throws {
+        let closed = Lock(0)
+        let responder = try RawResponder { connection in
+            try connection.readRequest()
+            try connection.send(Self.ok)
+            connection.waitUntilPeerCloses()
+            closed.withLock { $0 += 1 }
+        }
+        defer { responder.stop() }
+        let transfers = try Transfers(.forTests(connections: 3, perHost: 2))
+        for _ in 0..<2 { _ = try transfers.start(.forTests(responder.baseURL)) }
+        try transfers.run { $0.count == 2 }
+        var request = HTTPRequest.forTests(responder.baseURL)
+        request.needsNewConnection = true
+        #expect(try transfers.response(to: request).status == 200)
+        try transfers.run { _ in closed.withLock { $0 } == 1 }
+        #expect(responder.connectionCount == 3)
+    }
+
     @Test func `a cancelled transfer closes its connection and has no outcome`() throws {
         let closed = Lock(false)
         let responder = try RawResponder { connection in

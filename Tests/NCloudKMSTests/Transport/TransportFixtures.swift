@@ -5,11 +5,11 @@ import Testing
 @testable import NCloudKMS
 
 extension TransportConfiguration {
-    static func forTests(connections: Int = 32, caFile: String? = nil, proxy: ProxyConfiguration? = nil)
-        -> TransportConfiguration
-    {
+    static func forTests(
+        connections: Int = 32, perHost: Int = 0, caFile: String? = nil, proxy: ProxyConfiguration? = nil
+    ) -> TransportConfiguration {
         TransportConfiguration(
-            maximumConnections: connections, caFile: caFile.map { CertificateFile(path: $0) }, proxy: .success(proxy),
+            maximumConnections: connections, maximumConnectionsPerHost: perHost, caFile: caFile.map { CertificateFile(path: $0) }, proxy: .success(proxy),
             userAgent: "ncloud-kms-rpc/test")
     }
 }
