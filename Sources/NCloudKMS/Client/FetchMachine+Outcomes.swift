@@ -257,7 +257,12 @@ extension FetchMachine {
 
     /// An attempt of a fetch has begun.
     mutating func reportAttempt(of id: FetchID) {
-        guard let fetch = fetches[id], fetch.progress.attempts > 1 else { return }
+        guard let fetch = fetches[id] else { return }
+        guard fetch.progress.attempts > 1 else {
+            // It goes without saying, but a wait after it is another one than the wait before it.
+            for waiter in fetch.waiters.places { calls[waiter]?.lastReport = nil }
+            return
+        }
         report(.attempt(fetch.progress.attempts), to: fetch.waiters.places)
     }
 

@@ -83,7 +83,6 @@ final class KMSEngine: EventSource {
         if let due, due <= now {
             machine.due(now: now)
             carryOut()
-            flushShared()
         } else if !machine.hasDepartures {
             return due.map { $0 - now }
         }
@@ -145,7 +144,6 @@ final class KMSEngine: EventSource {
     func cancel(_ call: CallID) {
         machine.cancel(call, now: clock.now)
         proceed()
-        flushShared()
     }
 
     // MARK: Decisions of the machine
@@ -161,7 +159,7 @@ final class KMSEngine: EventSource {
         // A caller's completion may cause more actions; they follow in order.
         guard !isCarryingOut else { return }
         isCarryingOut = true
-        defer { isCarryingOut = false }
+        var callsEnded = false
         while let action = machine.nextAction() {
             switch action {
             case .askCredentials(let fetch):
@@ -182,12 +180,17 @@ final class KMSEngine: EventSource {
                 call.progress?(progress)
             case .tell(let call, let outcome):
                 tell(call, outcome)
+                callsEnded = true
             case .log(let event, let fetch):
                 log.write(event, fetch)
             case .engine(let request):
                 carryOut(request)
             }
         }
+        isCarryingOut = false
+        // The caller may stop the loop because it has all it wants, but other processes wait for a key, or for the next
+        // leader.
+        if callsEnded { sharedEngine?.flush() }
     }
 
     private func start(_ departure: FetchMachine.Departure) {
@@ -241,7 +244,6 @@ final class KMSEngine: EventSource {
         instruments.attemptEnded(fetch, outcome, now: now)
         machine.responded(fetch, outcome, now: now)
         proceed()
-        flushShared()
     }
 
     private func tell(_ call: WaitingCall, _ outcome: FetchMachine.Outcome) {
@@ -326,13 +328,9 @@ final class KMSEngine: EventSource {
 
     // MARK: The shared engine
 
-    /// After calls may have ended: the caller may stop the loop because it has all it wants, but other processes wait for
-    /// a key, or for the next leader.
-    private func flushShared() { sharedEngine?.flush() }
-
     private func carryOut(_ request: EngineDialogue.Request) {
         switch request {
-        case .connect: sharedEngine?.open()
+        case .connect(let isAwaited): sharedEngine?.open(isAwaited: isAwaited)
         case .close: sharedEngine?.close()
         case .send(let question, let command):
             sharedEngine?.send(command) { [unowned self] in replied(question, $0) }

@@ -77,7 +77,7 @@ package final class SharedEngineProbe {
         }
         self.connection = connection
         let start = clock.now
-        connection.open()
+        connection.open(isAwaited: true)
         try wait { event != nil }
         if case .connected = event { event = nil }
         let opening = clock.now - start

@@ -39,6 +39,8 @@ struct Rate: Equatable, Sendable {
     /// Rounded up, so that the rate is never exceeded.
     var intervalNanoseconds: Int64 { (1_000_000_000_000 + perThousandSeconds - 1) / perThousandSeconds }
 
+    var interval: Duration { .nanoseconds(intervalNanoseconds) }
+
     var burst: Int64 { max(perThousandSeconds / 10_000, 1) }
 
     var toleranceNanoseconds: Int64 { (burst - 1) * intervalNanoseconds }

@@ -11,7 +11,7 @@ import KMSPlatform
 /// Not `Sendable`: everything happens on the loop.
 final class EngineConnection: EventSource {
     enum Event {
-        /// Logged in: commands may be sent.
+        /// The engine has answered: commands may be sent.
         case connected
         /// It is closed; commands that were waiting get no reply. The handler may call `open` again, then or later.
         case lost(EngineLoss)
@@ -31,13 +31,14 @@ final class EngineConnection: EventSource {
     private struct Pending {
         let command: EngineCommand
         let completion: (EngineReply) -> Void
+        let sent: Instant
         let deadline: Instant
         /// Whether a script's source was sent.
-        let hasSource: Bool
+        var hasSource: Bool
     }
 
-    /// For the name, TCP, TLS, the login and the first answers together. Of many processes that start at once, most wait
-    /// for a processor meanwhile.
+    /// For the name, TCP, TLS and the login or the greeting together; and for the first answers, too, if the connection is
+    /// awaited. Of many processes that start at once, most wait for a processor meanwhile.
     static let longestOpening = Duration.milliseconds(1_000)
 
     private let configuration: SharedStateConfiguration
@@ -51,6 +52,8 @@ final class EngineConnection: EventSource {
     private var stream: CurlStream?
     private var reader = EngineReplyReader()
     private var openingEnd = Instant.distantFuture
+    /// Until then no answer is late; nil if nobody waits for the connection.
+    private var answersEnd: Instant?
     /// The commands of this turn, as they are sent.
     private var unsent: [UInt8] = []
     private var pending = Queue<Pending>()
@@ -70,7 +73,10 @@ final class EngineConnection: EventSource {
     // MARK: Opening and closing
 
     /// Begins to connect, if it is closed. Unless you call `close`, one event follows, after this returns, and later a loss.
-    func open() {
+    ///
+    /// - Parameter isAwaited: whether somebody waits for it. Otherwise it was lost before: the first command shows whether
+    ///   the engine is fast enough again, and costs no more than any other.
+    func open(isAwaited: Bool) {
         guard case .closed = state else { return }
         loop.add(self)
         do throws(EngineLoss) {
@@ -78,6 +84,7 @@ final class EngineConnection: EventSource {
             reader = EngineReplyReader()
             stream = try makeStream()
             openingEnd = clock.now + Self.longestOpening
+            answersEnd = isAwaited ? openingEnd : nil
             state = .connecting(password)
         } catch {
             state = .failed(error)
@@ -123,18 +130,17 @@ final class EngineConnection: EventSource {
     ///
     /// - Parameter completion: gets the reply, unless the connection is lost or closed before.
     func send(_ command: EngineCommand, _ completion: @escaping (EngineReply) -> Void) {
+        let now = clock.now
         send(
-            command, withSource: false, until: max(clock.now + configuration.commandTimeout, openingEnd), completion)
+            Pending(
+                command: command, completion: completion, sent: now,
+                deadline: max(now + configuration.commandTimeout, answersEnd ?? now), hasSource: false))
     }
 
-    private func send(
-        _ command: EngineCommand, withSource: Bool, until deadline: Instant,
-        _ completion: @escaping (EngineReply) -> Void
-    ) {
+    private func send(_ question: Pending) {
         guard case .connected = state else { return }
-        command.withFormatted(withSource: withSource) { unsent.append(contentsOf: $0) }
-        pending.append(
-            Pending(command: command, completion: completion, deadline: deadline, hasSource: withSource))
+        question.command.withFormatted(withSource: question.hasSource) { unsent.append(contentsOf: $0) }
+        pending.append(question)
         loop.run(self)
     }
 
@@ -169,8 +175,9 @@ final class EngineConnection: EventSource {
         let address = configuration.address
         if case .connecting = state, let stream { return EngineLoss(stream.delay) }
         let (limit, what) =
-            deadline == openingEnd
-            ? (Self.longestOpening, "connect and answer") : (configuration.commandTimeout, "answer a command")
+            if let question = pending.first { (question.deadline - question.sent, "answer a command") } else {
+                (Self.longestOpening, "connect and answer")
+            }
         return EngineLoss(
             kind: .unreachable, message: "\(address) took longer than \(limit.milliseconds) ms to \(what)")
     }
@@ -249,13 +256,14 @@ final class EngineConnection: EventSource {
         case .loggingIn: takeLogin(reply)
         case .greeting: takeTime(reply)
         case .connected:
-            guard let pending = pending.popFirst() else { return takeUnasked(reply) }
+            guard var question = pending.popFirst() else { return takeUnasked(reply) }
             if case .error(let error) = reply {
-                if error.kind == .noScript, pending.command.script != nil, !pending.hasSource {
-                    return send(pending.command, withSource: true, until: pending.deadline, pending.completion)
+                if error.kind == .noScript, question.command.script != nil, !question.hasSource {
+                    question.hasSource = true
+                    return send(question)
                 }
             }
-            pending.completion(reply)
+            question.completion(reply)
         case .closed, .failed, .connecting: break
         }
     }

@@ -4,7 +4,8 @@ import KMSPlatform
 struct EngineDialogue {
     /// What the engine's connection has to do, or the log.
     enum Request {
-        case connect
+        /// - Parameter isAwaited: whether fetches wait for the connection.
+        case connect(isAwaited: Bool)
         case close
         /// Send it, and report the reply to `SharedState.replied`.
         case send(QuestionID, EngineCommand)
@@ -76,7 +77,7 @@ struct EngineDialogue {
     /// - Parameter deadline: the fetch's.
     mutating func wanted(now: Instant, deadline: Instant) -> EngineHealth.Verdict {
         let (verdict, connects) = health.wanted(now: now, deadline: deadline)
-        if connects { requests.append(.connect) }
+        if connects { requests.append(.connect(isAwaited: verdict == .wait)) }
         return verdict
     }
 

@@ -14,9 +14,10 @@ struct EngineHealth: Sendable {
     static let longestPause = Duration.seconds(5)
     /// The pause after a refusal, which an operator has to deal with.
     static let pauseAfterRefusal = Duration.seconds(60)
-    /// The pause after a password was refused. Short, as a password may be changed in its file and in the engine in any
-    /// order.
+    /// The pause after a password was refused. Short at first, as a password may be changed in its file and in the engine in
+    /// any order; doubled by each loss after the eighth, about half a minute later.
     static let pauseAfterWrongPassword = Duration.seconds(4)
+    private static let patientLosses = 8
     /// An unused connection is closed after this time.
     static let longestRest = Duration.seconds(60)
 
@@ -49,9 +50,6 @@ struct EngineHealth: Sendable {
     private var losses = 0
     /// The last loss that was news since the engine worked.
     private var reportedLoss: EngineLoss.Kind?
-    /// Whether there ever was a connection.
-    private(set) var wasConnected = false
-
     var isConnected: Bool { if case .connected = state { true } else { false } }
 
     /// Whether fetches have to go on without the engine.
@@ -97,7 +95,6 @@ struct EngineHealth: Sendable {
 
     mutating func connected(now: Instant) {
         state = .connected(lastUse: now)
-        wasConnected = true
     }
 
     /// A command is sent.
@@ -126,7 +123,9 @@ struct EngineHealth: Sendable {
         case .refused:
             pause = Self.pauseAfterRefusal
         case .credentials:
-            pause = Self.pauseAfterWrongPassword.part(0.5 + random / 2)
+            let doublings = max(losses + 1 - Self.patientLosses, 0)
+            let bound = min(Self.pauseAfterWrongPassword * (1 << min(doublings, 10)), Self.pauseAfterRefusal)
+            pause = bound.part(0.5 + random / 2)
         case .unreachable:
             let bound = min(Self.shortestPause * (1 << min(losses, 10)), Self.longestPause)
             pause = bound.part(0.5 + random / 2)

@@ -3,12 +3,16 @@ import KMSPlatform
 /// The slots of one key's shared budget that this process was granted, and when to ask for more.
 struct Lease: Sendable {
     /// A slot is lost if nobody uses it for this long after its time. So all processes together send at most the burst and
-    /// 1.1 times the rate within a second, even if some wait for a processor.
+    /// 1.1 times the rate within a second, even if some wait for a processor; and by as much more as answers of the engine
+    /// are late, from which a slot's time is counted.
     static let slotLife = Duration.milliseconds(100)
     /// The engine grants no slot further ahead than this.
     static let horizon = Duration.seconds(1)
     /// The unit of the random delay after a refusal; doubled by each further refusal, up to 32 times.
     static let refusalDelay = Duration.milliseconds(100)
+    /// For this long after the engine was lost and found again, this process takes no more than it did meanwhile. Others
+    /// may still be without the engine, and what they take is not counted there.
+    static let caution = Duration.seconds(2)
 
     /// The engine's answer to a question.
     struct Grant: Equatable, Sendable {
@@ -30,6 +34,8 @@ struct Lease: Sendable {
     private var refusals = 0
     /// The current rate, as far as known.
     private var rate: Rate
+    /// Until the time, at most one slot for each interval.
+    private var pace: (interval: Duration, end: Instant)?
 
     /// - Parameter rate: the configured rate.
     init(_ rate: Rate) {
@@ -38,7 +44,8 @@ struct Lease: Sendable {
 
     /// Whether it behaves like a new one.
     func isIdle(now: Instant) -> Bool {
-        asked == nil && nextQuestion ?? now <= now && slots.last.map { $0 + Self.slotLife <= now } ?? true
+        asked == nil && nextQuestion ?? now <= now && pace(now: now) == nil
+            && slots.last.map { $0 + Self.slotLife <= now } ?? true
     }
 
     /// How many slots to ask for now; nil: don't ask. The answer goes to `granted` or `failed`.
@@ -52,7 +59,7 @@ struct Lease: Sendable {
         guard asked == nil, waiting > 0, slots.isEmpty, nextQuestion ?? now <= now else { return nil }
         asked = now
         nextQuestion = nil
-        return min(waiting, Int(rate.burst))
+        return min(waiting, pace(now: now) == nil ? Int(rate.burst) : 1)
     }
 
     /// The engine has answered a question.
@@ -72,7 +79,20 @@ struct Lease: Sendable {
         for index in 0..<grant.count {
             slots.append(now + max(grant.first + grant.interval * index, .zero))
         }
+        nextQuestion = pace(now: now).map { now + $0 }
     }
+
+    /// The engine was lost, and can be asked again.
+    ///
+    /// - Parameters:
+    ///   - rate: of this process meanwhile.
+    ///   - next: when its next request was due.
+    mutating func recovered(from rate: Rate, next: Instant, now: Instant) {
+        pace = (rate.interval, now + Self.caution)
+        nextQuestion = next
+    }
+
+    private func pace(now: Instant) -> Duration? { pace.flatMap { now < $0.end ? $0.interval : nil } }
 
     /// The engine will not answer. Its slots stay usable.
     mutating func failed() {

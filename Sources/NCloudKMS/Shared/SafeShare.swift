@@ -12,8 +12,11 @@ struct SafeShare: Sendable {
     /// Slots granted in the last seconds: the counts of `window` seconds, and the second of the newest.
     private var counts = [Int64](repeating: 0, count: window)
     private var second: Int64?
-    /// The rate while degraded; nil while the engine can be asked.
+    private(set) var isDegraded = false
+    /// The rate while degraded. It outlives a connection on which the engine did not answer: such a connection must not
+    /// count as a time in which little was granted, or let throttling be forgotten.
     private var rate: AdaptiveRate?
+    private var end: Instant?
     private var lastRequest: Instant?
     /// When the next slot comes.
     private var next = Instant(nanoseconds: 0)
@@ -23,10 +26,8 @@ struct SafeShare: Sendable {
         self.configured = configured
     }
 
-    var isDegraded: Bool { rate != nil }
-
     /// The current rate while degraded.
-    func current(now: Instant) -> Rate? { rate?.current(now: now) }
+    func current(now: Instant) -> Rate? { isDegraded ? rate?.current(now: now) : nil }
 
     /// Whether nothing of the last seconds is left that matters.
     func isIdle(now: Instant) -> Bool {
@@ -35,8 +36,12 @@ struct SafeShare: Sendable {
         return !hasGrants && lastRequest.map { now - $0 > window } ?? true
     }
 
-    /// The engine granted slots.
+    /// The engine answered.
+    ///
+    /// - Parameter count: the slots that it granted.
     mutating func granted(_ count: Int, now: Instant) {
+        rate = nil
+        guard count > 0 else { return }
         advance(to: now)
         counts[Int(now.nanoseconds / 1_000_000_000) % Self.window] += Int64(count)
     }
@@ -50,23 +55,25 @@ struct SafeShare: Sendable {
     ///
     /// - Parameters:
     ///   - random: in 0..<1.
-    ///   - hadEngine: whether this process was ever connected to it.
+    ///   - hadEngine: whether the engine ever answered this process.
     mutating func begin(now: Instant, random: Double, hadEngine: Bool) {
-        guard rate == nil else { return }
-        let share = share(now: now, hadEngine: hadEngine)
-        rate = AdaptiveRate(share)
-        next = now + share.interval.part(random)
+        guard !isDegraded else { return }
+        isDegraded = true
+        let hasLasted = end.map { now - $0 < .seconds(Self.window) } ?? false
+        let rate = (hasLasted ? rate : nil) ?? AdaptiveRate(share(now: now, hadEngine: hadEngine))
+        self.rate = rate
+        next = now + rate.current(now: now).interval.part(random)
     }
 
     /// The engine can be asked again.
-    mutating func end() {
-        rate = nil
+    mutating func end(now: Instant) {
+        isDegraded = false
+        end = now
     }
 
     /// When a caller may go, if `count` others go before it.
     func admission(after count: Int, now: Instant) -> Instant {
-        guard let rate else { return now }
-        let interval = rate.current(now: now).interval
+        guard let interval = current(now: now)?.interval else { return now }
         return (isQuiet(now: now, interval) ? now : max(next, now)) + interval * count
     }
 
@@ -74,8 +81,7 @@ struct SafeShare: Sendable {
     ///
     /// - Parameter random: in 0..<1.
     mutating func take(now: Instant, random: Double) {
-        guard let rate else { return }
-        let interval = rate.current(now: now).interval
+        guard let interval = current(now: now)?.interval else { return }
         // The quiet ones of all processes may have gone together. They must not go on in step.
         next = now + (isQuiet(now: now, interval) ? interval.part(random) : interval)
         lastRequest = now
@@ -115,8 +121,4 @@ struct SafeShare: Sendable {
         for passed in second + 1...current { counts[Int(passed) % Self.window] = 0 }
         self.second = current
     }
-}
-
-extension Rate {
-    fileprivate var interval: Duration { .nanoseconds(intervalNanoseconds) }
 }

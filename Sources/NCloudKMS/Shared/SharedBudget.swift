@@ -5,8 +5,8 @@ import KMSPlatform
 struct SharedBudget {
     private struct Waiter {
         let fetch: FetchID
-        /// The last one of its calls.
-        var deadline: Instant
+        /// The earliest and the last one of its calls.
+        var deadlines: ClosedRange<Instant>
     }
 
     private var waiters: [Waiter] = []
@@ -31,13 +31,17 @@ struct SharedBudget {
     // MARK: Fetches
 
     mutating func join(_ fetch: FetchID, deadline: Instant) {
-        waiters.append(Waiter(fetch: fetch, deadline: deadline))
+        waiters.append(Waiter(fetch: fetch, deadlines: deadline...deadline))
     }
 
-    /// Another call joined a fetch that waits.
-    mutating func extend(_ fetch: FetchID, deadline: Instant) {
-        guard let place = waiters.firstIndex(where: { $0.fetch == fetch }) else { return }
-        waiters[place].deadline = max(waiters[place].deadline, deadline)
+    /// Another call joined a fetch.
+    ///
+    /// - Returns: whether the fetch waits.
+    mutating func extend(_ fetch: FetchID, deadline: Instant) -> Bool {
+        guard let place = waiters.firstIndex(where: { $0.fetch == fetch }) else { return false }
+        let known = waiters[place].deadlines
+        waiters[place].deadlines = min(known.lowerBound, deadline)...max(known.upperBound, deadline)
+        return true
     }
 
     mutating func leave(_ fetch: FetchID) {
@@ -69,10 +73,13 @@ struct SharedBudget {
         return (admitted, impatient.count)
     }
 
-    /// When a caller without a slot goes on without the engine's answer: after half of the time that it had when the engine
-    /// was asked.
+    /// When a fetch without a slot goes on without the engine's answer: after half of the time that its calls had when the
+    /// engine was asked. A call that had ended by then does not count.
     private func patienceEnd(at place: Int) -> Instant? {
-        lease.asked.map { $0 + (waiters[place].deadline - $0) / 2 }
+        guard let asked = lease.asked else { return nil }
+        let deadlines = waiters[place].deadlines
+        let deadline = deadlines.lowerBound > asked ? deadlines.lowerBound : deadlines.upperBound
+        return asked + (deadline - asked) / 2
     }
 
     /// The turns of the fetches that wait, as far as they are known.
@@ -114,7 +121,7 @@ struct SharedBudget {
         let count = lease.question(waiting: waiters.count, now: now)
         guard count != nil || isThrottlingUntold else { return nil }
         defer { isThrottlingUntold = false }
-        let longest = waiters.lazy.map { $0.deadline - now }.max() ?? .zero
+        let longest = waiters.lazy.map { $0.deadlines.upperBound - now }.max() ?? .zero
         return Question(count: count ?? 0, longestWait: max(longest, .zero), isThrottled: isThrottlingUntold)
     }
 
@@ -123,7 +130,7 @@ struct SharedBudget {
     /// - Parameter random: in 0..<1.
     mutating func granted(_ grant: Lease.Grant, now: Instant, random: Double) {
         lease.granted(grant, now: now, random: random)
-        if grant.count > 0 { share.granted(grant.count, now: now) }
+        share.granted(grant.count, now: now)
     }
 
     /// After an answer without slots: when the turn of each caller comes at the earliest.
@@ -135,7 +142,7 @@ struct SharedBudget {
     ///
     /// - Parameters:
     ///   - random: in 0..<1.
-    ///   - hadEngine: whether this process was ever connected to it.
+    ///   - hadEngine: whether the engine ever answered this process.
     mutating func degrade(now: Instant, random: Double, hadEngine: Bool) {
         lease.failed()
         // By the time that it could be told, it would not be true any more.
@@ -144,8 +151,11 @@ struct SharedBudget {
     }
 
     /// The engine can be asked again.
-    mutating func recover() {
-        share.end()
+    mutating func recover(now: Instant) {
+        if let rate = share.current(now: now) {
+            lease.recovered(from: rate, next: share.admission(after: 0, now: now), now: now)
+        }
+        share.end(now: now)
     }
 
     /// The service throttled a request.

@@ -11,8 +11,11 @@ struct SharedBudgets {
     private let baseURL: String
     private let random: @Sendable () -> Double
     private var budgets: [KeyTag: SharedBudget] = [:]
-    /// The keys with waiting fetches, in the order in which the fetches began to wait.
-    private var waitingKeys: [KeyTag] = []
+    /// The keys with waiting fetches. The numbers grow in the order in which the fetches began to wait.
+    private var waitingKeys: [KeyTag: UInt64] = [:]
+    private var lastNumber: UInt64 = 0
+    /// Whether the engine ever answered.
+    private var hadEngine = false
     private var sweepAt = minimumSweep
     private(set) var counters = SharedStatus.Budget()
 
@@ -28,15 +31,23 @@ struct SharedBudgets {
     }
 
     /// The fetches that wait for a slot.
-    var waiting: Int { waitingKeys.reduce(0) { $0 + (budgets[$1]?.waiting ?? 0) } }
+    var waiting: Int { waitingKeys.keys.reduce(0) { $0 + (budgets[$1]?.waiting ?? 0) } }
 
     /// - Parameter isConnected: whether the engine can be asked.
     func nextDue(isConnected: Bool, now: Instant) -> Instant? {
-        waitingKeys.lazy.compactMap { budgets[$0]?.nextDue(isConnected: isConnected, now: now) }.min()
+        waitingKeys.keys.lazy.compactMap { budgets[$0]?.nextDue(isConnected: isConnected, now: now) }.min()
     }
 
     mutating func due(_ dialogue: inout EngineDialogue, now: Instant) {
-        for key in waitingKeys { advance(key, &dialogue, now: now) }
+        let isConnected = dialogue.health.isConnected
+        let due = waitingKeys.filter {
+            budgets[$0.key]?.nextDue(isConnected: isConnected, now: now) ?? .distantFuture <= now
+        }
+        for key in Self.inOrder(due) { advance(key, &dialogue, now: now) }
+    }
+
+    private static func inOrder(_ keys: [KeyTag: UInt64]) -> [KeyTag] {
+        keys.sorted { $0.value < $1.value }.map(\.key)
     }
 
     // MARK: Fetches
@@ -48,18 +59,23 @@ struct SharedBudgets {
         _ fetch: FetchID, _ key: KeyTag, deadline: Instant, _ dialogue: inout EngineDialogue, now: Instant
     ) {
         dropIdleBudgets(now: now)
-        if budgets[key]?.waiting ?? 0 == 0 { waitingKeys.append(key) }
-        budgets[key, default: SharedBudget(rate)].join(fetch, deadline: deadline)
-        if dialogue.wanted(now: now, deadline: deadline) == .goWithout {
-            degrade(key, dialogue, now: now)
+        if waitingKeys[key] == nil {
+            lastNumber += 1
+            waitingKeys[key] = lastNumber
         }
+        budgets[key, default: SharedBudget(rate)].join(fetch, deadline: deadline)
+        if dialogue.wanted(now: now, deadline: deadline) == .goWithout { degrade(key, now: now) }
         advance(key, &dialogue, now: now)
         if let turn = turn(of: fetch, key, now: now) { dialogue.append(.turn(fetch, turn)) }
     }
 
-    /// Another call joined a fetch that waits.
-    mutating func extend(_ fetch: FetchID, _ key: KeyTag, deadline: Instant) {
-        budgets[key]?.extend(fetch, deadline: deadline)
+    /// Another call joined a fetch, which may wait for a slot.
+    mutating func joined(
+        _ fetch: FetchID, _ key: KeyTag, deadline: Instant, _ dialogue: inout EngineDialogue, now: Instant
+    ) {
+        guard budgets[key]?.extend(fetch, deadline: deadline) == true, !dialogue.health.isConnected else { return }
+        // It waits for the connection for no more than half of its time, either.
+        _ = dialogue.wanted(now: now, deadline: deadline)
     }
 
     /// A fetch that waits for a slot does not need it any more.
@@ -69,7 +85,7 @@ struct SharedBudgets {
     }
 
     private mutating func removeIfUnwanted(_ key: KeyTag) {
-        if budgets[key]?.waiting == 0, let place = waitingKeys.firstIndex(of: key) { waitingKeys.remove(at: place) }
+        if budgets[key]?.waiting == 0 { waitingKeys[key] = nil }
     }
 
     /// When a fetch's turn comes; nil if it is not known yet.
@@ -89,6 +105,7 @@ struct SharedBudgets {
     mutating func replied(
         _ key: KeyTag, asked: Int, _ grant: Lease.Grant, _ dialogue: inout EngineDialogue, now: Instant
     ) {
+        hadEngine = true
         guard asked > 0 else { return }
         budgets[key]?.granted(grant, now: now, random: random())
         counters.granted += grant.count
@@ -104,24 +121,24 @@ struct SharedBudgets {
 
     /// The engine can be asked from now on.
     mutating func connected(_ dialogue: inout EngineDialogue, now: Instant) {
-        for key in budgets.keys { budgets[key]?.recover() }
-        due(&dialogue, now: now)
+        for key in budgets.keys { budgets[key]?.recover(now: now) }
+        for key in Self.inOrder(waitingKeys) { advance(key, &dialogue, now: now) }
     }
 
     /// The engine can't be asked from now on.
     mutating func degrade(_ dialogue: inout EngineDialogue, now: Instant) {
         // In an order that does not depend on this process's hash seed, because of the random numbers.
-        for key in budgets.keys.sorted(by: { $0.text < $1.text }) { degrade(key, dialogue, now: now) }
-        due(&dialogue, now: now)
-        for key in waitingKeys { report(budgets[key]?.turns(now: now), &dialogue) }
+        for key in budgets.keys.sorted(by: { $0.text < $1.text }) { degrade(key, now: now) }
+        for key in Self.inOrder(waitingKeys) { advance(key, &dialogue, now: now) }
+        for key in Self.inOrder(waitingKeys) { report(budgets[key]?.turns(now: now), &dialogue) }
     }
 
-    private mutating func degrade(_ key: KeyTag, _ dialogue: EngineDialogue, now: Instant) {
-        budgets[key]?.degrade(now: now, random: random(), hadEngine: dialogue.health.wasConnected)
+    private mutating func degrade(_ key: KeyTag, now: Instant) {
+        budgets[key]?.degrade(now: now, random: random(), hadEngine: hadEngine)
     }
 
     /// The highest limit of any key while degraded; before any, what a new key would get.
-    func localRate(hadEngine: Bool, now: Instant) -> Rate {
+    func localRate(now: Instant) -> Rate {
         let rates = budgets.values.compactMap { $0.localRate(now: now)?.perThousandSeconds }
         return rates.max().map(Rate.init(perThousandSeconds:)) ?? SafeShare(rate).share(now: now, hadEngine: hadEngine)
     }

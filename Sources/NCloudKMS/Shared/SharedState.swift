@@ -84,7 +84,7 @@ struct SharedState {
 
     /// Another call joined a fetch that has not been sent.
     mutating func joined(_ fetch: FetchID, _ key: KeyTag, deadline: Instant, now: Instant) {
-        budgets?.extend(fetch, key, deadline: deadline)
+        budgets?.joined(fetch, key, deadline: deadline, &dialogue, now: now)
         keys.joined(fetch, deadline: deadline, &dialogue, now: now)
     }
 
@@ -125,7 +125,7 @@ struct SharedState {
         let isNews = dialogue.lost(loss, now: now, random: random())
         degrade(now: now)
         if isNews {
-            dialogue.log(.engineLost(loss, rate: budgets?.localRate(hadEngine: dialogue.health.wasConnected, now: now)))
+            dialogue.log(.engineLost(loss, rate: budgets?.localRate(now: now)))
         }
     }
 

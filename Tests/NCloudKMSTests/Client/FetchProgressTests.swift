@@ -36,6 +36,15 @@ import Testing
         #expect(script.advance(by: .seconds(1)) == [.start(2)])
     }
 
+    @Test func `waiting for the limiter is reported again after an attempt`() {
+        let script = FetchScript(ratePerKey: 1)
+        script.call("first", version: 1)
+        #expect(script.call("a", version: 2, wantsProgress: true) == [.report("a", .waitingForLimiter)])
+        #expect(script.advance(by: .seconds(1)) == [.start(2)])
+        let steps = script.respond(2, .throttled())
+        #expect(steps == [.report("a", .waitingForLimiter)])
+    }
+
     @Test func `a call that will not be admitted in time hears that alone`() {
         let script = FetchScript(ratePerKey: 1)
         script.call("first", version: 1)

@@ -38,8 +38,8 @@ final class EngineFixture {
     /// Opens the connection, and waits for what comes of it.
     ///
     /// - Returns: nil if it is connected.
-    func open() -> EngineLoss? {
-        connection.open()
+    func open(isAwaited: Bool = true) -> EngineLoss? {
+        connection.open(isAwaited: isAwaited)
         return next()
     }
 

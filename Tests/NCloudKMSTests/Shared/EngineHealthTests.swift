@@ -95,6 +95,23 @@ import Testing
         #expect(health.wanted(now: end, deadline: end + .seconds(30)) == (.goWithout, connects: true))
     }
 
+    /// It would be sent forever, from every process, although nobody changes it.
+    @Test func `a password that stays wrong is sent once a minute after half a minute`() {
+        var health = Self.new
+        var (now, pauses) = (start, [Duration]())
+        for _ in 0..<14 {
+            _ = health.lost(EngineLoss(kind: .credentials, message: "wrong"), now: now, random: 0.999_999)
+            guard case .degraded(let retry) = health.state else {
+                Issue.record("\(health.state)")
+                return
+            }
+            pauses.append(.milliseconds((retry - now).millisecondsRoundedUp))
+            now = retry
+        }
+        let seconds = [4, 4, 4, 4, 4, 4, 4, 4, 8, 16, 32, 60, 60, 60]
+        #expect(pauses == seconds.map { .seconds($0) })
+    }
+
     @Test func `the first loss is news, and so is the first answer after it`() {
         var health = Self.new
         health.connected(now: start)

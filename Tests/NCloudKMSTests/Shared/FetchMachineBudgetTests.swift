@@ -128,6 +128,47 @@ import Testing
 
     // MARK: Without the engine
 
+    @Test func `a short call that joins makes its fetch wait for the connection for no more than half of its time`() {
+        let script = script()
+        #expect(script.call("long") == [.connect])
+        #expect(script.call("short", timeout: .milliseconds(500)) == [])
+        #expect(script.advance(by: .milliseconds(249)) == [])
+        #expect(script.advance(by: .milliseconds(1)) == [.start(1)])
+    }
+
+    @Test func `a short call that joins makes its fetch wait for an answer for no more than half of its time`() {
+        let script = connectedScript()
+        script.call("long")
+        script.call("short", timeout: .milliseconds(500))
+        #expect(script.advance(by: .milliseconds(249)) == [])
+        #expect(script.advance(by: .milliseconds(1)) == [.start(2)])
+    }
+
+    /// With the calls that are left.
+    @Test func `a call that has ended makes nobody impatient`() {
+        let script = connectedScript()
+        script.call("long")
+        script.call("short", timeout: .milliseconds(500))
+        script.engineGrants(0, first: .milliseconds(1_600))
+        // At this time the next question is asked, and the short call is over.
+        #expect(script.advance(by: .milliseconds(600)).contains(.ask("budget 300000 1 29400000 0")))
+        #expect(script.advance(by: .seconds(14)) == [])
+        #expect(script.engineGrants(1) == [.start(2)])
+    }
+
+    /// A user who may log in, and not run the script.
+    @Test func `an engine that has never answered a question counts as never reached`() {
+        let script = script()
+        script.call("0")
+        script.engineConnects()
+        #expect(script.engineIsLost(.refused) == [.start(1)])
+        guard case .engineLost(_, let rate) = script.engine.log.first else {
+            Issue.record("\(script.engine.log)")
+            return
+        }
+        #expect(rate == Rate(perSecond: 30))
+    }
+
     @Test func `nobody waits for a connection for more than half of the time`() {
         let script = script()
         script.call("0", timeout: .milliseconds(200))
@@ -160,6 +201,24 @@ import Testing
         #expect(script.engine.log.count == 1)
         script.engineGrants(1)
         #expect(script.engine.log.last == .engineReturned)
+    }
+
+    /// Others may still be without it, and take their shares beside what it grants.
+    @Test func `after a loss, asks for no more at first than it took meanwhile`() {
+        let script = connectedScript()
+        script.call("0")
+        #expect(script.engineIsLost() == [.start(2)])
+        script.advance(by: .milliseconds(50))
+        script.call("1", key: "other")
+        script.engineConnects()
+        #expect(script.call("2", version: 2) == [.ask("budget 300000 1 30000000 0")])
+        for version in 3...4 { #expect(script.call("\(version)", version: version) == []) }
+        #expect(script.engineGrants(1) == [.start(4)])
+        #expect(script.advance(by: .milliseconds(999)) == [])
+        let asks = script.advance(by: .milliseconds(1))
+        #expect(asks.count == 1)
+        #expect(script.engineGrants(1) == [.start(5)])
+        #expect(script.machine.shared?.status.budget.asked == 4)
     }
 
     @Test func `a short call does not wait for an answer for more than half of its time`() {

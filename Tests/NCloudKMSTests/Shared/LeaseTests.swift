@@ -119,6 +119,29 @@ import Testing
         #expect(lease.question(waiting: 100, now: start) == 10)
     }
 
+    @Test func `after an outage asks for one slot at a time, at the rate of the outage`() {
+        var lease = Lease(rate)
+        lease.recovered(from: Rate(perSecond: 2), next: start + .milliseconds(100), now: start)
+        #expect(!lease.isIdle(now: start + .milliseconds(100)))
+        var questions: [Duration] = []
+        for time in stride(from: 0, to: 3_000, by: 50) {
+            let now = start + .milliseconds(time)
+            guard let count = lease.question(waiting: 40, now: now) else { continue }
+            questions.append(.milliseconds(time))
+            #expect(count == (now < start + Lease.caution ? 1 : 30))
+            lease.granted(grant(count, first: .zero, interval: .zero), now: now, random: 0)
+            #expect(lease.turn(atPlace: 0) == now)
+            for _ in 0..<count { #expect(lease.take(now: now) == true) }
+            if count == 1 {
+                // Known to those who come next.
+                #expect(lease.turn(atPlace: 0) == now + .milliseconds(500))
+                #expect(lease.nextDue(waiting: 1, isConnected: true) == now + .milliseconds(500))
+            }
+        }
+        let expected: [Duration] = [100, 600, 1_100, 1_600, 2_100, 2_150].map { .milliseconds($0) }
+        #expect(Array(questions.prefix(6)) == expected)
+    }
+
     @Test func `is idle without questions and slots`() {
         var lease = Lease(rate)
         #expect(lease.isIdle(now: start))

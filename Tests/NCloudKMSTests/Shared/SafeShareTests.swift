@@ -56,8 +56,30 @@ import Testing
         #expect(share.admission(after: 1_000, now: start) == start)
         share.begin(now: start, random: 0, hadEngine: false)
         #expect(share.isDegraded)
-        share.end()
+        share.end(now: start)
         #expect(share.admission(after: 1_000, now: start) == start)
+    }
+
+    /// A connection to an engine that accepts it and does not answer is no time in which little was granted.
+    @Test func `lasts until the engine answers, or ten seconds`() {
+        var share = SafeShare(Rate(perSecond: 300))
+        share.granted(1_000, now: start)
+        for second in 0..<30 {
+            let now = start + .seconds(second)
+            share.begin(now: now, random: 0, hadEngine: true)
+            if second == 0 { share.throttled(now: now) }
+            #expect(share.current(now: now)?.perThousandSeconds ?? 0 >= 37_500)
+            share.end(now: now + .milliseconds(900))
+            #expect(share.current(now: now + .milliseconds(900)) == nil)
+        }
+        let end = start + .milliseconds(29_900)
+        var (answered, late) = (share, share)
+        // An answer without a slot is one, too.
+        answered.granted(0, now: end)
+        answered.begin(now: end, random: 0, hadEngine: true)
+        #expect(answered.current(now: end)?.perThousandSeconds == 1_000)
+        late.begin(now: end + .seconds(10), random: 0, hadEngine: true)
+        #expect(late.current(now: end + .seconds(10))?.perThousandSeconds == 1_000)
     }
 
     @Test func `a process without a request in the last second goes at once, and on after a part of an interval`() {

@@ -9,8 +9,8 @@ extension TransportConfiguration {
         connections: Int = 32, perHost: Int = 0, caFile: String? = nil, proxy: ProxyConfiguration? = nil
     ) -> TransportConfiguration {
         TransportConfiguration(
-            maximumConnections: connections, maximumConnectionsPerHost: perHost, caFile: caFile.map { CertificateFile(path: $0) }, proxy: .success(proxy),
-            userAgent: "ncloud-kms-rpc/test")
+            maximumConnections: connections, maximumConnectionsPerHost: perHost,
+            caFile: caFile.map { CertificateFile(path: $0) }, proxy: .success(proxy), userAgent: "ncloud-kms-rpc/test")
     }
 }
 
