@@ -34,8 +34,7 @@ struct FleetTroubleSoakTests {
     private static let troubles = [
         Trouble(name: "stopped for 4 s", duration: .seconds(4), begin: { $0.pause() }, end: { $0.resume() }),
         Trouble(
-            name: "killed, empty after 4 s", duration: .seconds(4), busiest: 630, begin: { $0.kill() },
-            end: { try $0.restart() }),
+            name: "killed, empty after 4 s", duration: .seconds(4), begin: { $0.kill() }, end: { try $0.restart() }),
         Trouble(name: "flushed", busiest: 630, begin: { try $0.command("FLUSHALL") }),
         Trouble(name: "scripts flushed", begin: { try $0.command("SCRIPT", "FLUSH") }),
     ]
