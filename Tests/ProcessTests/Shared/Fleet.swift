@@ -1,5 +1,6 @@
 import KMSEmulator
 import KMSJSON
+import KMSPlatform
 import KMSTestSupport
 import Testing
 
@@ -35,20 +36,39 @@ extension ServiceProcess {
         return try #require(answer.result?["shared"])
     }
 
-    /// The same, once the engine has answered that it stored so many entries.
-    func sharedStatus(stored count: Int) async throws -> JSONValue {
+    /// The same, once it shows what is waited for.
+    ///
+    /// - Parameters:
+    ///   - calling: whether to make a call that asks the service before each look.
+    ///   - isReached: throws if it will never be.
+    /// - Throws: `NeverHappened` with the last status, after a minute.
+    func sharedStatus(calling: Bool = false, once isReached: (JSONValue) throws -> Bool) async throws -> JSONValue {
+        let deadline = SystemClock().now + .seconds(60)
         while true {
+            if calling { _ = try await key("demo-rsa", #","maxAgeMs":0"#) }
             let status = try await sharedStatus()
-            if status["keys"]?["stored"]?.integer == count { return status }
+            if try isReached(status) { return status }
+            guard SystemClock().now < deadline else { throw NeverHappened(last: status.text) }
+            // A moment for the process that is looked at.
+            try await Task.sleep(for: .milliseconds(1))
+        }
+    }
+
+    /// The same, once the engine has answered that it stored this many entries.
+    ///
+    /// - Parameter count: at least 1: whoever expects none has nothing to wait for.
+    func sharedStatus(stored count: Int) async throws -> JSONValue {
+        try #require(count > 0)
+        return try await sharedStatus { status in
+            let stored = try #require(status["keys"]?["stored"]?.integer)
+            try #require(stored <= count, "\(status.text)")
+            return stored == count
         }
     }
 
     /// Makes calls that ask the service, until the process is connected to the engine.
     func callUntilConnected() async throws {
-        while true {
-            _ = try await key("demo-rsa", #","maxAgeMs":0"#)
-            if try await sharedStatus()["state"]?.string == "connected" { return }
-        }
+        _ = try await sharedStatus(calling: true) { $0["state"]?.string == "connected" }
     }
 }
 

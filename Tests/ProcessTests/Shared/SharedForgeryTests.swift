@@ -89,7 +89,9 @@ struct SharedForgeryTests {
                 let age = try #require(key.ageMilliseconds)
                 #expect(age >= -entry.startSeconds * 1_000)
             }
-            let keys = try #require(try await process.sharedStatus(stored: entry.isUsed ? 0 : 1)["keys"])
+            let status = try await entry.isUsed ? process.sharedStatus() : process.sharedStatus(stored: 1)
+            let keys = try #require(status["keys"])
+            #expect(keys["stored"]?.integer == (entry.isUsed ? 0 : 1))
             #expect(keys["rejected"]?.integer == (entry.isUsed ? 0 : 1))
         }
         #expect(kms.emulator.state.total == (entry.isUsed ? 0 : 1))

@@ -7,7 +7,7 @@ import Testing
 /// A real engine behind a name with several addresses.
 @Suite(
     .enabled(if: RedisServer.Kind.redis.isInstalled, "redis-server is not installed"),
-    .enabled(if: PrivateHosts.arePossible, "mount namespaces are refused"), .timeLimit(.minutes(2)))
+    .enabled(if: PrivateHosts.arePossible, "mount namespaces are refused"), .timeLimit(.minutes(5)))
 struct SharedNameTests {
     /// What the first address does, which the resolver sorts before the engine's.
     enum FirstAddress: CaseIterable {

@@ -29,11 +29,9 @@ struct SharedPasswordTests {
             // The engine first. A connection that has logged in stays, so it is closed.
             try command(engine, password: "hidden-1", "CONFIG", "SET", "requirepass", "hidden-2")
             try command(engine, password: "hidden-2", "CLIENT", "KILL", "TYPE", "normal")
-            var status: JSONValue
-            repeat {
-                _ = try await process.key("demo-rsa", #","maxAgeMs":0"#)
-                status = try await process.sharedStatus()
-            } while status["lastError"]?.string?.contains("refuses") != true
+            let status = try await process.sharedStatus(calling: true) {
+                $0["lastError"]?.string?.contains("refuses") == true
+            }
             #expect(status["state"]?.string == "degraded")
             try folder.write("hidden-2\n", to: "password")
             try await process.callUntilConnected()

@@ -108,4 +108,7 @@ func onOwnThreadPolling<Result: Sendable>(_ look: @escaping @Sendable () throws 
     }
 }
 
-struct NeverHappened: Error {}
+struct NeverHappened: Error {
+    /// What was seen last, where that is known.
+    var last: String?
+}
