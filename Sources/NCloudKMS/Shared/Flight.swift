@@ -26,8 +26,8 @@ struct Flight {
 
     /// What the engine says.
     enum Answer: Equatable {
-        /// An entry that can't be used, and its SHA-1.
-        case unusable(sha1: [UInt8])
+        /// An entry that can't be used, which was passed over.
+        case unusable
         case lead
         case wait
         case alone
@@ -94,8 +94,9 @@ struct Flight {
         isRefresh = false
     }
 
-    /// Notes an entry that can't be used, which another process replaces.
+    /// Notes an entry that can't be used.
     ///
+    /// - Parameter sha1: in hexadecimal.
     /// - Returns: whether it is another one than the last.
     mutating func passOver(_ sha1: [UInt8]) -> Bool {
         defer { passedOver = sha1 }
@@ -117,8 +118,7 @@ struct Flight {
         case .alone:
             role = .alone
             return isRefresh ? .giveUp : .fetch
-        case .unusable(let sha1):
-            passedOver = sha1
+        case .unusable:
             rejections += 1
             guard rejections <= Self.maximumRejections else {
                 role = .alone
@@ -162,6 +162,10 @@ struct FlightReply: Equatable {
         case lead
         case wait
         case alone
+        /// What was to be done was done.
+        case done
+        /// A younger entry was there, and the new one was not stored.
+        case kept
     }
 
     let kind: Kind
@@ -176,13 +180,15 @@ struct FlightReply: Equatable {
             case .integer(let time) = parts[1]
         else { return nil }
         engineTime = time
-        switch String(decoding: word, as: UTF8.self) {
-        case "entry":
-            guard parts.count == 3, case .bytes(let text) = parts[2] else { return nil }
+        switch (String(decoding: word, as: UTF8.self), parts.count) {
+        case ("entry", 3):
+            guard case .bytes(let text) = parts[2] else { return nil }
             kind = .entry(text)
-        case "lead": kind = .lead
-        case "wait": kind = .wait
-        case "alone": kind = .alone
+        case ("lead", 2): kind = .lead
+        case ("wait", 2): kind = .wait
+        case ("alone", 2): kind = .alone
+        case ("done", 2): kind = .done
+        case ("kept", 2): kind = .kept
         default: return nil
         }
     }
@@ -203,18 +209,6 @@ struct FlightReply: Equatable {
 }
 
 extension EngineReply {
-    /// The flight script's answer to `store`: whether the entry was stored. Nil for any other reply.
-    var hasStored: Bool? {
-        guard case .array(let parts) = self, parts.count == 2, case .bytes(let word) = parts[0],
-            case .integer = parts[1]
-        else { return nil }
-        return switch String(decoding: word, as: UTF8.self) {
-        case "done": true
-        case "kept": false
-        default: nil
-        }
-    }
-
     /// The answer to `TIME` in microseconds since 1970-01-01T00:00:00Z: seconds and microseconds, in decimal. Nil for any
     /// other reply.
     var time: Int64? {
@@ -226,12 +220,14 @@ extension EngineReply {
         return seconds * 1_000_000 + rest
     }
 
-    /// The answer to `GET`: a text, or nil inside for none. Nil outside for any other reply.
-    var textOrNull: [UInt8]?? {
+    /// The answer to `GET`; nil if there is no such name.
+    ///
+    /// - Throws: `unknownReply` for any other reply.
+    func asText() throws(EngineLoss) -> [UInt8]? {
         switch self {
-        case .bytes(let bytes): .some(bytes)
-        case .null: .some(nil)
-        default: nil
+        case .bytes(let bytes): return bytes
+        case .null: return nil
+        default: throw .unknownReply
         }
     }
 }

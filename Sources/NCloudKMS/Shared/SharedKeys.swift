@@ -177,11 +177,14 @@ struct SharedKeys {
         return FlightReply(entry: lookUp.entry, marker: marker, engineTime: time)
     }
 
+    /// The engine answered a look-up.
+    ///
     /// - Parameter wallClock: this machine's time as the service sees it, in milliseconds since 1970-01-01T00:00:00Z.
+    /// - Returns: whether this is an answer to that.
     mutating func replied(
         _ fetch: FetchID, _ reply: FlightReply, wallClock: Int64, _ dialogue: inout EngineDialogue, now: Instant
-    ) {
-        guard var flight = flights[fetch], flight.isWaiting else { return }
+    ) -> Bool {
+        guard var flight = flights[fetch], flight.isWaiting else { return true }
         timers.remove(fetch)
         let difference = Duration.milliseconds(reply.engineTime / 1_000 - wallClock)
         let clocksDiffer = difference.magnitude > SharedStateConfiguration.maximumClockDifference
@@ -189,22 +192,29 @@ struct SharedKeys {
         var answer: Flight.Answer
         switch reply.kind {
         case .entry(let text):
+            var rejection: SharedEntry.Rejection?
             do throws(SharedEntry.Rejection) {
                 if !clocksDiffer, let (key, age) = try use(text, flight, wallClock: wallClock) {
                     counters.hits += 1
                     flights[fetch] = nil
-                    return dialogue.append(.found(fetch, key, start: now + (.zero - max(age, .zero))))
+                    dialogue.append(.found(fetch, key, start: now + (.zero - max(age, .zero))))
+                    return true
                 }
             } catch {
+                rejection = error
+            }
+            let isNew = flight.passOver(EngineScript.sha1(of: text))
+            if let rejection {
                 // A process that may only read is told of the same one until it is replaced.
-                if flight.passOver(EngineScript.sha1(of: text)) { counters.rejected += 1 }
-                if keyLog.isRejectionDue(now: now) { dialogue.log(.entryRejected(error)) }
+                if isNew { counters.rejected += 1 }
+                if keyLog.isRejectionDue(now: now) { dialogue.log(.entryRejected(rejection)) }
             }
             // A process that may only read waits for the leader that replaces it.
-            answer = reply.hasLeader ? .wait : .unusable(sha1: EngineScript.sha1(of: text))
+            answer = reply.hasLeader ? .wait : .unusable
         case .lead: answer = .lead
         case .wait: answer = .wait
         case .alone: answer = .alone
+        case .done, .kept: return false
         }
         // It could not use the entry that it would wait for, and it may not replace one.
         if answer != .lead, clocksDiffer || (configuration.keys == .read && answer != .wait) { answer = .alone }
@@ -213,6 +223,7 @@ struct SharedKeys {
         if flight.hasFollowed, !hadFollowed { counters.followed += 1 }
         flights[fetch] = flight
         follow(step, fetch, flight.role, &dialogue, now: now)
+        return true
     }
 
     private mutating func follow(

@@ -148,31 +148,43 @@ struct SharedState {
             guard error.code == "WRONGTYPE", subject.isPlainLookUp else { return error.loss }
             reply = .null
         }
-        switch subject {
-        case .none: break
-        case .store:
-            guard let hasStored = reply.hasStored else { return .unknownReply }
-            if hasStored { keys.stored() }
-        case .budget(let key, let asked):
-            guard let grant = Lease.Grant(reply, asked: asked) else { return .unknownReply }
-            budgets?.replied(key, asked: asked, grant, &dialogue, now: now)
-        case .flight(let fetch):
-            guard let reply = FlightReply(reply) else { return .unknownReply }
-            keys.replied(fetch, reply, wallClock: wallClock, &dialogue, now: now)
-        case .time(let fetch):
-            guard let time = reply.time else { return .unknownReply }
-            keys.replied(fetch, time: time)
-        case .entry(let fetch):
-            guard let entry = reply.textOrNull else { return .unknownReply }
-            keys.replied(fetch, entry: entry)
-        case .marker(let fetch):
-            guard let marker = reply.textOrNull else { return .unknownReply }
-            if let reply = keys.replied(fetch, marker: marker) {
-                keys.replied(fetch, reply, wallClock: wallClock, &dialogue, now: now)
-            }
+        do throws(EngineLoss) {
+            try take(reply, to: subject, now: now, wallClock: wallClock)
+        } catch {
+            return error
         }
         dialogue.understood()
         return nil
+    }
+
+    /// - Throws: `unknownReply`.
+    private mutating func take(
+        _ reply: EngineReply, to subject: EngineDialogue.Subject, now: Instant, wallClock: Int64
+    ) throws(EngineLoss) {
+        switch subject {
+        case .none: break
+        case .store:
+            switch FlightReply(reply)?.kind {
+            case .done: keys.stored()
+            case .kept: break
+            case .entry, .lead, .wait, .alone, nil: throw .unknownReply
+            }
+        case .budget(let key, let asked):
+            guard let grant = Lease.Grant(reply, asked: asked) else { throw .unknownReply }
+            budgets?.replied(key, asked: asked, grant, &dialogue, now: now)
+        case .flight(let fetch):
+            guard let reply = FlightReply(reply),
+                keys.replied(fetch, reply, wallClock: wallClock, &dialogue, now: now)
+            else { throw .unknownReply }
+        case .time(let fetch):
+            guard let time = reply.time else { throw .unknownReply }
+            keys.replied(fetch, time: time)
+        case .entry(let fetch):
+            keys.replied(fetch, entry: try reply.asText())
+        case .marker(let fetch):
+            guard let reply = keys.replied(fetch, marker: try reply.asText()) else { break }
+            _ = keys.replied(fetch, reply, wallClock: wallClock, &dialogue, now: now)
+        }
     }
 
     // MARK: Figures

@@ -111,8 +111,7 @@ private func checkReply(_ input: [UInt8]) throws {
         if let grant = Lease.Grant(reply, asked: 4) { try require((0...4).contains(grant.count), "no more than asked") }
         if let time = reply.time { try require(time >= 0, "a time is after 1970") }
         _ = FlightReply(reply)
-        _ = reply.textOrNull
-        _ = reply.hasStored
+        _ = try? reply.asText()
         try checkErrors(in: reply)
     }
 }

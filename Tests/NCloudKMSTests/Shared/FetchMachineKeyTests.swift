@@ -77,6 +77,20 @@ import Testing
             ])
     }
 
+    @Test func `a reply that answers another verb is the end of the connection`() {
+        let asking = script()
+        asking.call("0")
+        #expect(asking.engineSays("done") == [.start(2)])
+        #expect(asking.machine.shared?.status.lastError == EngineLoss.unknownReply.message)
+        let storing = script()
+        storing.call("0")
+        storing.engineSays("lead")
+        #expect(storing.respond(2, .key(clock: .zero)).last == .ask("flight store"))
+        storing.engineSays("lead")
+        #expect(storing.machine.shared?.status.lastError == EngineLoss.unknownReply.message)
+        #expect(keys(storing).stored == 0)
+    }
+
     /// The age, and the limit of the call.
     static let tooOld: [(Duration, Duration?)] = [
         (.seconds(299), nil), (.seconds(9), .seconds(10)), (.seconds(300), .seconds(1_000)),

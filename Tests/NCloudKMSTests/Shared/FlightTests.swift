@@ -56,10 +56,12 @@ import Testing
     @Test func `passes over what it can't use, three times`() throws {
         var flight = try flight()
         for number in UInt8(1)...3 {
-            #expect(flight.answered(.unusable(sha1: [number]), now: start, random: 0) == .ask(at: start))
+            let news = (flight.passOver([number]), flight.passOver([number]))
+            #expect(news == (true, false))
+            #expect(flight.answered(.unusable, now: start, random: 0) == .ask(at: start))
             #expect(flight.passedOver == [number])
         }
-        #expect(flight.answered(.unusable(sha1: [4]), now: start, random: 0) == .fetch)
+        #expect(flight.answered(.unusable, now: start, random: 0) == .fetch)
         #expect(flight.role == .alone)
     }
 
@@ -87,7 +89,11 @@ import Testing
         (.array([.bytes(Array("entry".utf8)), .integer(7)]), nil),
         (.array([.bytes(Array("entry".utf8)), .integer(7), .null]), nil),
         (.array([.bytes(Array("lead".utf8)), .bytes([55])]), nil),
-        (.array([.bytes(Array("done".utf8)), .integer(7)]), nil),
+        (.array([.bytes(Array("lead".utf8)), .integer(7), .bytes([1])]), nil),
+        (.array([.bytes(Array("done".utf8)), .integer(7)]), .done),
+        (.array([.bytes(Array("kept".utf8)), .integer(7)]), .kept),
+        (.array([.bytes(Array("kept".utf8)), .integer(7), .bytes([1])]), nil),
+        (.array([.bytes(Array("other".utf8)), .integer(7)]), nil),
         (.array([]), nil), (.status(Array("OK".utf8)), nil), (.null, nil),
     ]
 
