@@ -45,6 +45,7 @@ final class EngineConnection: EventSource {
     private let multi: CurlMulti
     private let loop: EventLoop
     private let clock: any TimeSource
+    private let needsTime: Bool
     private let handler: (Event) -> Void
     private var authorities: CertificateAuthorities?
 
@@ -58,15 +59,18 @@ final class EngineConnection: EventSource {
     private var unsent: [UInt8] = []
     private var pending = Queue<Pending>()
 
-    /// - Parameter handler: called on the loop.
+    /// - Parameters:
+    ///   - needsTime: whether an engine whose user may not run `TIME`, as the scripts do, counts as lost at once.
+    ///   - handler: called on the loop.
     init(
         _ configuration: SharedStateConfiguration, multi: CurlMulti, loop: EventLoop, clock: any TimeSource,
-        handler: @escaping (Event) -> Void
+        needsTime: Bool = true, handler: @escaping (Event) -> Void
     ) {
         self.configuration = configuration
         self.multi = multi
         self.loop = loop
         self.clock = clock
+        self.needsTime = needsTime
         self.handler = handler
     }
 
@@ -286,6 +290,7 @@ final class EngineConnection: EventSource {
 
     private func takeTime(_ reply: EngineReply) {
         if case .error(let error) = reply {
+            if error.code == "NOPERM", !needsTime { return becomeConnected() }
             return lose(error.code == "NOAUTH" ? error.lossWithoutPassword(configuration.names) : error.loss)
         }
         guard reply.time != nil else {

@@ -94,6 +94,19 @@ struct DoctorEngineTests {
         }
     }
 
+    @Test func `without a login, a missing right is told in the same way`() async throws {
+        let engine = try RedisServer()
+        for (command, clock) in [("time", "skip"), ("hmget", "ok")] {
+            #expect(try engine.command("ACL", "SETUSER", "default", "-\(command)") == "OK")
+            let doctor = try await run(["--shared", engine.url])
+            #expect(doctor.verdicts == " ok,-clock \(clock),-rights fail,-memory ok", "\(doctor.findings)")
+            let rights = try #require(doctor.findings.first { $0.check == "engine-rights" })
+            #expect(rights.text.hasSuffix(": ACL SETUSER default +\(command)"), "\(rights.text)")
+            #expect(doctor.status == 1)
+            #expect(try engine.command("ACL", "SETUSER", "default", "+\(command)") == "OK")
+        }
+    }
+
     @Test func `names that the user may not touch are told as a pattern`() async throws {
         let engine = try RedisServer()
         try user("kms", ["~nkms:1:b:*", "-@all"] + Self.leastRights, in: engine)
