@@ -258,7 +258,7 @@ extension Setting.Name {
             Setting(
                 self, "ms", ClientSetting.sharedTimeout.variables,
                 .text(String(Shared.defaultCommandTimeout.milliseconds)), .load,
-                "How long the engine may take to answer a command")
+                "How long the engine may take to answer a command; connecting may take a second with the first answers")
         case .sharedPrefix:
             Setting(
                 self, "text", ClientSetting.sharedPrefix.variables, .text(Shared.defaultPrefix), .load,

@@ -111,7 +111,7 @@ struct EngineLoss: Error, Equatable {
         case unreachable
         /// The user, the password or a file of the login is wrong. Files are read again.
         case credentials
-        /// Somebody has to change something in the engine first.
+        /// Somebody has to change something first, in the engine or its address.
         case refused
     }
 

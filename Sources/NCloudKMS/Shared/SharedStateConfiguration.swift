@@ -59,7 +59,8 @@ public struct SharedStateConfiguration: Sendable {
     public let clientKey: String?
     /// What authenticates shared keys instead of the credentials, so that clients with different credentials share keys.
     public let macSecret: SecretBytes?
-    /// How long the engine may take to answer a command. Connecting may take one second.
+    /// How long the engine may take to answer a command. Connecting may take one second; together with the first answers, if
+    /// calls wait for it.
     public let commandTimeout: Duration
     /// The beginning of all names in the engine.
     public let prefix: String
