@@ -23,7 +23,7 @@ struct SharedClockTests {
             _ = try await right[0].sharedStatus(stored: 2)
         }
         var environment = kms.environment
-        environment["LD_PRELOAD"] = try #require(faketime)
+        environment["LD_PRELOAD"] = faketime
         environment["FAKETIME"] = clock
         environment["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
         let run = try await ServiceProcess.run(arguments: arguments, environment: environment) { wrong async throws in
