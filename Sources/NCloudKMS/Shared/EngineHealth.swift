@@ -124,15 +124,17 @@ struct EngineHealth: Sendable {
             pause = Self.pauseAfterRefusal
         case .credentials:
             let doublings = max(losses + 1 - Self.patientLosses, 0)
-            let bound = min(Self.pauseAfterWrongPassword * (1 << min(doublings, 10)), Self.pauseAfterRefusal)
-            pause = bound.part(0.5 + random / 2)
+            pause = Self.pause(Self.pauseAfterWrongPassword, doublings, Self.pauseAfterRefusal, random)
         case .unreachable:
-            let bound = min(Self.shortestPause * (1 << min(losses, 10)), Self.longestPause)
-            pause = bound.part(0.5 + random / 2)
+            pause = Self.pause(Self.shortestPause, losses, Self.longestPause, random)
         }
         losses += 1
         state = .degraded(retry: now + pause)
         return isNews
+    }
+
+    private static func pause(_ first: Duration, _ doublings: Int, _ longest: Duration, _ random: Double) -> Duration {
+        min(first * (1 << min(doublings, 10)), longest).part(0.5 + random / 2)
     }
 
     /// Closes a connection that nobody has used for a while.

@@ -69,13 +69,11 @@ struct SharedBudgets {
         if let turn = turn(of: fetch, key, now: now) { dialogue.append(.turn(fetch, turn)) }
     }
 
-    /// Another call joined a fetch, which may wait for a slot.
-    mutating func joined(
-        _ fetch: FetchID, _ key: KeyTag, deadline: Instant, _ dialogue: inout EngineDialogue, now: Instant
-    ) {
-        guard budgets[key]?.extend(fetch, deadline: deadline) == true, !dialogue.health.isConnected else { return }
-        // It waits for the connection for no more than half of its time, either.
-        _ = dialogue.wanted(now: now, deadline: deadline)
+    /// Another call joined a fetch.
+    ///
+    /// - Returns: whether the fetch waits for a slot.
+    mutating func extend(_ fetch: FetchID, _ key: KeyTag, deadline: Instant) -> Bool {
+        budgets[key]?.extend(fetch, deadline: deadline) ?? false
     }
 
     /// A fetch that waits for a slot does not need it any more.

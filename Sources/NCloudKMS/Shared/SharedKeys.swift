@@ -62,13 +62,15 @@ struct SharedKeys {
     }
 
     /// A call joined a fetch: nobody waits for more than half of the time.
-    mutating func joined(_ fetch: FetchID, deadline: Instant, _ dialogue: inout EngineDialogue, now: Instant) {
-        guard let flight = flights[fetch], flight.isWaiting else { return }
+    ///
+    /// - Returns: whether the fetch waits for its key.
+    mutating func joined(_ fetch: FetchID, deadline: Instant, now: Instant) -> Bool {
+        guard let flight = flights[fetch], flight.isWaiting else { return false }
         flights[fetch]?.join(patience: now + (deadline - now) / 2)
         if let due = timers.remove(fetch), let patience = flights[fetch]?.patience {
             timers.insert(fetch, due: min(due, patience))
         }
-        if !dialogue.health.isConnected { _ = dialogue.wanted(now: now, deadline: deadline) }
+        return true
     }
 
     /// The maximum age that a fetch looks for; nil if it looks for none.

@@ -84,8 +84,12 @@ struct SharedState {
 
     /// Another call joined a fetch that has not been sent.
     mutating func joined(_ fetch: FetchID, _ key: KeyTag, deadline: Instant, now: Instant) {
-        budgets?.joined(fetch, key, deadline: deadline, &dialogue, now: now)
-        keys.joined(fetch, deadline: deadline, &dialogue, now: now)
+        let waitsForSlot = budgets?.extend(fetch, key, deadline: deadline) ?? false
+        let waitsForKey = keys.joined(fetch, deadline: deadline, now: now)
+        // The fetch waits for the connection for no more than half of the call's time.
+        if waitsForSlot || waitsForKey, !dialogue.health.isConnected {
+            _ = dialogue.wanted(now: now, deadline: deadline)
+        }
     }
 
     /// A fetch that waits for a slot does not need it any more.

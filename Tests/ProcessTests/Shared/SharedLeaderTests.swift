@@ -62,7 +62,7 @@ struct SharedLeaderTests {
             let sent = try await members[0].sharedStatus()["commands"]?.integer ?? 0
             engine.pause()
             try members[0].send(Lines.getPublicKey(1, "demo-ec"))
-            while try await members[0].sharedStatus()["commands"]?.integer == sent {}
+            _ = try await members[0].sharedStatus { $0["commands"]?.integer != sent }
             // Whatever that turn sent was sent by the next one.
             _ = try await members[0].sharedStatus()
             members[0].signal(SIGKILL)
