@@ -82,24 +82,44 @@ package enum PrivateDescriptors {
         }
     }
 
-    /// - Returns: a listener with the shortest queue, and a connection that fills it.
-    static func fullUnixSocket(_ path: String) throws -> [Int32] {
+    /// Listens on a Unix socket, with the shortest backlog.
+    static func listen(unix path: String) throws -> Int32 {
+        let listener = try socket(AF_UNIX)
+        let status = withUnixAddress(path) { bind(listener, $0, $1) | KMSPlatform.listen(listener, 0) }
+        guard status == 0 else {
+            let error = PlatformError("bind or listen")
+            _ = close(listener)
+            throw error
+        }
+        return listener
+    }
+
+    /// Connects to a Unix socket until its backlog is full.
+    static func fillBacklog(unix path: String) throws -> [Int32] {
+        var descriptors: [Int32] = []
+        while true {
+            let descriptor = try socket(AF_UNIX)
+            descriptors.append(descriptor)
+            _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
+            guard withUnixAddress(path, { KMSPlatform.connect(descriptor, $0, $1) }) != 0 else { continue }
+            let error = PlatformError("connect")
+            guard error.errorNumber != EAGAIN else { return descriptors }
+            for descriptor in descriptors { close(descriptor) }
+            throw error
+        }
+    }
+
+    private static func withUnixAddress<Result>(
+        _ path: String, _ body: (UnsafeMutablePointer<sockaddr>, socklen_t) -> Result
+    ) -> Result {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix($0.count - 1)) }
-        let (listener, client) = (try socket(AF_UNIX), try socket(AF_UNIX))
-        let length = socklen_t(MemoryLayout<sockaddr_un>.size)
-        let status = withUnsafeMutablePointer(to: &address) {
+        return withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, length) | KMSPlatform.listen(listener, 0) | KMSPlatform.connect(client, $0, length)
+                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        guard status == 0 else {
-            let error = PlatformError("bind, listen or connect")
-            _ = (close(listener), close(client))
-            throw error
-        }
-        return [listener, client]
     }
 
     private static func loopback(host: UInt8, port: UInt16) -> sockaddr_in {
@@ -146,12 +166,27 @@ package final class UnansweringPort: Sendable {
     }
 }
 
-/// A Unix socket whose queue is full, and that accepts nothing.
+/// A Unix socket whose backlog is full, and that accepts nothing.
 package final class UnacceptingSocket: Sendable {
+    private let listener: Int32
+    private let backlog: FullBacklog
+
+    package init(_ path: String) throws {
+        listener = try PrivateDescriptors.listen(unix: path)
+        backlog = try FullBacklog(path)
+    }
+
+    deinit {
+        close(listener)
+    }
+}
+
+/// Connections that fill the backlog of somebody's Unix socket, until he accepts them.
+package final class FullBacklog: Sendable {
     private let descriptors: [Int32]
 
     package init(_ path: String) throws {
-        descriptors = try PrivateDescriptors.fullUnixSocket(path)
+        descriptors = try PrivateDescriptors.fillBacklog(unix: path)
     }
 
     deinit {

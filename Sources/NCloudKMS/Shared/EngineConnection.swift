@@ -22,6 +22,8 @@ final class EngineConnection: EventSource {
         /// It could not even be begun.
         case failed(EngineLoss)
         case connecting(SecretBytes?)
+        /// Too many connections wait to be accepted. It tries again at that time.
+        case backlogFull(SecretBytes?, retry: Instant)
         case loggingIn
         /// Without a login: has asked for the time.
         case greeting
@@ -40,6 +42,9 @@ final class EngineConnection: EventSource {
     /// For the name, TCP, TLS and the login or the greeting together; and for the first answers, too, if the connection is
     /// awaited. Of many processes that start at once, most wait for a processor meanwhile.
     static let longestOpening = Duration.milliseconds(1_000)
+    /// The longest pause before it tries again to connect to a socket whose backlog was full. A thousand processes that
+    /// start at once fill an engine's (511 by default) while it waits for a processor.
+    static let longestBacklogPause = Duration.milliseconds(20)
 
     private let configuration: SharedStateConfiguration
     private let multi: CurlMulti
@@ -86,13 +91,17 @@ final class EngineConnection: EventSource {
         do throws(EngineLoss) {
             let password = try configuration.password.read()
             reader = EngineReplyReader()
-            stream = try makeStream()
             openingEnd = clock.now + Self.longestOpening
             answersEnd = isAwaited ? openingEnd : nil
-            state = .connecting(password)
+            try connect(password)
         } catch {
             state = .failed(error)
         }
+    }
+
+    private func connect(_ password: SecretBytes?) throws(EngineLoss) {
+        stream = try makeStream()
+        state = .connecting(password)
     }
 
     private func makeStream() throws(EngineLoss) -> CurlStream {
@@ -151,8 +160,14 @@ final class EngineConnection: EventSource {
     // MARK: The loop
 
     func run() -> Duration? {
-        if case .failed(let loss) = state {
-            lose(loss)
+        do throws(EngineLoss) {
+            switch state {
+            case .failed(let loss): throw loss
+            case .backlogFull(let password, let retry) where retry <= clock.now: try connect(password)
+            default: break
+            }
+        } catch {
+            lose(error)
             return nil
         }
         guard flush(), let deadline else { return nil }
@@ -161,7 +176,7 @@ final class EngineConnection: EventSource {
             stream?.receive()
             if let deadline = self.deadline, deadline <= clock.now { lose(delay) }
         }
-        return self.deadline.map { max($0 - clock.now, .zero) }
+        return nextDue.map { max($0 - clock.now, .zero) }
     }
 
     /// Never called: the stream watches its socket.
@@ -170,14 +185,23 @@ final class EngineConnection: EventSource {
     private var deadline: Instant? {
         switch state {
         case .closed, .failed: nil
-        case .connecting, .loggingIn, .greeting: openingEnd
+        case .connecting, .backlogFull, .loggingIn, .greeting: openingEnd
         case .connected: pending.first?.deadline
         }
+    }
+
+    private var nextDue: Instant? {
+        if case .backlogFull(_, let retry) = state { min(retry, openingEnd) } else { deadline }
     }
 
     private var delay: EngineLoss {
         let address = configuration.address
         if case .connecting = state, let stream { return EngineLoss(stream.delay) }
+        if case .backlogFull = state {
+            return EngineLoss(
+                kind: .unreachable,
+                message: "the backlog of \(address) is full; raise the engine's tcp-backlog and net.core.somaxconn")
+        }
         let (limit, what) =
             if let question = pending.first { (question.deadline - question.sent, "answer a command") } else {
                 (Self.longestOpening, "connect and answer")
@@ -210,8 +234,16 @@ final class EngineConnection: EventSource {
         switch event {
         case .opened: logIn()
         case .received(let bytes): take(bytes)
+        case .backlogFull: tryAgainSoon()
         case .ended(let failure): lose(EngineLoss(failure))
         }
+    }
+
+    private func tryAgainSoon() {
+        guard case .connecting(let password) = state else { return }
+        stream = nil
+        state = .backlogFull(password, retry: clock.now + Self.longestBacklogPause.part(.random(in: 0.5...1)))
+        loop.run(self)
     }
 
     private func logIn() {
@@ -268,7 +300,7 @@ final class EngineConnection: EventSource {
                 }
             }
             question.completion(reply)
-        case .closed, .failed, .connecting: break
+        case .closed, .failed, .connecting, .backlogFull: break
         }
     }
 

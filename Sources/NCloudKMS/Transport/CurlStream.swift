@@ -13,6 +13,9 @@ final class CurlStream: EventSource, CurlHandle {
     enum Event {
         case opened
         case received(UnsafeRawBufferPointer)
+        /// The Unix socket has as many connections waiting as its owner allows (listen(2)). It is closed; no other event
+        /// follows. There is room again as soon as the owner gets a processor.
+        case backlogFull
         /// It is closed. No other event follows.
         case ended(TransportFailure)
     }
@@ -149,6 +152,7 @@ final class CurlStream: EventSource, CurlHandle {
             // It no longer counts as connecting.
             state = .closed
             multi.remove(self)
+            if code == CURLE_COULDNT_CONNECT, isBacklogFull { return handler(.backlogFull) }
             return handler(.ended(failure(code == CURLE_OK ? CURLE_RECV_ERROR : code)))
         }
         state = .open(loop.watch(socket, for: .readable, by: self))
@@ -228,12 +232,20 @@ final class CurlStream: EventSource, CurlHandle {
         output.wipe()
     }
 
+    /// libcurl takes `EAGAIN`, which connect(2) has for this alone, for a connection that is being made, and then finds
+    /// neither a connection nor an error.
+    private var isBacklogFull: Bool {
+        peer.socketPath != nil && !Descriptors.areExhausted && [0, EAGAIN].contains(systemError)
+    }
+
+    private var systemError: Int32 { Int32(truncatingIfNeeded: long(CURLINFO_OS_ERRNO)) }
+
     /// Why it takes too long to connect.
     var delay: TransportFailure { failure(CURLE_OPERATION_TIMEDOUT) }
 
     private func failure(_ code: CURLcode) -> TransportFailure {
         var evidence = TransferEvidence(code: code, service: peer.name)
-        evidence.systemError = Int32(truncatingIfNeeded: long(CURLINFO_OS_ERRNO))
+        evidence.systemError = systemError
         evidence.certificateError = long(CURLINFO_SSL_VERIFYRESULT)
         evidence.tlsReason = TransferEvidence.tlsReason(in: String(cString: errorText))
         evidence.nameWasResolved = offset(CURLINFO_NAMELOOKUP_TIME_T) > 0
@@ -246,11 +258,8 @@ final class CurlStream: EventSource, CurlHandle {
             Descriptors.areExhausted || tls?.problem?.isLackOfDescriptors ?? false
             || tls?.handshake?.lackedDescriptors ?? false
         var failure = TransportFailure(evidence)
-        if code == CURLE_COULDNT_CONNECT, peer.socketPath != nil {
-            failure.message =
-                evidence.systemError == 0
-                ? "\(peer.name) refused the connection; perhaps it has too many clients."
-                : "\(peer.name) can't be opened: \(PlatformError.text(of: evidence.systemError))."
+        if code == CURLE_COULDNT_CONNECT, peer.socketPath != nil, systemError != 0 {
+            failure.message = "\(peer.name) can't be opened: \(PlatformError.text(of: systemError))."
         }
         // In TLS 1.3 a server refuses a client after the handshake, and its reason may get lost.
         if case .connectionLost = failure.kind, evidence.wasAskedForCertificate, peer.identity == nil, !hasReceived {

@@ -264,15 +264,48 @@ import Testing
         }
     }
 
-    @Test func `a Unix socket that has no room for another connection is a loss`() throws {
+    @Test func `an engine whose backlog is full is not lost`() throws {
+        let server = try RedisServer(["--tcp-backlog", "1"])
+        server.pause()
+        let backlog = try FullBacklog(server.socket)
+        let clock = ManualClock()
+        let engine = try EngineFixture(SharedStateConfiguration(address: EngineAddress(server.url)), clock: clock)
+        engine.connection.open(isAwaited: true)
+        var turns = 0
+        withExtendedLifetime(backlog) {
+            engine.loop.run {
+                turns += 1
+                if turns == 20 { server.resume() }
+                // By then it has tried several times. Afterwards the engine has seconds of real time.
+                clock.advance(by: .milliseconds(turns < 20 ? 20 : 1))
+                return !engine.events.isEmpty
+            }
+        }
+        #expect(turns > 20)
+        #expect(engine.next() == nil)
+        #expect(engine.reply(to: EngineCommand("PING")) == .status(Array("PONG".utf8)))
+    }
+
+    @Test func `an engine whose backlog stays full is lost after a second`() throws {
         let directory = try TemporaryDirectory()
         let socket = try UnacceptingSocket(directory.path("full.sock"))
-        let engine = try EngineFixture("unix://\(directory.path("full.sock"))")
+        let clock = ManualClock()
+        let engine = try EngineFixture(
+            SharedStateConfiguration(address: EngineAddress("unix://\(directory.path("full.sock"))")), clock: clock)
         for _ in 0..<2 {
-            // libcurl takes EAGAIN for a connection that is being made.
-            let loss = try withExtendedLifetime(socket) { try #require(engine.open() ?? engine.next()) }
+            let start = clock.now
+            engine.connection.open(isAwaited: true)
+            withExtendedLifetime(socket) {
+                engine.loop.run {
+                    clock.advance(by: .milliseconds(10))
+                    return !engine.events.isEmpty
+                }
+            }
+            #expect(clock.now - start >= .seconds(1))
+            let loss = try #require(engine.next())
             #expect(loss.kind == .unreachable)
-            #expect(loss.message.contains("full.sock"), "\(loss.message)")
+            #expect(loss.message.hasPrefix("the backlog of unix:"), "\(loss.message)")
+            #expect(loss.message.contains("full.sock is full; raise the engine's tcp-backlog"), "\(loss.message)")
         }
     }
 

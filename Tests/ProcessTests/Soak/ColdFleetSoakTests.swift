@@ -33,7 +33,7 @@ struct ColdFleetSoakTests {
         let (kms, engine) = (try EmulatedKMS(faults: row.faults), try RedisServer())
         defer { kms.emulator.stop() }
         let load = try Soak.load()
-        let (sources, seconds) = try await SoakFleet.run(
+        let (sources, seconds, losses) = try await SoakFleet.run(
             count, ["--shared", engine.url, "--shared-keys", "on"], environment: kms.environment
         ) { processes async throws in
             let start = FleetTraffic.now
@@ -53,13 +53,15 @@ struct ColdFleetSoakTests {
                     return answer["result"]?["source"]?.string ?? "\(answer["error"]?["code"]?.integer ?? 0)"
                 }
             }
-            return (sources, Double(FleetTraffic.now - start) / 1_000)
+            let seconds = Double(FleetTraffic.now - start) / 1_000
+            return (sources, seconds, try await SoakFleet.losses(others))
         }
         let counts = sources.reduce(into: [:]) { $0[$1, default: 0] += 1 }
         let name = "\(count) processes, \(row.name)"
         try Soak.report("\(name): load before, after", "\(load), \(try Soak.load())")
         try Soak.report("\(name): requests", kms.emulator.state.total, limit: "≤ \(row.limit)")
         try Soak.report("\(name): answers by source, seconds", "\(counts), \(seconds)", limit: "kms, shared")
+        try Soak.report("\(name): losses of the engine", "\(losses)")
         #expect(kms.emulator.state.total <= row.limit)
         #expect(counts.keys.allSatisfy { $0 == "kms" || $0 == "shared" }, "\(counts)")
     }

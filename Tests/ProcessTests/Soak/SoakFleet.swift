@@ -64,4 +64,18 @@ enum SoakFleet {
             return totals
         }
     }
+
+    /// Why processes lost the shared engine last, and how many of them did. Times count as equal.
+    static func losses(_ processes: [ServiceProcess]) async throws -> [String: Int] {
+        try await onOwnThread {
+            var losses: [String: Int] = [:]
+            for process in processes { try process.send(Lines.request(1, "getStatus")) }
+            for process in processes {
+                if let loss = try line(of: process)["result"]?["shared"]?["lastError"]?.string {
+                    losses[loss.replacing(/\d+ ms/, with: "N ms"), default: 0] += 1
+                }
+            }
+            return losses
+        }
+    }
 }
