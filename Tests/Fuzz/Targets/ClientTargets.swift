@@ -44,11 +44,12 @@ private func checkLog(_ input: [UInt8]) throws {
 }
 
 private func movesText(_ scalar: Unicode.Scalar) -> Bool {
-    let isBidirectionalControl =
-        (0x202A...0x202E).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
-        || [0x200E, 0x200F, 0x061C].contains(scalar.value)
-    return scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || isBidirectionalControl
-        || scalar.value == 0x2028 || scalar.value == 0x2029
+    switch scalar.value {
+    case 0..<0x20, 0x7F...0x9F, 0x2028...0x2029: true
+    // Bidirectional controls.
+    case 0x061C, 0x200E...0x200F, 0x202A...0x202E, 0x2066...0x2069: true
+    default: false
+    }
 }
 
 // MARK: The sigstore plugin
