@@ -149,14 +149,32 @@ private struct ReferenceReader {
     }
 
     private mutating func escape() -> UInt16? {
-        let escapes: [Unicode.Scalar: UInt16] = [
-            "\"": 0x22, "\\": 0x5C, "/": 0x2F, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9,
-        ]
-        guard let letter = rest.popFirst() else { return nil }
-        guard letter == "u" else { return escapes[letter] }
-        let digits = rest.prefix(4)
-        guard digits.count == 4, digits.allSatisfy({ $0.properties.isASCIIHexDigit }) else { return nil }
-        rest.removeFirst(4)
-        return UInt16(String(String.UnicodeScalarView(digits)), radix: 16)
+        switch rest.popFirst() {
+        case "\"": 0x22
+        case "\\": 0x5C
+        case "/": 0x2F
+        case "b": 8
+        case "f": 12
+        case "n": 10
+        case "r": 13
+        case "t": 9
+        case "u": codeUnit()
+        default: nil
+        }
+    }
+
+    /// Four hexadecimal digits.
+    private mutating func codeUnit() -> UInt16? {
+        var unit: UInt32 = 0
+        for _ in 0..<4 {
+            guard let digit = rest.popFirst() else { return nil }
+            switch digit {
+            case "0"..."9": unit = unit << 4 | (digit.value - 0x30)
+            case "A"..."F": unit = unit << 4 | (digit.value - 0x41 + 10)
+            case "a"..."f": unit = unit << 4 | (digit.value - 0x61 + 10)
+            default: return nil
+            }
+        }
+        return UInt16(unit)
     }
 }
