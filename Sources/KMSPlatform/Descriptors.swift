@@ -34,6 +34,18 @@ public enum Descriptors {
         }
         return errno == EMFILE || errno == ENFILE
     }
+
+    /// Why the process can't make a Unix socket right now: it has no descriptors left, or a filter forbids it. Nil if it can.
+    package static var unixSocketProblem: PlatformError? {
+        #if canImport(Darwin)
+        let probe = socket(AF_UNIX, SOCK_STREAM, 0)
+        #else
+        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        #endif
+        guard probe >= 0 else { return PlatformError("socket") }
+        close(probe)
+        return nil
+    }
 }
 
 /// Wakes a thread that sleeps in `poll`, from any thread: a pipe to itself.

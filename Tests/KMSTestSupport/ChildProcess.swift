@@ -71,6 +71,12 @@ package final class ChildProcess: Sendable {
         }
     }
 
+    /// Stops it with SIGSTOP, and waits until it has stopped. Not if it is stopped already.
+    package func stop() {
+        signal(SIGSTOP)
+        while waitpid(processID, nil, WUNTRACED) < 0, errno == EINTR {}
+    }
+
     /// Runs a command to its end.
     ///
     /// - Returns: what it wrote.

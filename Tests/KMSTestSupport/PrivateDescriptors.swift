@@ -95,15 +95,23 @@ package enum PrivateDescriptors {
     }
 
     /// Connects to a Unix socket until its backlog is full.
+    ///
+    /// - Returns: the connections that there was room for.
     static func fillBacklog(unix path: String) throws -> [Int32] {
         var descriptors: [Int32] = []
-        while true {
-            let descriptor = try socket(AF_UNIX)
-            descriptors.append(descriptor)
-            _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
-            guard withUnixAddress(path, { KMSPlatform.connect(descriptor, $0, $1) }) != 0 else { continue }
-            let error = PlatformError("connect")
-            guard error.errorNumber != EAGAIN else { return descriptors }
+        do {
+            while true {
+                let descriptor = try socket(AF_UNIX)
+                _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
+                guard withUnixAddress(path, { KMSPlatform.connect(descriptor, $0, $1) }) == 0 else {
+                    let error = PlatformError("connect")
+                    close(descriptor)
+                    guard error.errorNumber == EAGAIN else { throw error }
+                    return descriptors
+                }
+                descriptors.append(descriptor)
+            }
+        } catch {
             for descriptor in descriptors { close(descriptor) }
             throw error
         }
@@ -172,8 +180,14 @@ package final class UnacceptingSocket: Sendable {
     private let backlog: FullBacklog
 
     package init(_ path: String) throws {
-        listener = try PrivateDescriptors.listen(unix: path)
-        backlog = try FullBacklog(path)
+        let listener = try PrivateDescriptors.listen(unix: path)
+        do {
+            backlog = try FullBacklog(path)
+        } catch {
+            close(listener)
+            throw error
+        }
+        self.listener = listener
     }
 
     deinit {
@@ -181,9 +195,13 @@ package final class UnacceptingSocket: Sendable {
     }
 }
 
-/// Connections that fill the backlog of somebody's Unix socket, until he accepts them.
+/// Connections that fill the backlog of a Unix socket, until its owner accepts them. On Linux: on macOS, a full backlog
+/// refuses a connection as if nobody listened.
 package final class FullBacklog: Sendable {
     private let descriptors: [Int32]
+
+    /// How many there was room for.
+    package var count: Int { descriptors.count }
 
     package init(_ path: String) throws {
         descriptors = try PrivateDescriptors.fillBacklog(unix: path)

@@ -81,7 +81,7 @@ package final class RedisServer: Sendable {
     }
 
     /// Stops it in the middle of what it does. Its sockets stay open.
-    package func pause() { process.withLock { $0.signal(SIGSTOP) } }
+    package func pause() { process.withLock { $0.stop() } }
 
     package func resume() { process.withLock { $0.signal(SIGCONT) } }
 

@@ -55,8 +55,8 @@ final class KMSEngine: EventSource {
                 random: random),
             now: clock.now)
         if let shared = configuration.shared {
-            sharedEngine = EngineConnection(shared, multi: multi, loop: loop, clock: clock) { [unowned self] in
-                sharedEngineChanged($0)
+            sharedEngine = EngineConnection(shared, multi: multi, loop: loop, clock: clock, random: random) {
+                [unowned self] in sharedEngineChanged($0)
             }
         }
         loop.add(self)

@@ -73,7 +73,7 @@ package final class SharedEngineProbe {
     package func contact() throws(Failure) -> Contact {
         // An engine that refuses TIME has answered, and `missingRights` says what its user may not do.
         let connection = EngineConnection(
-            configuration, multi: multi, loop: loop, clock: clock, needsTime: false
+            configuration, multi: multi, loop: loop, clock: clock, needsTime: false, random: { .random(in: 0..<1) }
         ) { [unowned self] in
             event = $0
             loop.stop()

@@ -5,7 +5,7 @@ import KMSPlatform
 /// It counts as connected once the engine has answered: the login, or without a password `TIME`, which the scripts need
 /// anyway. Otherwise a stopped engine, or a server of another kind, would count as connected until the first time-out.
 ///
-/// It decides neither when to connect nor what a reply means. It gives up an engine that is slow, or whose replies it does
+/// It decides neither when to open nor what a reply means. It gives up an engine that is slow, or whose replies it does
 /// not understand: a late reply belongs to nobody.
 ///
 /// Not `Sendable`: everything happens on the loop.
@@ -21,9 +21,10 @@ final class EngineConnection: EventSource {
         case closed
         /// It could not even be begun.
         case failed(EngineLoss)
-        case connecting(SecretBytes?)
-        /// Too many connections wait to be accepted. It tries again at that time.
-        case backlogFull(SecretBytes?, retry: Instant)
+        /// - Parameter attempt: how often it found the backlog full.
+        case connecting(SecretBytes?, attempt: Int)
+        /// Too many connections wait to be accepted. It tries again at `retry`.
+        case backlogFull(SecretBytes?, attempt: Int, retry: Instant)
         case loggingIn
         /// Without a login: has asked for the time.
         case greeting
@@ -42,15 +43,18 @@ final class EngineConnection: EventSource {
     /// For the name, TCP, TLS and the login or the greeting together; and for the first answers, too, if the connection is
     /// awaited. Of many processes that start at once, most wait for a processor meanwhile.
     static let longestOpening = Duration.milliseconds(1_000)
-    /// The longest pause before it tries again to connect to a socket whose backlog was full. A thousand processes that
-    /// start at once fill an engine's (511 by default) while it waits for a processor.
-    static let longestBacklogPause = Duration.milliseconds(20)
+    /// The pause before it tries again, within that time, to connect to a Unix socket whose backlog is full; doubled each
+    /// time, up to the longest. A thousand processes that start at once fill an engine's (511 by default) while it waits for
+    /// a processor.
+    static let shortestBacklogPause = Duration.milliseconds(10)
+    static let longestBacklogPause = Duration.milliseconds(160)
 
     private let configuration: SharedStateConfiguration
     private let multi: CurlMulti
     private let loop: EventLoop
     private let clock: any TimeSource
     private let needsTime: Bool
+    private let random: () -> Double
     private let handler: (Event) -> Void
     private var authorities: CertificateAuthorities?
 
@@ -66,16 +70,18 @@ final class EngineConnection: EventSource {
 
     /// - Parameters:
     ///   - needsTime: whether an engine whose user may not run `TIME`, as the scripts do, counts as lost at once.
+    ///   - random: returns a number in 0..<1.
     ///   - handler: called on the loop.
     init(
         _ configuration: SharedStateConfiguration, multi: CurlMulti, loop: EventLoop, clock: any TimeSource,
-        needsTime: Bool = true, handler: @escaping (Event) -> Void
+        needsTime: Bool = true, random: @escaping () -> Double, handler: @escaping (Event) -> Void
     ) {
         self.configuration = configuration
         self.multi = multi
         self.loop = loop
         self.clock = clock
         self.needsTime = needsTime
+        self.random = random
         self.handler = handler
     }
 
@@ -93,15 +99,15 @@ final class EngineConnection: EventSource {
             reader = EngineReplyReader()
             openingEnd = clock.now + Self.longestOpening
             answersEnd = isAwaited ? openingEnd : nil
-            try connect(password)
+            try connect(password, attempt: 0)
         } catch {
             state = .failed(error)
         }
     }
 
-    private func connect(_ password: SecretBytes?) throws(EngineLoss) {
+    private func connect(_ password: SecretBytes?, attempt: Int) throws(EngineLoss) {
         stream = try makeStream()
-        state = .connecting(password)
+        state = .connecting(password, attempt: attempt)
     }
 
     private func makeStream() throws(EngineLoss) -> CurlStream {
@@ -160,15 +166,17 @@ final class EngineConnection: EventSource {
     // MARK: The loop
 
     func run() -> Duration? {
-        do throws(EngineLoss) {
-            switch state {
-            case .failed(let loss): throw loss
-            case .backlogFull(let password, let retry) where retry <= clock.now: try connect(password)
-            default: break
-            }
-        } catch {
-            lose(error)
+        if case .failed(let loss) = state {
+            lose(loss)
             return nil
+        }
+        if case .backlogFull(let password, let attempt, let retry) = state, retry <= clock.now, clock.now < openingEnd {
+            do throws(EngineLoss) {
+                try connect(password, attempt: attempt)
+            } catch {
+                lose(error)
+                return nil
+            }
         }
         guard flush(), let deadline else { return nil }
         if deadline <= clock.now {
@@ -191,23 +199,22 @@ final class EngineConnection: EventSource {
     }
 
     private var nextDue: Instant? {
-        if case .backlogFull(_, let retry) = state { min(retry, openingEnd) } else { deadline }
+        if case .backlogFull(_, _, let retry) = state { min(retry, openingEnd) } else { deadline }
     }
 
     private var delay: EngineLoss {
-        let address = configuration.address
-        if case .connecting = state, let stream { return EngineLoss(stream.delay) }
-        if case .backlogFull = state {
-            return EngineLoss(
-                kind: .unreachable,
-                message: "the backlog of \(address) is full; raise the engine's tcp-backlog and net.core.somaxconn")
+        switch state {
+        case .connecting(_, attempt: 0): if let stream { return EngineLoss(stream.delay) }
+        case .connecting, .backlogFull: return fullBacklog
+        case .closed, .failed, .loggingIn, .greeting, .connected: break
         }
         let (limit, what) =
             if let question = pending.first { (question.deadline - question.sent, "answer a command") } else {
                 (Self.longestOpening, "connect and answer")
             }
         return EngineLoss(
-            kind: .unreachable, message: "\(address) took longer than \(limit.milliseconds) ms to \(what)")
+            kind: .unreachable, message: "\(configuration.address) took longer than \(limit.milliseconds) ms to \(what)"
+        )
     }
 
     /// Writes the commands of this turn, which otherwise happens at its end.
@@ -234,20 +241,31 @@ final class EngineConnection: EventSource {
         switch event {
         case .opened: logIn()
         case .received(let bytes): take(bytes)
-        case .backlogFull: tryAgainSoon()
+        case .backlogFull: foundBacklogFull()
         case .ended(let failure): lose(EngineLoss(failure))
         }
     }
 
-    private func tryAgainSoon() {
-        guard case .connecting(let password) = state else { return }
+    private func foundBacklogFull() {
+        guard case .connecting(let password, let attempt) = state else { return }
+        // Nobody waits: a later fetch tries again.
+        guard answersEnd != nil else { return lose(fullBacklog) }
         stream = nil
-        state = .backlogFull(password, retry: clock.now + Self.longestBacklogPause.part(.random(in: 0.5...1)))
+        let pause = EngineHealth.pause(Self.shortestBacklogPause, attempt, Self.longestBacklogPause, random())
+        state = .backlogFull(password, attempt: attempt + 1, retry: clock.now + pause)
         loop.run(self)
     }
 
+    private var fullBacklog: EngineLoss {
+        EngineLoss(
+            kind: .unreachable,
+            message:
+                "the backlog of \(configuration.address) is full; see whether the engine is stuck, or raise its tcp-backlog"
+        )
+    }
+
     private func logIn() {
-        guard case .connecting(let password) = state, let stream else { return }
+        guard case .connecting(let password, _) = state, let stream else { return }
         guard password != nil || configuration.user != SharedStateConfiguration.defaultUser else {
             state = .greeting
             EngineCommand("TIME").withFormatted { unsent.append(contentsOf: $0) }

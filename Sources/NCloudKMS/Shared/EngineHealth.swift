@@ -133,7 +133,10 @@ struct EngineHealth: Sendable {
         return isNews
     }
 
-    private static func pause(_ first: Duration, _ doublings: Int, _ longest: Duration, _ random: Double) -> Duration {
+    /// A pause that grows.
+    ///
+    /// - Parameter random: in 0..<1. The pause is between half of its length and all of it.
+    static func pause(_ first: Duration, _ doublings: Int, _ longest: Duration, _ random: Double) -> Duration {
         min(first * (1 << min(doublings, 10)), longest).part(0.5 + random / 2)
     }
 

@@ -14,7 +14,7 @@ final class CurlStream: EventSource, CurlHandle {
         case opened
         case received(UnsafeRawBufferPointer)
         /// The Unix socket has as many connections waiting as its owner allows (listen(2)). It is closed; no other event
-        /// follows. There is room again as soon as the owner gets a processor.
+        /// follows. There is room again as soon as the owner accepts one.
         case backlogFull
         /// It is closed. No other event follows.
         case ended(TransportFailure)
@@ -232,10 +232,10 @@ final class CurlStream: EventSource, CurlHandle {
         output.wipe()
     }
 
-    /// libcurl takes `EAGAIN`, which connect(2) has for this alone, for a connection that is being made, and then finds
-    /// neither a connection nor an error.
+    /// For a Unix socket, connect(2) has `EAGAIN` only for a full backlog. libcurl takes it for a connection in progress,
+    /// and then finds neither a connection nor an error. Otherwise it has no error number only if it could make no socket.
     private var isBacklogFull: Bool {
-        peer.socketPath != nil && !Descriptors.areExhausted && [0, EAGAIN].contains(systemError)
+        peer.socketPath != nil && systemError == 0 && Descriptors.unixSocketProblem == nil
     }
 
     private var systemError: Int32 { Int32(truncatingIfNeeded: long(CURLINFO_OS_ERRNO)) }
@@ -258,8 +258,11 @@ final class CurlStream: EventSource, CurlHandle {
             Descriptors.areExhausted || tls?.problem?.isLackOfDescriptors ?? false
             || tls?.handshake?.lackedDescriptors ?? false
         var failure = TransportFailure(evidence)
-        if code == CURLE_COULDNT_CONNECT, peer.socketPath != nil, systemError != 0 {
-            failure.message = "\(peer.name) can't be opened: \(PlatformError.text(of: systemError))."
+        if code == CURLE_COULDNT_CONNECT, peer.socketPath != nil {
+            let errorNumber = systemError == 0 ? Descriptors.unixSocketProblem?.errorNumber ?? 0 : systemError
+            if errorNumber != 0 {
+                failure.message = "\(peer.name) can't be opened: \(PlatformError.text(of: errorNumber))."
+            }
         }
         // In TLS 1.3 a server refuses a client after the handshake, and its reason may get lost.
         if case .connectionLost = failure.kind, evidence.wasAskedForCertificate, peer.identity == nil, !hasReceived {

@@ -275,18 +275,26 @@ import Testing
         withExtendedLifetime(backlog) {
             engine.loop.run {
                 turns += 1
-                if turns == 20 { server.resume() }
-                // By then it has tried several times. Afterwards the engine has seconds of real time.
-                clock.advance(by: .milliseconds(turns < 20 ? 20 : 1))
-                return !engine.events.isEmpty
+                clock.advance(by: .milliseconds(20))
+                return turns == 20 || !engine.events.isEmpty
             }
         }
-        #expect(turns > 20)
+        // By now it has tried several times, in vain.
+        #expect(engine.events.isEmpty)
+        #expect(try FullBacklog(server.socket).count == 0)
+        server.resume()
+        engine.loop.run {
+            // The engine has seconds of real time.
+            clock.advance(by: .milliseconds(1))
+            return !engine.events.isEmpty
+        }
         #expect(engine.next() == nil)
         #expect(engine.reply(to: EngineCommand("PING")) == .status(Array("PONG".utf8)))
     }
 
-    @Test func `an engine whose backlog stays full is lost after a second`() throws {
+    /// - Parameter step: how late the loop is.
+    @Test(arguments: [10, 13, 600, 2_000].map(Duration.milliseconds))
+    func `an engine whose backlog stays full is lost after a second`(step: Duration) throws {
         let directory = try TemporaryDirectory()
         let socket = try UnacceptingSocket(directory.path("full.sock"))
         let clock = ManualClock()
@@ -294,19 +302,33 @@ import Testing
             SharedStateConfiguration(address: EngineAddress("unix://\(directory.path("full.sock"))")), clock: clock)
         for _ in 0..<2 {
             let start = clock.now
+            var turns = 0
             engine.connection.open(isAwaited: true)
             withExtendedLifetime(socket) {
                 engine.loop.run {
-                    clock.advance(by: .milliseconds(10))
+                    turns += 1
+                    // It finds out in the first turns.
+                    if turns > 5 { clock.advance(by: step) }
                     return !engine.events.isEmpty
                 }
             }
             #expect(clock.now - start >= .seconds(1))
-            let loss = try #require(engine.next())
-            #expect(loss.kind == .unreachable)
-            #expect(loss.message.hasPrefix("the backlog of unix:"), "\(loss.message)")
-            #expect(loss.message.contains("full.sock is full; raise the engine's tcp-backlog"), "\(loss.message)")
+            checkFullBacklog(try #require(engine.next()))
         }
+    }
+
+    @Test func `an engine whose backlog is full is lost at once if nobody waits for it`() throws {
+        let directory = try TemporaryDirectory()
+        let socket = try UnacceptingSocket(directory.path("full.sock"))
+        let engine = try EngineFixture("unix://\(directory.path("full.sock"))")
+        let loss = withExtendedLifetime(socket) { engine.open(isAwaited: false) }
+        checkFullBacklog(try #require(loss))
+    }
+
+    private func checkFullBacklog(_ loss: EngineLoss) {
+        #expect(loss.kind == .unreachable)
+        #expect(loss.message.hasPrefix("the backlog of unix:"), "\(loss.message)")
+        #expect(loss.message.contains("full.sock is full; see whether"), "\(loss.message)")
     }
 
     @Test func `connecting has a limit, wherever it hangs`() throws {

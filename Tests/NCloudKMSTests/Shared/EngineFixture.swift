@@ -21,7 +21,9 @@ final class EngineFixture {
         var transport = TransportConfiguration.forTests(connections: connections)
         transport.maximumStreams = 1
         multi = try CurlMulti(transport, environment: CurlEnvironment.ready(), loop: loop.loop, clock: clock)
-        connection = EngineConnection(configuration, multi: multi, loop: loop.loop, clock: clock) { [unowned self] in
+        connection = EngineConnection(
+            configuration, multi: multi, loop: loop.loop, clock: clock, random: { 0.5 }
+        ) { [unowned self] in
             events.append($0)
         }
     }

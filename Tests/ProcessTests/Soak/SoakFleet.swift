@@ -65,7 +65,8 @@ enum SoakFleet {
         }
     }
 
-    /// Why processes lost the shared engine last, and how many of them did. Times count as equal.
+    /// The last losses of the shared engine, and how many processes report each. Messages that differ only in a time count
+    /// as one.
     static func losses(_ processes: [ServiceProcess]) async throws -> [String: Int] {
         try await onOwnThread {
             var losses: [String: Int] = [:]
