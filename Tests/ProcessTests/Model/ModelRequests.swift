@@ -147,9 +147,11 @@ struct ModelRequests {
 
     /// Messages that are not answered.
     mutating func notification() -> Message {
-        Message(
+        // Nobody waits for the call, but those behind it wait for its place.
+        let params = shortLimit == nil ? #"["demo-ec"]"# : #"{"keyTag":"demo-ec"\#(timing())}"#
+        return Message(
             json: oneOf([
-                #"{"jsonrpc":"2.0","method":"getPublicKey","params":["demo-ec"]}"#,
+                #"{"jsonrpc":"2.0","method":"getPublicKey","params":\#(params)}"#,
                 #"{"jsonrpc":"2.0","method":"no.such"}"#, #"{"jsonrpc":"2.0","method":"getPublicKey","params":[]}"#,
                 #"{"jsonrpc":"2.0","method":"initialized","params":{}}"#,
                 #"{"jsonrpc":"2.0","method":"$/setTrace","params":{"value":"off"}}"#,
