@@ -19,6 +19,24 @@ public enum Descriptors {
         return (ends[0], ends[1])
     }
 
+    /// A socket for a stream; it is close-on-exec.
+    ///
+    /// - Parameters:
+    ///   - family: `AF_…`.
+    ///   - call: for the message of an error.
+    package static func streamSocket(_ family: CInt, call: String = "socket") throws(PlatformError) -> CInt {
+        #if os(Linux)
+        let descriptor = socket(family, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        #else
+        let descriptor = socket(family, SOCK_STREAM, 0)
+        #endif
+        guard descriptor >= 0 else { throw PlatformError(call) }
+        #if !os(Linux)
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        #endif
+        return descriptor
+    }
+
     /// A copy of a descriptor, numbered 3 or above and close-on-exec; nil if the descriptor is not open.
     public static func privateCopy(of descriptor: CInt) -> CInt? {
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
@@ -37,14 +55,12 @@ public enum Descriptors {
 
     /// Why the process can't make a Unix socket right now: it has no descriptors left, or a filter forbids it. Nil if it can.
     package static var unixSocketProblem: PlatformError? {
-        #if canImport(Darwin)
-        let probe = socket(AF_UNIX, SOCK_STREAM, 0)
-        #else
-        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        #endif
-        guard probe >= 0 else { return PlatformError("socket") }
-        close(probe)
-        return nil
+        do throws(PlatformError) {
+            close(try streamSocket(AF_UNIX))
+            return nil
+        } catch {
+            return error
+        }
     }
 }
 

@@ -69,17 +69,7 @@ package enum PrivateDescriptors {
     }
 
     private static func socket(_ family: Int32 = AF_INET) throws -> Int32 {
-        #if canImport(Darwin)
-        let stream = SOCK_STREAM
-        #else
-        let stream = Int32(SOCK_STREAM.rawValue)
-        #endif
-        return try creation.withLock { _ in
-            let descriptor = KMSPlatform.socket(family, stream, 0)
-            guard descriptor >= 0 else { throw PlatformError("socket") }
-            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-            return descriptor
-        }
+        try creation.withLock { _ in try Descriptors.streamSocket(family) }
     }
 
     /// Listens on a Unix socket, with the shortest backlog.

@@ -14,12 +14,7 @@ struct ListeningSocket {
     /// - Throws: `EADDRINUSE` if the port is taken, `EADDRNOTAVAIL` if the address does not belong to this machine.
     init(address: IPAddress, port: UInt16) throws(PlatformError) {
         let family = address.isIPv6 ? AF_INET6 : AF_INET
-        #if os(Linux)
-        let descriptor = socket(family, Int32(SOCK_STREAM.rawValue), 0)
-        #else
-        let descriptor = socket(family, SOCK_STREAM, 0)
-        #endif
-        guard descriptor >= 0 else { throw PlatformError("socket for \(address.urlHost)") }
+        let descriptor = try Descriptors.streamSocket(family, call: "socket for \(address.urlHost)")
         do {
             self.port = try Self.prepare(descriptor, address, port: port)
         } catch {
@@ -32,7 +27,6 @@ struct ListeningSocket {
     private static func prepare(
         _ descriptor: Int32, _ address: IPAddress, port: UInt16
     ) throws(PlatformError) -> UInt16 {
-        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         guard fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0 else { throw PlatformError("fcntl") }
         // Lets a port be reused at once, even if connections of its last user are still in TIME_WAIT.
         set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)

@@ -203,6 +203,7 @@ final class EngineConnection: EventSource {
     }
 
     private var delay: EngineLoss {
+        let address = configuration.address
         switch state {
         case .connecting(_, attempt: 0): if let stream { return EngineLoss(stream.delay) }
         case .connecting, .backlogFull: return fullBacklog
@@ -213,8 +214,7 @@ final class EngineConnection: EventSource {
                 (Self.longestOpening, "connect and answer")
             }
         return EngineLoss(
-            kind: .unreachable, message: "\(configuration.address) took longer than \(limit.milliseconds) ms to \(what)"
-        )
+            kind: .unreachable, message: "\(address) took longer than \(limit.milliseconds) ms to \(what)")
     }
 
     /// Writes the commands of this turn, which otherwise happens at its end.
@@ -257,11 +257,10 @@ final class EngineConnection: EventSource {
     }
 
     private var fullBacklog: EngineLoss {
-        EngineLoss(
+        let address = configuration.address
+        return EngineLoss(
             kind: .unreachable,
-            message:
-                "the backlog of \(configuration.address) is full; see whether the engine is stuck, or raise its tcp-backlog"
-        )
+            message: "the backlog of \(address) is full; see whether the engine is stuck, or raise its tcp-backlog")
     }
 
     private func logIn() {

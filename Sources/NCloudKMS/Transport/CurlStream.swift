@@ -233,9 +233,12 @@ final class CurlStream: EventSource, CurlHandle {
     }
 
     /// For a Unix socket, connect(2) has `EAGAIN` only for a full backlog. libcurl takes it for a connection in progress,
-    /// and then finds neither a connection nor an error. Otherwise it has no error number only if it could make no socket.
-    private var isBacklogFull: Bool {
-        peer.socketPath != nil && systemError == 0 && Descriptors.unixSocketProblem == nil
+    /// and then finds neither a connection nor an error.
+    private var isBacklogFull: Bool { peer.socketPath != nil && unixSocketError == 0 }
+
+    /// Why a Unix socket could not be connected to. libcurl has no error number, either, if it could make no socket.
+    private var unixSocketError: Int32 {
+        systemError == 0 ? Descriptors.unixSocketProblem?.errorNumber ?? 0 : systemError
     }
 
     private var systemError: Int32 { Int32(truncatingIfNeeded: long(CURLINFO_OS_ERRNO)) }
@@ -258,11 +261,8 @@ final class CurlStream: EventSource, CurlHandle {
             Descriptors.areExhausted || tls?.problem?.isLackOfDescriptors ?? false
             || tls?.handshake?.lackedDescriptors ?? false
         var failure = TransportFailure(evidence)
-        if code == CURLE_COULDNT_CONNECT, peer.socketPath != nil {
-            let errorNumber = systemError == 0 ? Descriptors.unixSocketProblem?.errorNumber ?? 0 : systemError
-            if errorNumber != 0 {
-                failure.message = "\(peer.name) can't be opened: \(PlatformError.text(of: errorNumber))."
-            }
+        if code == CURLE_COULDNT_CONNECT, peer.socketPath != nil, case let error = unixSocketError, error != 0 {
+            failure.message = "\(peer.name) can't be opened: \(PlatformError.text(of: error))."
         }
         // In TLS 1.3 a server refuses a client after the handshake, and its reason may get lost.
         if case .connectionLost = failure.kind, evidence.wasAskedForCertificate, peer.identity == nil, !hasReceived {

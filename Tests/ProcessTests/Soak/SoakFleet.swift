@@ -51,32 +51,28 @@ enum SoakFleet {
     }
 
     static func totals(_ processes: [ServiceProcess]) async throws -> Totals {
-        try await onOwnThread {
-            var totals = Totals()
-            for process in processes { try process.send(Lines.request(1, "getStatus")) }
-            for process in processes {
-                let shared = try #require(try line(of: process)["result"]?["shared"])
-                totals.commands += try #require(shared["commands"]?.integer)
-                totals.granted += try #require(shared["budget"]?["granted"]?.integer)
-                totals.local += try #require(shared["budget"]?["local"]?.integer)
-                if shared["state"]?.string == "degraded" { totals.degraded += 1 }
-            }
-            return totals
+        var totals = Totals()
+        for shared in try await statuses(processes) {
+            totals.commands += try #require(shared["commands"]?.integer)
+            totals.granted += try #require(shared["budget"]?["granted"]?.integer)
+            totals.local += try #require(shared["budget"]?["local"]?.integer)
+            if shared["state"]?.string == "degraded" { totals.degraded += 1 }
         }
+        return totals
     }
 
     /// The last losses of the shared engine, and how many processes report each. Messages that differ only in a time count
     /// as one.
     static func losses(_ processes: [ServiceProcess]) async throws -> [String: Int] {
+        try await statuses(processes).compactMap { $0["lastError"]?.string }
+            .reduce(into: [:]) { $0[$1.replacing(/\d+ ms/, with: "N ms"), default: 0] += 1 }
+    }
+
+    /// What the status of each says of the shared engine.
+    private static func statuses(_ processes: [ServiceProcess]) async throws -> [JSONValue] {
         try await onOwnThread {
-            var losses: [String: Int] = [:]
             for process in processes { try process.send(Lines.request(1, "getStatus")) }
-            for process in processes {
-                if let loss = try line(of: process)["result"]?["shared"]?["lastError"]?.string {
-                    losses[loss.replacing(/\d+ ms/, with: "N ms"), default: 0] += 1
-                }
-            }
-            return losses
+            return try processes.map { try #require(try line(of: $0)["result"]?["shared"]) }
         }
     }
 }

@@ -47,3 +47,10 @@ func entries(ofFolder path: String, includingHidden: Bool = false) throws -> [St
     }
     return names
 }
+
+/// What a symbolic link leads to, as it says; nil if there is no such link.
+func linkTarget(_ path: String) -> String? {
+    var buffer = [CChar](repeating: 0, count: 4_096)
+    let count = readlink(path, &buffer, buffer.count)
+    return count < 0 ? nil : String(decoding: buffer[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
+}

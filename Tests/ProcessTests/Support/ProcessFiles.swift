@@ -60,11 +60,8 @@ struct ProcessFiles {
         var links: [Int: String] = [:]
         for name in try names(in: "fd") {
             guard let number = Int(name) else { continue }
-            var buffer = [CChar](repeating: 0, count: 4_096)
-            let count = readlink("/proc/\(processID)/fd/\(name)", &buffer, buffer.count)
-            if count > 0 {
-                links[number] = String(decoding: buffer[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
-            }
+            // It may have been closed since.
+            links[number] = linkTarget("/proc/\(processID)/fd/\(name)")
         }
         return links
     }
